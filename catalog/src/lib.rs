@@ -1,0 +1,22 @@
+//! The domain of Kinetes, pure: what streams, shards, hash keys and sequence numbers are, how a wish becomes a
+//! plan, and the words in which the parts tell each other of them.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: those come in as arguments, so that every
+//! rule is tested as a function. Of `kube` only the derive macros are used, never a client.
+
+pub mod control;
+pub mod feed;
+mod hash_key;
+pub mod member;
+pub mod plan;
+pub mod resource;
+mod sequence_number;
+mod shard;
+mod shard_id;
+mod stream;
+
+pub use hash_key::{HashKey, HashKeyRange, InvalidHashKey};
+pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
+pub use shard::{Shard, ShardState};
+pub use shard_id::{InvalidShardId, ShardId};
+pub use stream::{Group, InvalidStreamName, Log, Member, Stream, StreamMode, StreamName, StreamStatus};

@@ -1,0 +1,109 @@
+//! What the operator and a pod of a shard group say to each other.
+//!
+//! `GET /status` answers a [`MemberStatus`]; `POST /bootstrap` takes a [`Bootstrap`] and answers the
+//! [`MemberStatus`] that follows from it, or status 409 with the reason as text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{HashKeyRange, ShardId};
+
+/// The port of the internal protocol: appends and reads, `/status`, `/bootstrap`.
+pub const GROUP_PORT: u16 = 7400;
+/// The port of `/healthz`, `/readyz` and `/metrics`, of every role.
+pub const ADMIN_PORT: u16 = 7401;
+/// The port of an operator's catalog service, and of a gateway's feed to its peers.
+pub const CATALOG_PORT: u16 = 7402;
+/// The port of the Kinesis endpoint.
+pub const KINESIS_PORT: u16 = 4567;
+
+/// Path of [`MemberStatus`].
+pub const STATUS_PATH: &str = "/status";
+/// Path of [`Bootstrap`].
+pub const BOOTSTRAP_PATH: &str = "/bootstrap";
+
+/// What a pod says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberStatus {
+    /// The version of the program.
+    pub version: String,
+    /// The UID of the stream it was started for.
+    pub stream_uid: String,
+    /// The group it was started for.
+    pub group: String,
+    /// What it is doing.
+    pub phase: MemberPhase,
+    /// Why it does not serve, or what is wrong, for a person to read.
+    pub reason: Option<String>,
+    /// The random id of its copy, drawn once a volume; absent before bootstrap.
+    pub replica_id: Option<String>,
+    /// Its logs; empty unless it serves.
+    pub logs: Vec<LogStatus>,
+}
+
+/// What a pod is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MemberPhase {
+    /// Another process still holds the volume.
+    WaitingForVolume,
+    /// The volume is empty: it waits for a [`Bootstrap`], or for a person, where the group once had records.
+    AwaitingBootstrap,
+    /// It reads its logs.
+    Recovering,
+    /// It serves.
+    Serving,
+    /// It has given up, as `reason` says; only a restart or a person helps.
+    Stopped,
+}
+
+/// The state of one log of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogStatus {
+    /// The log's name ([`crate::Log::name`]).
+    pub name: String,
+    /// Its durable size in bytes.
+    pub durable_bytes: u64,
+    /// Its shards, sorted by id.
+    pub shards: Vec<ShardStatus>,
+}
+
+/// The state of one shard of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShardStatus {
+    /// The shard.
+    pub id: ShardId,
+    /// The offset that its next record will have; 1 while it has none.
+    pub next_offset: u64,
+}
+
+/// Tells a pod on an empty volume to begin: happens once in a group's life.
+///
+/// It is idempotent: a pod that was begun with the same identity and shards answers its status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bootstrap {
+    /// Must be the UID that the pod was started for.
+    pub stream_uid: String,
+    /// Must be the group that the pod was started for.
+    pub group: String,
+    /// The name of its log.
+    pub log: String,
+    /// The shards to open in it.
+    pub shards: Vec<OpenShard>,
+}
+
+/// A shard to open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenShard {
+    /// The shard.
+    pub id: ShardId,
+    /// The part of the ring that it owns.
+    pub range: HashKeyRange,
+    /// Its parents.
+    pub parents: Vec<ShardId>,
+    /// When it was created, in seconds since 1970.
+    pub create_seconds: u64,
+}

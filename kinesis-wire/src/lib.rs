@@ -1,0 +1,1 @@
+//! The Kinesis protocol: bytes to values and back.

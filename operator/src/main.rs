@@ -1,0 +1,3 @@
+//! The Kinetes operator.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! The data plane of Kinetes: records come in through the [`gateway`], go to the [`shard`] group that owns their
+//! shard, and are kept in its [`log`].
+
+pub mod record;
+pub mod shard;

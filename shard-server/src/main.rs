@@ -1,0 +1,3 @@
+//! The data plane of Kinetes.
+
+fn main() {}

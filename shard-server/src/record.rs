@@ -1,0 +1,167 @@
+//! Records as they travel and are stored: encoded once where they come in, never again.
+//!
+//! A [`RecordBlock`] holds the records of one run (one shard, in order) back to back. All integers are
+//! little-endian:
+//!
+//! ```text
+//! data length u32 | key length u16 | partition key (UTF-8) | data
+//! ```
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+const HEAD_BYTES: usize = 4 + 2;
+
+/// One record, borrowed from its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The partition key, 1 to 256 characters.
+    pub partition_key: &'a str,
+    /// The data, possibly empty.
+    pub data: &'a [u8],
+}
+
+impl Record<'_> {
+    /// How many bytes the record takes in a block.
+    #[must_use]
+    pub fn encoded_bytes(&self) -> usize {
+        HEAD_BYTES + self.partition_key.len() + self.data.len()
+    }
+}
+
+/// The bytes are no records, or another number of them than was said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a block of {bytes} bytes does not hold {count} records: it breaks off or goes wrong at byte {at}")]
+pub struct InvalidBlock {
+    bytes: usize,
+    count: u32,
+    at: usize,
+}
+
+/// The records of one run, in order. Cloning shares the bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordBlock {
+    count: u32,
+    bytes: Bytes,
+}
+
+impl RecordBlock {
+    /// Takes bytes from outside, after checking that they are `count` whole records.
+    ///
+    /// # Errors
+    /// If they are not; nothing of them is to be trusted then.
+    pub fn parse(count: u32, bytes: Bytes) -> Result<Self, InvalidBlock> {
+        let invalid = |at| InvalidBlock { bytes: bytes.len(), count, at };
+        let mut at = 0;
+        for _ in 0..count {
+            let (_, encoded) = split_record(&bytes[at..]).ok_or_else(|| invalid(at))?;
+            at += encoded;
+        }
+        if at == bytes.len() { Ok(Self { count, bytes }) } else { Err(invalid(at)) }
+    }
+
+    /// How many records it holds.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The encoded records.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The records in order.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            let (record, encoded) = split_record(rest)?;
+            rest = &rest[encoded..];
+            Some(record)
+        })
+    }
+}
+
+/// The first record of the bytes and how many of them it takes.
+fn split_record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+    let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
+    let data_bytes = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
+    let key_bytes = u16::from_le_bytes(head[4..].try_into().ok()?) as usize;
+    let (key, rest) = rest.split_at_checked(key_bytes)?;
+    let data = rest.get(..data_bytes)?;
+    let record = Record { partition_key: std::str::from_utf8(key).ok()?, data };
+    Some((record, record.encoded_bytes()))
+}
+
+/// Builds a [`RecordBlock`].
+#[derive(Debug, Default)]
+pub struct RecordBlockBuilder {
+    count: u32,
+    bytes: BytesMut,
+}
+
+impl RecordBlockBuilder {
+    /// Adds a record behind the others.
+    ///
+    /// # Panics
+    /// If key or data are longer than the layout can say (64 KiB, 4 GiB): the wire's limits are far below.
+    pub fn push(&mut self, record: Record<'_>) {
+        let data_bytes = u32::try_from(record.data.len()).expect("data below 4 GiB");
+        let key_bytes = u16::try_from(record.partition_key.len()).expect("a partition key below 64 KiB");
+        self.bytes.reserve(record.encoded_bytes());
+        self.bytes.put_u32_le(data_bytes);
+        self.bytes.put_u16_le(key_bytes);
+        self.bytes.put_slice(record.partition_key.as_bytes());
+        self.bytes.put_slice(record.data);
+        self.count += 1;
+    }
+
+    /// How many records were added.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The finished block.
+    #[must_use]
+    pub fn build(self) -> RecordBlock {
+        RecordBlock { count: self.count, bytes: self.bytes.freeze() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn records_read_back_as_they_were_added(
+            records in proptest::collection::vec((".{0,20}", proptest::collection::vec(any::<u8>(), 0..50)), 0..20)
+        ) {
+            let mut builder = RecordBlockBuilder::default();
+            for (key, data) in &records {
+                builder.push(Record { partition_key: key, data });
+            }
+            let block = builder.build();
+            let parsed = RecordBlock::parse(block.count(), block.bytes().clone()).unwrap();
+            let read: Vec<_> =
+                parsed.records().map(|record| (record.partition_key.to_owned(), record.data.to_vec())).collect();
+            prop_assert_eq!(read, records);
+        }
+
+        #[test]
+        fn any_bytes_are_parsed_or_refused(count in 0u32..5, bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = RecordBlock::parse(count, Bytes::from(bytes));
+        }
+    }
+
+    #[test]
+    fn block_that_breaks_off_is_refused() {
+        let mut builder = RecordBlockBuilder::default();
+        builder.push(Record { partition_key: "k", data: b"abc" });
+        let bytes = builder.build().bytes().clone();
+        assert!(RecordBlock::parse(1, bytes.slice(..bytes.len() - 1)).is_err());
+        assert!(RecordBlock::parse(2, bytes).is_err());
+    }
+}

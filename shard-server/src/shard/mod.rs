@@ -1,0 +1,3 @@
+//! A shard group.
+
+pub mod protocol;

@@ -1,0 +1,1 @@
+//! What the tests that need several parts of Kinetes share.
