@@ -1,0 +1,150 @@
+//! Writes JSON, value by value, into one buffer.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// Writes maps, lists and scalars in the order of the calls and sets the commas between them. That keys and
+/// values alternate, and that what begins also ends, is the caller's to see to.
+///
+/// Its words are those of the API's types (text, timestamp, blob), not of JSON.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    out: Vec<u8>,
+    follows_value: bool,
+}
+
+impl Writer {
+    /// A writer whose buffer takes so many bytes before it grows.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { out: Vec::with_capacity(bytes), follows_value: false }
+    }
+
+    /// How many bytes are written.
+    pub(crate) fn written_bytes(&self) -> usize {
+        self.out.len()
+    }
+
+    /// What was written.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Begins a map.
+    pub(crate) fn begin_map(&mut self) {
+        self.begin(b'{');
+    }
+
+    /// Ends a map.
+    pub(crate) fn end_map(&mut self) {
+        self.end(b'}');
+    }
+
+    /// Begins a list.
+    pub(crate) fn begin_list(&mut self) {
+        self.begin(b'[');
+    }
+
+    /// Ends a list.
+    pub(crate) fn end_list(&mut self) {
+        self.end(b']');
+    }
+
+    /// A member's name: needs no escapes. Its value comes next.
+    pub(crate) fn key(&mut self, name: &'static str) {
+        self.comma();
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self.follows_value = false;
+    }
+
+    /// Any text.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.comma();
+        serde_json::to_writer(&mut self.out, text).expect("a Vec takes every byte");
+    }
+
+    /// Something that prints as text that needs no escapes, like a shard id or a sequence number.
+    pub(crate) fn plain(&mut self, value: impl Display) {
+        self.comma();
+        write!(self.out, "\"{value}\"").expect("a Vec takes every byte");
+    }
+
+    /// An integer.
+    pub(crate) fn integer(&mut self, value: u64) {
+        self.comma();
+        write!(self.out, "{value}").expect("a Vec takes every byte");
+    }
+
+    /// A truth value.
+    pub(crate) fn boolean(&mut self, value: bool) {
+        self.comma();
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// A time: seconds since 1970, always with three decimals.
+    pub(crate) fn timestamp_ms(&mut self, ms: i64) {
+        self.comma();
+        let sign = if ms < 0 { "-" } else { "" };
+        let ms = ms.unsigned_abs();
+        write!(self.out, "{sign}{}.{:03}", ms / 1000, ms % 1000).expect("a Vec takes every byte");
+    }
+
+    /// Bytes, in base64.
+    pub(crate) fn blob(&mut self, bytes: &[u8]) {
+        self.comma();
+        self.out.push(b'"');
+        base64_simd::STANDARD.encode_append(bytes, &mut self.out);
+        self.out.push(b'"');
+    }
+
+    fn begin(&mut self, bracket: u8) {
+        self.comma();
+        self.out.push(bracket);
+        self.follows_value = false;
+    }
+
+    fn end(&mut self, bracket: u8) {
+        self.out.push(bracket);
+        self.follows_value = true;
+    }
+
+    fn comma(&mut self) {
+        if self.follows_value {
+            self.out.push(b',');
+        }
+        self.follows_value = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_stand_between_values_only() {
+        let mut writer = Writer::default();
+        writer.begin_map();
+        writer.key("A");
+        writer.begin_list();
+        writer.integer(1);
+        writer.begin_map();
+        writer.end_map();
+        writer.boolean(true);
+        writer.end_list();
+        writer.key("B");
+        writer.text("a\"\u{1}\n/é");
+        writer.end_map();
+        let written = String::from_utf8(writer.finish()).unwrap();
+        assert_eq!(written, r#"{"A":[1,{},true],"B":"a\"\u0001\n/é"}"#);
+    }
+
+    #[test]
+    fn timestamp_has_three_decimals() {
+        for (ms, expected) in [(1_459_799_926_480, "1459799926.480"), (5, "0.005"), (-1_500, "-1.500")] {
+            let mut writer = Writer::default();
+            writer.timestamp_ms(ms);
+            assert_eq!(writer.finish(), expected.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The answer to GetRecords.
+
+use std::fmt::Display;
+
+use crate::json::Writer;
+use crate::response::ChildShard;
+
+/// Writes the answer to GetRecords record by record, straight into one buffer.
+#[derive(Debug)]
+pub struct GetRecordsWriter {
+    writer: Writer,
+}
+
+impl GetRecordsWriter {
+    /// An answer without records yet, whose buffer takes so many bytes before it grows.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut writer = Writer::with_capacity(bytes);
+        writer.begin_map();
+        writer.key("Records");
+        writer.begin_list();
+        Self { writer }
+    }
+
+    /// Adds a record. The sequence number must print as digits; the arrival is in milliseconds since 1970. A
+    /// record that was put without a partition key is returned without one.
+    pub fn record(
+        &mut self,
+        sequence_number: impl Display,
+        arrival_ms: u64,
+        data: &[u8],
+        partition_key: Option<&str>,
+    ) {
+        let writer = &mut self.writer;
+        writer.begin_map();
+        writer.key("SequenceNumber");
+        writer.plain(sequence_number);
+        writer.key("ApproximateArrivalTimestamp");
+        writer.timestamp_ms(i64::try_from(arrival_ms).unwrap_or(i64::MAX));
+        writer.key("Data");
+        writer.blob(data);
+        if let Some(partition_key) = partition_key {
+            writer.key("PartitionKey");
+            writer.text(partition_key);
+        }
+        writer.end_map();
+    }
+
+    /// How many bytes the answer has so far.
+    #[must_use]
+    pub fn written_bytes(&self) -> usize {
+        self.writer.written_bytes()
+    }
+
+    /// The finished body. At the shard's end there is no next iterator but children, and only there.
+    #[must_use]
+    pub fn finish(
+        self,
+        next_shard_iterator: Option<&str>,
+        millis_behind_latest: u64,
+        child_shards: &[ChildShard],
+    ) -> Vec<u8> {
+        let mut writer = self.writer;
+        writer.end_list();
+        if let Some(iterator) = next_shard_iterator {
+            writer.key("NextShardIterator");
+            writer.text(iterator);
+        }
+        writer.key("MillisBehindLatest");
+        writer.integer(millis_behind_latest);
+        if !child_shards.is_empty() {
+            writer.key("ChildShards");
+            writer.begin_list();
+            for child in child_shards {
+                child.write(&mut writer);
+            }
+            writer.end_list();
+        }
+        writer.end_map();
+        writer.finish()
+    }
+}
