@@ -1,5 +1,10 @@
 //! The data plane of Kinetes: records come in through the [`gateway`], go to the [`shard`] group that owns their
 //! shard, and are kept in its [`log`].
 
+pub mod admin;
+pub mod gateway;
+pub mod local;
+pub mod log;
 pub mod record;
+pub mod serve;
 pub mod shard;

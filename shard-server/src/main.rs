@@ -1,3 +1,43 @@
-//! The data plane of Kinetes.
+//! The binary: one program, a role by subcommand.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use shard_server::{gateway, local, serve};
+use tracing_subscriber::EnvFilter;
+
+/// The data plane of Kinetes, Kinesis Data Streams for Kubernetes: stores records and serves the Kinesis API
+///
+/// What is logged is set by RUST_LOG (default: info), and goes to standard error.
+#[derive(Debug, Parser)]
+#[command(name = "shard-server", version)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    Serve(serve::Options),
+    Gateway(gateway::Options),
+    Local(local::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let ended = match arguments.role {
+        Role::Serve(options) => serve::run(options).await,
+        Role::Gateway(options) => gateway::run(options).await,
+        Role::Local(options) => local::run(options).await,
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

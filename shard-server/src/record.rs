@@ -71,6 +71,22 @@ impl RecordBlock {
         &self.bytes
     }
 
+    /// The records behind the first `skip`, as many as fit into both limits. Shares the bytes.
+    #[must_use]
+    pub fn slice(&self, skip: u32, max_records: u32, max_bytes: usize) -> Self {
+        let mut bytes = self.records().map(|record| record.encoded_bytes());
+        let start: usize = bytes.by_ref().take(skip as usize).sum();
+        let (mut count, mut end) = (0, start);
+        for record_bytes in bytes.take(max_records as usize) {
+            if end + record_bytes - start > max_bytes {
+                break;
+            }
+            end += record_bytes;
+            count += 1;
+        }
+        Self { count, bytes: self.bytes.slice(start..end) }
+    }
+
     /// The records in order.
     pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let mut rest = &self.bytes[..];
@@ -154,6 +170,22 @@ mod tests {
         fn any_bytes_are_parsed_or_refused(count in 0u32..5, bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = RecordBlock::parse(count, Bytes::from(bytes));
         }
+    }
+
+    #[test]
+    fn slice_keeps_to_both_limits() {
+        let mut builder = RecordBlockBuilder::default();
+        for data in [&b"a"[..], b"bb", b"ccc"] {
+            builder.push(Record { partition_key: "k", data });
+        }
+        let block = builder.build();
+        let data =
+            |block: RecordBlock| block.records().map(|record| record.data.to_vec()).collect::<Vec<_>>();
+        assert_eq!(data(block.slice(1, 9, 99)), [&b"bb"[..], b"ccc"]);
+        assert_eq!(data(block.slice(0, 2, 99)), [&b"a"[..], b"bb"]);
+        assert_eq!(data(block.slice(0, 9, 8 + 9)), [&b"a"[..], b"bb"]);
+        assert_eq!(block.slice(2, 9, 9).count(), 0);
+        assert_eq!(block.slice(3, 9, 99).count(), 0);
     }
 
     #[test]

@@ -1,4 +1,25 @@
 //! The custom resources of `kinetes.dev/v1alpha1`, and the rules that a manifest must keep.
 //!
-//! The same types serve the operator, `shard-server local -f` and the generated CRDs; the same rules stand in
-//! the CRD as CEL and here as `validate()`, held together by one table of cases.
+//! The same types serve the operator, `shard-server local -f` and the generated CRDs. Every rule stands once, in
+//! [`rules`](self), as CEL for the API server and as a function for everybody else; one table of cases
+//! (`catalog/tests/manifest_cases.yaml`) holds the two together.
+
+mod crd;
+mod data_stream;
+mod pod_template;
+mod quantity;
+mod resolve;
+mod rules;
+mod shard;
+mod validate;
+
+pub use crd::crds;
+pub use data_stream::{DataStream, DataStreamSpec, DataStreamStatus, Storage, StreamModeDetails};
+pub use pod_template::{PodTemplate, Resources};
+pub use quantity::{quantity_bytes, quantity_nanos};
+pub use resolve::{Defaults, Resolved};
+pub use shard::{HashKeyRange, InvalidShard, Shard, ShardSpec, ShardStatus};
+pub use validate::Violation;
+
+/// The API group of all resources.
+pub const GROUP: &str = "kinetes.dev";

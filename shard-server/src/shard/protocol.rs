@@ -1,6 +1,7 @@
 //! What a gateway asks of a shard group, and what the group answers: the values, whoever carries them.
 
 use catalog::ShardId;
+use serde::{Deserialize, Serialize};
 
 use crate::record::RecordBlock;
 
@@ -28,7 +29,7 @@ pub struct Run {
 pub type RunOutcome = Result<Appended, Refusal>;
 
 /// Where a run's records are: their offsets follow each other from `first_offset`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appended {
     /// The offset of the first record, from 1.
     pub first_offset: u64,
@@ -37,7 +38,7 @@ pub struct Appended {
 }
 
 /// Where to begin to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Position {
     /// The oldest record that is kept.
     TrimHorizon,
@@ -50,7 +51,7 @@ pub enum Position {
 }
 
 /// Asks which offset a position is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locate {
     /// The stream, so that a misrouted call is refused.
     pub stream_uid: String,
@@ -63,7 +64,7 @@ pub struct Locate {
 }
 
 /// Reads one shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
     /// The stream, so that a misrouted call is refused.
     pub stream_uid: String,
@@ -105,7 +106,9 @@ pub struct ReadRun {
 }
 
 /// Why a group did not do it. Nothing was written, unless it is [`Refusal::OutcomeUnknown`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+///
+/// Variants are only added at the end: a neighbouring version may have to understand them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// The caller's map is wrong or newer than the group.
     #[error("{shard} is not in log {log} of stream {stream_uid} here")]
@@ -135,4 +138,7 @@ pub enum Refusal {
     /// The group could not be reached, or the connection broke before the answer: a write may have happened.
     #[error("the group did not answer: {0}")]
     OutcomeUnknown(String),
+    /// No group would do it: the caller has a fault, or speaks a version that this group does not.
+    #[error("the request cannot be done: {0}")]
+    Invalid(String),
 }

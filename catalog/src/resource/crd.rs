@@ -1,0 +1,50 @@
+//! The CRDs, as they are installed.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::{DataStream, Shard};
+
+/// All CRDs of Kinetes, complete: what `kubectl apply` or a chart installs.
+///
+/// # Panics
+/// Never: the definitions are constants of the program, and tests build them.
+#[must_use]
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    // kstatus takes a stream without a status for finished, hence the default; nobody has seen it yet.
+    let stream = complete(DataStream::crd(), &json!({"observedGeneration": -1}));
+    let shard = complete(Shard::crd(), &json!({"state": "Pending"}));
+    vec![stream, shard]
+}
+
+/// Adds what the derive cannot say.
+fn complete(crd: CustomResourceDefinition, status_default: &Value) -> CustomResourceDefinition {
+    let mut crd = serde_json::to_value(crd).unwrap_or_default();
+    // Neither a removed release nor a pruning Argo CD may take the CRDs, and every stream with them.
+    crd["metadata"]["annotations"] = json!({
+        "helm.sh/resource-policy": "keep",
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false,ServerSideApply=true",
+    });
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    // Null means absent: the API server then drops it, and no rule has to think of it.
+    remove_nullable(schema);
+    schema["properties"]["status"]["default"] = status_default.clone();
+    // Lets a rule's fieldPath name it.
+    schema["properties"]["metadata"] =
+        json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}});
+    serde_json::from_value(crd).expect("a CRD with a few fields more is a CRD")
+}
+
+fn remove_nullable(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("nullable").is_some_and(Value::is_boolean) {
+                fields.remove("nullable");
+            }
+            fields.values_mut().for_each(remove_nullable);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_nullable),
+        _ => {}
+    }
+}

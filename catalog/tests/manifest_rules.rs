@@ -1,0 +1,121 @@
+//! The rules of a DataStream, as a function and as CEL, against one table of cases.
+
+use catalog::resource::{DataStream, Violation, crds};
+use kube::core::cel::Validator;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const CASES: &str = include_str!("manifest_cases.yaml");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    manifest: Value,
+    update: Option<Value>,
+    refused: Option<String>,
+}
+
+impl Case {
+    /// The object that is judged, and what it was before.
+    fn objects(&self) -> (Value, Option<Value>) {
+        let mut first = self.manifest.clone();
+        first["apiVersion"] = json!("kinetes.dev/v1alpha1");
+        first["kind"] = json!("DataStream");
+        if first["metadata"].is_null() {
+            first["metadata"] = json!({"name": "case"});
+        }
+        let Some(update) = &self.update else { return (first, None) };
+        let mut second = first.clone();
+        second["spec"] = update["spec"].clone();
+        (second, Some(first))
+    }
+
+    /// Fails unless the messages are what the case says.
+    fn judge(&self, messages: &[String]) {
+        match &self.refused {
+            None => assert!(messages.is_empty(), "{}: refused: {messages:?}", self.name),
+            Some(part) => {
+                let said = messages.iter().any(|message| message.contains(part));
+                assert!(said, "{}: nobody says {part:?}: {messages:?}", self.name);
+            }
+        }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    serde_yaml::from_str(CASES).unwrap()
+}
+
+fn stream(object: Value) -> DataStream {
+    serde_json::from_value(object).unwrap()
+}
+
+#[test]
+fn validate_judges_every_case_as_the_table_says() {
+    for case in cases() {
+        let (object, old) = case.objects();
+        let object = stream(object);
+        let verdict = match old.map(stream) {
+            None => object.validate(),
+            Some(old) => object.validate_update(&old),
+        };
+        let messages: Vec<_> = verdict.err().unwrap_or_default().iter().map(Violation::to_string).collect();
+        case.judge(&messages);
+    }
+}
+
+#[test]
+fn cel_judges_every_case_as_the_table_says() {
+    let schema = stream_schema();
+    for case in cases() {
+        let (object, old) = case.objects();
+        let verdict = Validator::new().validate(&schema, &object, old.as_ref());
+        let errors = verdict.err().map(|errors| errors.into_vec()).unwrap_or_default();
+        let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        case.judge(&messages);
+    }
+}
+
+#[test]
+fn what_a_field_was_before_is_read_from_the_status_where_the_spec_was_silent() {
+    let resolved = json!({
+        "name": "case", "streamMode": "PROVISIONED", "shardCount": 8, "retentionPeriodHours": 24,
+        "maxRecordSizeKiB": 1024, "replicas": 1, "shardsPerGroup": 16, "storageSize": "20Gi",
+        "storageClassName": "fast", "deletionPolicy": "Retain",
+    });
+    let object = |spec: Value| {
+        json!({
+            "apiVersion": "kinetes.dev/v1alpha1", "kind": "DataStream", "metadata": {"name": "case"},
+            "spec": spec, "status": {"resolved": resolved},
+        })
+    };
+    let schema = stream_schema();
+    let old = object(json!({}));
+    for (spec, accepted) in [
+        (json!({"shardCount": 8, "shardsPerGroup": 16, "storage": {"size": "20Gi", "storageClassName": "fast"}}), true),
+        (json!({"shardCount": 4}), false),
+        (json!({"shardsPerGroup": 4}), false),
+        (json!({"storage": {"size": "10Gi"}}), false),
+        (json!({"storage": {"storageClassName": "slow"}}), false),
+    ] {
+        let new = object(spec.clone());
+        let cel = Validator::new().validate(&schema, &new, Some(&old));
+        assert_eq!(cel.is_ok(), accepted, "CEL: {spec}: {cel:?}");
+        let function = stream(new).validate_update(&stream(old.clone()));
+        assert_eq!(function.is_ok(), accepted, "function: {spec}: {function:?}");
+    }
+}
+
+/// The schema of a DataStream, with the one thing that the offline evaluator does otherwise put right: for it an
+/// optional oldSelf is null or the value, where the API server has an optional.
+fn stream_schema() -> Value {
+    let crd = serde_json::to_value(&crds()[0]).unwrap();
+    let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    for rule in schema["x-kubernetes-validations"].as_array_mut().unwrap() {
+        let text = rule["rule"].as_str().unwrap();
+        let text = text.replace("oldSelf.hasValue()", "oldSelf != null").replace("oldSelf.value()", "oldSelf");
+        rule["rule"] = json!(text);
+    }
+    schema
+}

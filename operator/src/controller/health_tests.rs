@@ -1,0 +1,114 @@
+use catalog::ShardState;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn group(state: ShardState) -> Group {
+    let shards =
+        catalog::plan::create(1, 1, 1).into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
+    Group { name: "orders-1a2b3-g0".into(), log: "g0".into(), shards }
+}
+
+fn pod(status: Value) -> Pod {
+    serde_json::from_value(json!({"metadata": {"name": "orders-1a2b3-g0-0"}, "status": status})).unwrap()
+}
+
+fn member(phase: MemberPhase) -> MemberStatus {
+    MemberStatus {
+        version: "0.1.0".into(),
+        stream_uid: "uid".into(),
+        group: "orders-1a2b3-g0".into(),
+        phase,
+        reason: None,
+        replica_id: None,
+        logs: Vec::new(),
+    }
+}
+
+fn seen<'a>(pod: &'a Pod, said: Said<'a>) -> Sight<'a> {
+    Sight { pod: Some(pod), said, ..Sight::default() }
+}
+
+fn trouble(state: ShardState, sight: Sight) -> Trouble {
+    match health(&group(state), sight) {
+        Health::Waiting(trouble) | Health::VolumeLost(trouble) => trouble,
+        Health::Serving => panic!("serves"),
+    }
+}
+
+#[test]
+fn a_ready_pod_with_open_shards_serves_without_being_asked() {
+    let ready = pod(json!({"conditions": [{"type": "Ready", "status": "True"}]}));
+    assert_eq!(health(&group(ShardState::Open), seen(&ready, None)), Health::Serving);
+}
+
+#[test]
+fn a_pod_that_says_it_serves_need_not_wait_for_its_probe() {
+    let member = member(MemberPhase::Serving);
+    let starting = pod(json!({"conditions": [{"type": "Ready", "status": "False"}]}));
+    assert_eq!(health(&group(ShardState::Open), seen(&starting, Some(Ok(&member)))), Health::Serving);
+}
+
+#[test]
+fn an_empty_volume_is_lost_only_where_a_shard_was_open() {
+    let member = member(MemberPhase::AwaitingBootstrap);
+    let running = pod(json!({}));
+    assert_eq!(trouble(ShardState::Pending, seen(&running, Some(Ok(&member)))).reason, "Starting");
+    let lost = trouble(ShardState::Open, seen(&running, Some(Ok(&member))));
+    assert_eq!(lost.reason, "VolumeLost");
+    assert!(lost.message.contains("data-orders-1a2b3-g0-0"), "{}", lost.message);
+}
+
+#[test]
+fn the_schedulers_words_are_repeated() {
+    let unscheduled = pod(json!({"conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/3 nodes are available: 3 Insufficient cpu.",
+    }]}));
+    let trouble = trouble(ShardState::Pending, seen(&unscheduled, None));
+    assert_eq!(trouble.reason, "Unschedulable");
+    assert_eq!(trouble.message, "pod orders-1a2b3-g0-0: 0/3 nodes are available: 3 Insufficient cpu.");
+}
+
+#[test]
+fn a_missing_storage_class_is_named_before_the_schedulers_words() {
+    let unscheduled = pod(json!({"conditions": [{"type": "PodScheduled", "status": "False"}]}));
+    let sight = Sight { storage_class: Some("there is no StorageClass fast"), ..seen(&unscheduled, None) };
+    let trouble = trouble(ShardState::Pending, sight);
+    assert_eq!(trouble.reason, "NoStorageClass");
+    assert_eq!(trouble.message, "volume data-orders-1a2b3-g0-0 waits: there is no StorageClass fast");
+}
+
+#[test]
+fn both_states_of_a_failing_pull_are_one_message() {
+    let waiting = |reason: &str, message: &str| {
+        pod(json!({"containerStatuses": [{
+            "name": "shard-server", "image": "registry/x:1", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": reason, "message": message}},
+        }]}))
+    };
+    let first = waiting("ErrImagePull", "not found");
+    let second = waiting("ImagePullBackOff", "Back-off pulling");
+    let said = trouble(ShardState::Pending, seen(&first, None));
+    assert_eq!(said.reason, "ImagePullBackOff");
+    assert!(said.message.contains("registry/x:1"));
+    assert_eq!(said, trouble(ShardState::Pending, seen(&second, None)));
+}
+
+#[test]
+fn a_pod_that_keeps_ending_says_its_last_words() {
+    let crashing = pod(json!({"containerStatuses": [{
+        "name": "shard-server", "image": "x", "imageID": "", "ready": false, "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}},
+        "lastState": {"terminated": {"exitCode": 1,
+            "message": "2026-11-23T10:00:00Z INFO starts\nError: the volume holds stream other\n"}},
+    }]}));
+    let trouble = trouble(ShardState::Open, seen(&crashing, None));
+    assert_eq!(trouble.reason, "CrashLoopBackOff");
+    assert_eq!(trouble.message, "pod orders-1a2b3-g0-0 keeps ending: Error: the volume holds stream other");
+}
+
+#[test]
+fn a_group_without_a_pod_waits_for_it() {
+    assert_eq!(trouble(ShardState::Open, Sight::default()).reason, "PodMissing");
+}

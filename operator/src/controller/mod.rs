@@ -1,0 +1,34 @@
+//! From DataStreams to shard groups that serve.
+//!
+//! [`reconcile()`] looks at one stream and takes the steps that are due, in named phases: claim it (finalizer,
+//! status), build what should be, apply what differs, look at the pods and open shards, write the status.
+//!
+//! Invariants:
+//! - nothing is written unless it differs from what is there;
+//! - a pod on an empty volume is told to begin only if none of its shards was ever open;
+//! - a shard's state only moves forward;
+//! - the status is computed by one pure function and written in one place, under the resource version it was
+//!   computed from, so that two writers cannot give one map version to two maps;
+//! - the finalizer goes last, after the API server itself said that no pod is left.
+
+mod apply;
+mod conditions;
+mod context;
+mod delete;
+mod name;
+mod error;
+mod events;
+mod examine;
+mod health;
+mod patch;
+mod reconcile;
+mod run;
+mod status;
+mod storage;
+
+pub use conditions::{READY, RECONCILING, STALLED, condition};
+pub use context::Context;
+pub use name::{is_ours, name_owner, owns_name};
+pub use error::Error;
+pub use reconcile::reconcile;
+pub use run::run;

@@ -1,0 +1,195 @@
+//! One look at one stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog::ShardState;
+use catalog::resource::{DataStream, DataStreamStatus, Resolved, Shard};
+use futures::{StreamExt, TryStreamExt, stream as streams};
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use super::apply::apply;
+use super::context::Context;
+use super::error::Error;
+use super::examine::{Examined, examine};
+use super::health::{Health, Trouble};
+use super::name::{is_ours, owns_name};
+use super::status::{Finding, Live, status};
+use super::{delete, events, patch, storage};
+use crate::build::{self, Group};
+use crate::names::{FINALIZER, Names, pod as pod_name};
+use crate::world::Observed;
+
+/// How soon a pod that is about to begin is asked again.
+const SOON: Duration = Duration::from_millis(300);
+/// How many shards are written at a time.
+const AT_A_TIME: usize = 8;
+
+/// Looks at one stream and takes the steps that are due.
+///
+/// # Errors
+/// If a step fails; what was done before it stays done, and the next look goes on from there.
+pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result<Action, Error> {
+    let installation = context.settings.installation();
+    let names = Names::of(&stream);
+    let Some(scope) = context.scope(&names.namespace) else { return Ok(Action::await_change()) };
+    if !is_ours(&stream, &installation) {
+        return Ok(Action::await_change());
+    }
+    if stream.metadata.deletion_timestamp.is_some() {
+        return delete::delete(&stream, &names, &context).await;
+    }
+    if let Err(violations) = stream.validate() {
+        write_status(&context, &stream, &Finding::Invalid(violations)).await?;
+        return Ok(Action::requeue(context.settings.requeue()));
+    }
+    if let Err(owner) = owns_name(&stream, &context.world.streams(), &installation) {
+        let owner = format!("{}/{}", owner.namespace().unwrap_or_default(), owner.name_any());
+        write_status(&context, &stream, &Finding::NameTaken { owner }).await?;
+        return Ok(Action::requeue(context.settings.requeue()));
+    }
+
+    let observed = Observed::of(scope, &names.uid);
+    let resolved = stream.resolve(&context.settings.defaults());
+    let shards = build::shards(&stream, &resolved, &observed.shards)?;
+    let groups = build::groups(&names, &shards, &observed.shards);
+
+    let stream = claim(&context, stream, &resolved, &groups).await?;
+    create_shards(&context, &stream, &names, &groups, &observed).await?;
+    apply_objects(&context, &stream, &names, &resolved, &groups, &observed).await?;
+    let storage = storage::grow(&context, &stream, &names, &resolved, &observed).await?;
+    let examined = examine(&context, &names, groups, &observed).await?;
+
+    let soon = examined.iter().any(|examined| examined.soon);
+    let outdated_pods = outdated_pods(&examined, &observed);
+    let groups = examined.into_iter().map(|Examined { group, health, .. }| (group, health)).collect();
+    let finding = Finding::Live(Live { resolved, groups, outdated_pods, storage });
+    write_status(&context, &stream, &finding).await?;
+    Ok(Action::requeue(if soon { SOON } else { context.settings.requeue() }))
+}
+
+/// Makes a new stream ours before anything is made for it: the finalizer, then a status that says so, under the
+/// resource version that we saw.
+async fn claim(
+    context: &Context,
+    mut stream: Arc<DataStream>,
+    resolved: &Resolved,
+    groups: &[Group],
+) -> Result<Arc<DataStream>, Error> {
+    if !stream.finalizers().iter().any(|name| name == FINALIZER) {
+        stream = Arc::new(patch::add_finalizer(&context.client, &stream).await?);
+    }
+    if stream.status.as_ref().is_none_or(|status| status.installation.is_none()) {
+        let made = |group: &Group| Trouble {
+            reason: "PodMissing".into(),
+            message: format!("waits for pod {} to be made", pod_name(&group.name)),
+        };
+        let groups = groups.iter().map(|group| (group.clone(), Health::Waiting(made(group)))).collect();
+        let live = Live { resolved: resolved.clone(), groups, outdated_pods: Vec::new(), storage: None };
+        stream = write_status(context, &stream, &Finding::Live(live)).await?;
+    }
+    Ok(stream)
+}
+
+/// Creates the shard objects that are not there, and puts those right that say less than is known.
+async fn create_shards(
+    context: &Context,
+    stream: &DataStream,
+    names: &Names,
+    groups: &[Group],
+    observed: &Observed,
+) -> Result<(), Error> {
+    let existing: BTreeMap<_, _> =
+        observed.shards.iter().map(|object| (object.name_any(), object.state())).collect();
+    let mut writes = Vec::new();
+    for (group, shard) in groups.iter().flat_map(|group| group.shards.iter().map(move |shard| (group, shard))) {
+        let name = names.shard(shard.id.index());
+        let create = !existing.contains_key(&name);
+        let open = shard.state == ShardState::Open && existing.get(&name) != Some(&ShardState::Open);
+        if create || open {
+            writes.push((build::shard(stream, names, &group.name, shard), create, open));
+        }
+    }
+    let (client, namespace) = (&context.client, &names.namespace);
+    let write = |(object, create, open): (Shard, bool, bool)| async move {
+        let name = object.name_any();
+        if create {
+            apply::<Shard>(client, namespace, &name, &object, None).await?;
+        }
+        if open {
+            tracing::warn!(namespace, shard = name, "the object of an open shard was lost; made again");
+            patch::shard_is_open(client, namespace, &name).await?;
+        }
+        Ok(())
+    };
+    streams::iter(writes).map(write).buffer_unordered(AT_A_TIME).try_collect::<Vec<()>>().await.map(drop)
+}
+
+/// Applies the Service and the StatefulSets where they differ from what they should be.
+async fn apply_objects(
+    context: &Context,
+    stream: &DataStream,
+    names: &Names,
+    resolved: &Resolved,
+    groups: &[Group],
+    observed: &Observed,
+) -> Result<(), Error> {
+    let (client, namespace) = (&context.client, &names.namespace);
+    let service = build::service(stream, names);
+    let live = observed.services.get(names.service()).map(|live| &**live);
+    apply(client, namespace, names.service(), &service, live).await?;
+    for group in groups {
+        let live = observed.stateful_sets.get(&group.name).map(|live| &**live);
+        let desired = build::stateful_set(stream, names, resolved, group, &context.settings, live);
+        apply(client, namespace, &group.name, &desired, live).await?;
+    }
+    Ok(())
+}
+
+/// Pods that run an older template than their StatefulSet has. They are replaced when somebody deletes them.
+fn outdated_pods(examined: &[Examined], observed: &Observed) -> Vec<String> {
+    let outdated = |name: &str| {
+        let set = observed.stateful_sets.get(name)?;
+        let status = set.status.as_ref()?;
+        let settled = status.observed_generation == set.metadata.generation;
+        let wanted = status.update_revision.as_ref()?;
+        let pod = observed.pods.get(&pod_name(name))?;
+        let has = pod.labels().get("controller-revision-hash")?;
+        (settled && has != wanted).then(|| pod.name_any())
+    };
+    examined.iter().filter_map(|examined| outdated(&examined.group.name)).collect()
+}
+
+/// Writes the status that follows from a finding, and tells what changed; nothing, where nothing did.
+pub(super) async fn write_status(
+    context: &Context,
+    stream: &Arc<DataStream>,
+    finding: &Finding,
+) -> Result<Arc<DataStream>, Error> {
+    let now = (context.now)();
+    let after = status(stream, finding, &context.settings, now);
+    let before = stream.status.clone().unwrap_or_default();
+    if after == before {
+        return Ok(Arc::clone(stream));
+    }
+    let written = patch::status(&context.client, stream, &after).await?;
+    log_change(stream, &before, &after);
+    events::tell(&context.client, stream, &events::news(&before, &after), now).await;
+    Ok(Arc::new(written))
+}
+
+fn log_change(stream: &DataStream, before: &DataStreamStatus, after: &DataStreamStatus) {
+    let ready = |status: &DataStreamStatus| {
+        super::conditions::condition(&status.conditions, super::READY)
+            .map(|ready| (ready.status.clone(), ready.reason.clone()))
+            .unwrap_or_default()
+    };
+    let ((_, old_reason), (ready_now, reason)) = (ready(before), ready(after));
+    let stream_status = after.stream_status.as_deref().unwrap_or_default();
+    if before.stream_status != after.stream_status || old_reason != reason {
+        let (namespace, name) = (stream.namespace().unwrap_or_default(), stream.name_any());
+        tracing::info!(namespace, name, stream_status, ready = ready_now, reason, "stream");
+    }
+}

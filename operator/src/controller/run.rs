@@ -1,0 +1,74 @@
+//! The loop: looks at streams when something of them changed, and once in a while.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catalog::resource::DataStream;
+use futures::{Stream, StreamExt, stream};
+use kube::runtime::applier;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::ObjectRef;
+use kube::ResourceExt;
+use tokio_stream::wrappers::BroadcastStream;
+
+use super::context::Context;
+use super::error::Error;
+use super::reconcile::reconcile;
+use crate::world::{Scope, Wake};
+
+/// How many streams are looked at at a time in one scope.
+const AT_A_TIME: u16 = 16;
+/// How long news of one stream gather before it is looked at.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Looks at the streams of every scope, for as long as it is polled. Only who holds the lease may.
+pub async fn run(context: Arc<Context>) {
+    let scopes = context.world.scopes().to_vec();
+    futures::future::join_all(scopes.into_iter().map(|scope| run_scope(Arc::clone(&context), scope))).await;
+}
+
+async fn run_scope(context: Arc<Context>, scope: Arc<Scope>) {
+    let config = Config::default().concurrency(AT_A_TIME).debounce(GATHER);
+    let queue = queue(&context, Arc::clone(&scope));
+    applier(measured, after_error, context, scope.streams.clone(), queue.map(Ok::<_, Infallible>), config)
+        // What is there to be told was told by `measured`; a stream that is gone needs no look.
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+/// The streams to look at: all of them first, then those of which there is news.
+fn queue(context: &Context, scope: Arc<Scope>) -> impl Stream<Item = ObjectRef<DataStream>> + use<> {
+    let news = BroadcastStream::new(context.world.wakes());
+    let first = stream::once(async { Ok(Wake::All) });
+    first.chain(news).flat_map(move |wake| {
+        stream::iter(match wake {
+            Ok(Wake::Stream(stream)) => vec![stream],
+            // Who missed news looks at everything.
+            Ok(Wake::All) | Err(_) => scope.streams.state().iter().map(|stream| ObjectRef::from_obj(&**stream)).collect(),
+        })
+    })
+}
+
+/// A look, counted and logged. It is boxed: the loop holds many of them.
+fn measured(
+    stream: Arc<DataStream>,
+    context: Arc<Context>,
+) -> futures::future::BoxFuture<'static, Result<Action, Error>> {
+    Box::pin(async move {
+        let started = Instant::now();
+        let outcome = reconcile(Arc::clone(&stream), Arc::clone(&context)).await;
+        context.metrics.reconciled(started.elapsed(), outcome.as_ref().err());
+        outcome
+    })
+}
+
+fn after_error(stream: Arc<DataStream>, error: &Error, _: Arc<Context>) -> Action {
+    let (namespace, name) = (stream.namespace().unwrap_or_default(), stream.name_any());
+    if error.is_conflict() {
+        tracing::debug!(namespace, name, %error, "somebody was quicker; looks again");
+    } else {
+        tracing::warn!(namespace, name, %error, "a step failed; it is tried again");
+    }
+    Action::requeue(error.retry_after())
+}

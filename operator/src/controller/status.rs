@@ -1,0 +1,178 @@
+//! The status of a stream: one pure function of what was found. Written elsewhere, and only if it changed.
+
+use catalog::ShardState;
+use catalog::resource::{DataStream, DataStreamStatus, Resolved, Violation};
+use k8s_openapi::jiff::Timestamp;
+
+use super::conditions::{
+    Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_RESIZED, is, settle,
+};
+use super::health::{Health, Trouble};
+use crate::build::Group;
+use crate::names::Names;
+use crate::settings::Settings;
+
+/// What a reconcile found.
+pub enum Finding {
+    /// The spec breaks rules that a CRD without them let through.
+    Invalid(Vec<Violation>),
+    /// An older stream has the name.
+    NameTaken {
+        /// Its namespace and name.
+        owner: String,
+    },
+    /// The stream is on its way, or there.
+    Live(Live),
+    /// The stream is going.
+    Deleting {
+        /// What it waits for.
+        message: String,
+    },
+}
+
+/// A stream that is on its way, or there.
+pub struct Live {
+    /// What holds for it.
+    pub resolved: Resolved,
+    /// Its groups, and how each is.
+    pub groups: Vec<(Group, Health)>,
+    /// Pods that run an older template.
+    pub outdated_pods: Vec<String>,
+    /// Why volumes are smaller than the spec says.
+    pub storage: Option<Trouble>,
+}
+
+/// The status that follows from a finding.
+#[must_use]
+pub fn status(stream: &DataStream, finding: &Finding, settings: &Settings, now: Timestamp) -> DataStreamStatus {
+    let before = stream.status.clone().unwrap_or_default();
+    let mut status = DataStreamStatus {
+        observed_generation: stream.metadata.generation,
+        installation: Some(settings.installation()),
+        ..before.clone()
+    };
+    if let Finding::Live(live) = finding {
+        live_fields(&mut status, stream, live, settings);
+    }
+    if matches!(finding, Finding::Deleting { .. }) {
+        status.stream_status = Some("DELETING".into());
+    }
+    let map_changed = map_fields(&status) != map_fields(&before);
+    if map_changed {
+        status.map_version = Some(next_map_version(before.map_version, now));
+    }
+    let drafts = match finding {
+        Finding::Invalid(violations) => stalled("InvalidSpec", &sentences(violations)),
+        Finding::NameTaken { owner } => {
+            let name = stream.stream_name();
+            let message = format!(
+                "the name {name} belongs to DataStream {owner}, which is older: delete that one, or make this stream \
+                 under another spec.name"
+            );
+            stalled("NameTaken", &message)
+        }
+        Finding::Live(live) => live_conditions(live, map_changed && !is(&before.conditions, READY, true)),
+        Finding::Deleting { message } => waiting("Deleting", message),
+    };
+    status.conditions = settle(drafts, &before.conditions, stream.metadata.generation, now);
+    status
+}
+
+fn live_fields(status: &mut DataStreamStatus, stream: &DataStream, live: &Live, settings: &Settings) {
+    let count = |state| {
+        let shards = live.groups.iter().flat_map(|(group, _)| &group.shards);
+        i32::try_from(shards.filter(|shard| shard.state == state).count()).unwrap_or(i32::MAX)
+    };
+    status.open_shard_count = Some(count(ShardState::Open));
+    status.closed_shard_count = Some(count(ShardState::Closed));
+    let all_open = live.groups.iter().all(|(group, _)| group.is_open());
+    // What was ACTIVE stays so: a pod that restarts makes writes wait, it does not take the stream away.
+    if all_open || status.stream_status.is_none() {
+        status.stream_status = Some(if all_open { "ACTIVE" } else { "CREATING" }.into());
+    }
+    let (region, account) = (&settings.region, &settings.account_id);
+    status.stream_arn = Some(format!("arn:aws:kinesis:{region}:{account}:stream/{}", live.resolved.name));
+    status.selector = Some(Names::of(stream).selector());
+    status.resolved = Some(live.resolved.clone());
+}
+
+/// What of a status is in the catalog's entry: its version grows when any of it changes.
+fn map_fields(status: &DataStreamStatus) -> impl PartialEq {
+    let resolved = status.resolved.clone().map(|resolved| {
+        let Resolved { name, stream_mode, retention_period_hours, max_record_size_kib, .. } = resolved;
+        (name, stream_mode, retention_period_hours, max_record_size_kib)
+    });
+    (status.stream_status.clone(), status.open_shard_count, status.closed_shard_count, resolved)
+}
+
+/// One more; at least the clock in seconds, so that it grows also when a status was lost, or the API server's store
+/// was put back to an older one.
+fn next_map_version(before: Option<i64>, now: Timestamp) -> i64 {
+    (before.unwrap_or(0) + 1).max(now.as_second())
+}
+
+fn live_conditions(live: &Live, publishing: bool) -> Vec<Draft> {
+    let lost = live.groups.iter().find_map(|(_, health)| match health {
+        Health::VolumeLost(trouble) => Some(trouble),
+        Health::Serving | Health::Waiting(_) => None,
+    });
+    let waits: Vec<_> = live
+        .groups
+        .iter()
+        .filter_map(|(_, health)| match health {
+            Health::Waiting(trouble) => Some(trouble),
+            Health::Serving | Health::VolumeLost(_) => None,
+        })
+        .collect();
+    let mut drafts = match (lost, waits.first()) {
+        (Some(lost), _) => stalled(&lost.reason, &lost.message),
+        (None, Some(first)) => {
+            let others = waits.len() - 1;
+            let more = if others == 0 { String::new() } else { format!(" (and {others} more of its groups wait)") };
+            waiting(&first.reason, &format!("{}{more}", first.message))
+        }
+        // Gateways learn of the stream before its user does.
+        (None, None) if publishing => waiting("Publishing", "the map of the stream goes out to the gateways"),
+        (None, None) => {
+            let shards: usize = live.groups.iter().map(|(group, _)| group.shards.len()).sum();
+            let message = format!("{} in {} take records", plural(shards, "shard"), plural(live.groups.len(), "pod"));
+            vec![Draft::new(READY, true, "Serving", message)]
+        }
+    };
+    if live.resolved.stream_mode == "ON_DEMAND" {
+        let message = "autoscaling is not served yet: the stream keeps the shards that it has";
+        drafts.push(Draft::new(SCALING_ACTIVE, false, "NotServedYet", message));
+    }
+    if !live.outdated_pods.is_empty() {
+        let message = format!(
+            "{} an older template until deleted: kubectl delete pod {}",
+            if live.outdated_pods.len() == 1 { "a pod keeps" } else { "pods keep" },
+            live.outdated_pods.join(" ")
+        );
+        drafts.push(Draft::new(PODS_OUTDATED, true, "OldTemplate", message));
+    }
+    if let Some(trouble) = &live.storage {
+        drafts.push(Draft::new(STORAGE_RESIZED, false, &*trouble.reason, &*trouble.message));
+    }
+    drafts
+}
+
+fn stalled(reason: &str, message: &str) -> Vec<Draft> {
+    vec![Draft::new(READY, false, reason, message), Draft::new(STALLED, true, reason, message)]
+}
+
+fn waiting(reason: &str, message: &str) -> Vec<Draft> {
+    vec![Draft::new(READY, false, reason, message), Draft::new(RECONCILING, true, reason, message)]
+}
+
+fn sentences(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

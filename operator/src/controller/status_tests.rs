@@ -1,0 +1,170 @@
+use catalog::resource::DataStreamSpec;
+use clap::Parser;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::*;
+use crate::controller::condition;
+
+fn settings() -> Settings {
+    let arguments = ["operator", "run", "--release=kinetes", "--namespace=kinetes-system", "--shard-server-image=x"];
+    match crate::cli::Cli::parse_from(arguments).command {
+        crate::cli::Command::Run(settings) => *settings,
+        crate::cli::Command::Crds { .. } => unreachable!("it says run"),
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn stream(mode: &str) -> DataStream {
+    let mut stream = DataStream::new(
+        "orders",
+        DataStreamSpec {
+            stream_mode_details: Some(catalog::resource::StreamModeDetails { stream_mode: mode.into() }),
+            ..Default::default()
+        },
+    );
+    stream.metadata.generation = Some(3);
+    stream.metadata.uid = Some("1a2b3c4d".into());
+    stream
+}
+
+/// Two groups of two shards each.
+fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding {
+    let resolved = stream.resolve(&settings().defaults());
+    let names = Names::of(stream);
+    let shards: Vec<_> = catalog::plan::create(4, 2, 1)
+        .into_iter()
+        .map(|shard| catalog::Shard { state, ..shard })
+        .collect();
+    let groups = crate::build::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
+    Finding::Live(Live { resolved, groups, outdated_pods: Vec::new(), storage: None })
+}
+
+fn waits(reason: &str) -> Health {
+    Health::Waiting(Trouble { reason: reason.into(), message: format!("{reason} it is") })
+}
+
+/// `Ready=False Unschedulable` and so on, in order.
+fn told(status: &DataStreamStatus) -> Vec<String> {
+    let tell = |found: &Condition| format!("{}={} {}", found.type_, found.status, found.reason);
+    status.conditions.iter().map(tell).collect()
+}
+
+#[test]
+fn a_new_stream_is_creating_and_says_what_it_waits_for() {
+    let stream = stream("PROVISIONED");
+    let finding = live(&stream, ShardState::Pending, [waits("Unschedulable"), waits("PodMissing")]);
+    let status = status(&stream, &finding, &settings(), at(100));
+    assert_eq!(status.stream_status.as_deref(), Some("CREATING"));
+    assert_eq!((status.open_shard_count, status.map_version), (Some(0), Some(100)));
+    assert_eq!(status.stream_arn.as_deref(), Some("arn:aws:kinesis:us-east-1:000000000000:stream/orders"));
+    assert_eq!(status.selector.as_deref(), Some("kinetes.dev/stream-uid=1a2b3c4d"));
+    assert_eq!(status.observed_generation, Some(3));
+    assert_eq!(told(&status), ["Ready=False Unschedulable", "Reconciling=True Unschedulable"]);
+    let ready = condition(&status.conditions, READY).unwrap();
+    assert_eq!(ready.message, "Unschedulable it is (and 1 more of its groups wait)");
+}
+
+#[test]
+fn gateways_hear_of_a_stream_before_it_is_ready() {
+    let mut stream = stream("PROVISIONED");
+    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let published = status(&stream, &finding, &settings(), at(100));
+    assert_eq!(published.stream_status.as_deref(), Some("ACTIVE"));
+    assert_eq!(told(&published), ["Ready=False Publishing", "Reconciling=True Publishing"]);
+    stream.status = Some(published.clone());
+    let ready = status(&stream, &finding, &settings(), at(101));
+    assert_eq!(told(&ready), ["Ready=True Serving"]);
+    assert_eq!(ready.map_version, published.map_version, "the map is the same");
+}
+
+fn ready_stream(mode: &str) -> DataStream {
+    let mut stream = stream(mode);
+    for second in [100, 101] {
+        let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+        stream.status = Some(status(&stream, &finding, &settings(), at(second)));
+    }
+    stream
+}
+
+#[test]
+fn nothing_changes_while_nothing_happens() {
+    let stream = ready_stream("PROVISIONED");
+    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    assert_eq!(Some(status(&stream, &finding, &settings(), at(999))), stream.status);
+}
+
+#[test]
+fn a_pod_that_restarts_leaves_the_stream_active_and_its_map_as_it_is() {
+    let stream = ready_stream("PROVISIONED");
+    let finding = live(&stream, ShardState::Open, [Health::Serving, waits("PodMissing")]);
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!(after.stream_status.as_deref(), Some("ACTIVE"));
+    assert_eq!(after.map_version, stream.status.as_ref().unwrap().map_version);
+    assert_eq!(told(&after), ["Ready=False PodMissing", "Reconciling=True PodMissing"]);
+    assert_eq!(condition(&after.conditions, READY).unwrap().last_transition_time.0, at(200));
+}
+
+#[test]
+fn a_changed_retention_is_a_new_map_and_the_stream_stays_ready() {
+    let mut stream = ready_stream("PROVISIONED");
+    stream.spec.retention_period_hours = Some(48);
+    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let after = status(&stream, &finding, &settings(), at(101));
+    assert_eq!(after.map_version, Some(101));
+    assert_eq!(told(&after), ["Ready=True Serving"]);
+}
+
+#[test]
+fn a_map_version_grows_also_against_a_clock_that_went_back() {
+    let mut stream = ready_stream("PROVISIONED");
+    stream.spec.retention_period_hours = Some(48);
+    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    assert_eq!(status(&stream, &finding, &settings(), at(7)).map_version, Some(101));
+}
+
+#[test]
+fn a_lost_volume_stalls_the_stream_whatever_else_it_waits_for() {
+    let stream = ready_stream("PROVISIONED");
+    let lost = Health::VolumeLost(Trouble { reason: "VolumeLost".into(), message: "gone".into() });
+    let finding = live(&stream, ShardState::Open, [waits("PodMissing"), lost]);
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!(told(&after), ["Ready=False VolumeLost", "Stalled=True VolumeLost"]);
+}
+
+#[test]
+fn an_on_demand_stream_says_that_it_does_not_scale_yet() {
+    let stream = ready_stream("ON_DEMAND");
+    let told = told(stream.status.as_ref().unwrap());
+    assert_eq!(told, ["Ready=True Serving", "ScalingActive=False NotServedYet"]);
+}
+
+#[test]
+fn a_taken_name_names_its_owner_and_leaves_no_map() {
+    let stream = stream("PROVISIONED");
+    let finding = Finding::NameTaken { owner: "shop/orders".into() };
+    let after = status(&stream, &finding, &settings(), at(100));
+    assert_eq!(told(&after), ["Ready=False NameTaken", "Stalled=True NameTaken"]);
+    assert!(after.conditions[0].message.contains("shop/orders"));
+    assert_eq!((after.stream_status, after.map_version), (None, None));
+}
+
+#[test]
+fn an_invalid_spec_stalls_and_what_held_before_holds_on() {
+    let stream = ready_stream("PROVISIONED");
+    let violation = Violation { field: "spec.replicas".into(), message: "replicas must be 1".into() };
+    let after = status(&stream, &Finding::Invalid(vec![violation]), &settings(), at(200));
+    assert_eq!(told(&after), ["Ready=False InvalidSpec", "Stalled=True InvalidSpec"]);
+    assert_eq!(after.conditions[1].message, "spec.replicas: replicas must be 1");
+    assert_eq!(after.resolved, stream.status.unwrap().resolved);
+}
+
+#[test]
+fn a_stream_that_goes_is_deleting_in_the_map_too() {
+    let stream = ready_stream("PROVISIONED");
+    let after = status(&stream, &Finding::Deleting { message: "its pods end".into() }, &settings(), at(200));
+    assert_eq!((after.stream_status.as_deref(), after.map_version), (Some("DELETING"), Some(200)));
+    assert_eq!(told(&after), ["Ready=False Deleting", "Reconciling=True Deleting"]);
+}

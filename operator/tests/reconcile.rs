@@ -1,0 +1,340 @@
+//! Reconciles against a scripted API server: the exact calls, and no other.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{FakePod, NAMESPACE, Stage, UID, orders};
+
+const GROUP_0: &str = "orders-1a2b3-g0";
+const GROUP_1: &str = "orders-1a2b3-g1";
+/// No pod answers there.
+const NO_POD: u16 = 1;
+
+/// One shard in one group, so that one fake pod will do.
+fn one_shard() -> Value {
+    let mut stream = orders();
+    stream["spec"]["shardCount"] = json!(1);
+    stream
+}
+
+/// A stage on which the stream's objects exist, and its pods do not.
+async fn made(stream: Value, pod_port: u16) -> Stage {
+    let mut stage = Stage::new(stream, pod_port);
+    stage.lines().await;
+    stage
+}
+
+/// A stage on which a stream of one shard serves.
+async fn serving() -> (Stage, FakePod) {
+    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    stage.lines().await;
+    stage.see(Stage::pod(GROUP_0, true));
+    stage.lines().await;
+    assert_eq!(ready(&stage), "True Serving");
+    (stage, pod)
+}
+
+fn condition(stage: &Stage, type_: &str) -> String {
+    let stream = stage.server.stream();
+    let conditions = stream["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let found = conditions.iter().find(|condition| condition["type"] == type_);
+    found.map(|found| format!("{} {}", found["status"].as_str().unwrap(), found["reason"].as_str().unwrap())).unwrap_or_default()
+}
+
+fn ready(stage: &Stage) -> String {
+    condition(stage, "Ready")
+}
+
+#[tokio::test]
+async fn a_new_stream_is_claimed_before_anything_is_made_for_it() {
+    let mut stage = Stage::new(orders(), NO_POD);
+    let lines = stage.lines().await;
+    assert_eq!(
+        lines,
+        [
+            "PATCH datastreams/orders",
+            "PATCH datastreams/orders/status",
+            "POST events",
+            "PATCH shards/orders-1a2b3-s0",
+            "PATCH shards/orders-1a2b3-s1",
+            "PATCH shards/orders-1a2b3-s2",
+            "PATCH shards/orders-1a2b3-s3",
+            "PATCH services/orders-1a2b3",
+            "PATCH statefulsets/orders-1a2b3-g0",
+            "PATCH statefulsets/orders-1a2b3-g1",
+        ]
+    );
+    let stream = stage.server.stream();
+    assert_eq!(stream["metadata"]["finalizers"], json!(["kinetes.dev/stream"]));
+    assert_eq!(stream["status"]["installation"], "kinetes-system/kinetes");
+    assert_eq!(stream["status"]["streamStatus"], "CREATING");
+    assert_eq!(ready(&stage), "False PodMissing");
+}
+
+#[tokio::test]
+async fn a_second_look_writes_nothing() {
+    let mut stage = made(orders(), NO_POD).await;
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn writes_are_applied_as_ours_under_the_version_that_was_seen() {
+    let mut stage = Stage::new(orders(), NO_POD);
+    let calls = stage.look().await.unwrap();
+    let call = |line: &str| calls.iter().find(|call| call.line == line).unwrap();
+    let status = call("PATCH datastreams/orders/status");
+    assert_eq!(status.body["metadata"]["resourceVersion"], "2", "the version after the finalizer");
+    for line in ["PATCH datastreams/orders/status", "PATCH services/orders-1a2b3", "PATCH shards/orders-1a2b3-s0"] {
+        let query = &call(line).query;
+        assert!(query.contains("fieldManager=kinetes-operator") && query.contains("force=true"), "{line}: {query}");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_on_an_empty_volume_is_told_to_begin_once_and_its_shards_open() {
+    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    let lines = stage.lines().await;
+    assert_eq!(
+        lines,
+        // The API server itself is asked whether the shards are new.
+        ["GET shards", "PATCH shards/orders-1a2b3-s0/status", "PATCH datastreams/orders/status", "POST events"]
+    );
+    let bootstraps = pod.bootstraps();
+    assert_eq!(bootstraps.len(), 1);
+    assert_eq!((bootstraps[0].log.as_str(), bootstraps[0].shards.len()), ("g0", 1));
+    assert_eq!(bootstraps[0].shards[0].create_seconds, 1_795_428_000, "when the stream was created");
+    assert_eq!(ready(&stage), "False Publishing");
+
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!(ready(&stage), "True Serving");
+    assert_eq!(stage.server.stream()["status"]["streamStatus"], "ACTIVE");
+    assert_eq!(pod.bootstraps().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_serves_is_looked_at_without_a_call() {
+    let (mut stage, _pod) = serving().await;
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_empty_volume_under_open_shards_is_a_lost_volume_and_stays_empty() {
+    let (mut stage, _pod) = serving().await;
+    let fresh = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    stage.move_pods_to(fresh.port);
+    stage.see(Stage::pod(GROUP_0, false));
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(ready(&stage), "False VolumeLost");
+    assert_eq!(condition(&stage, "Stalled"), "True VolumeLost");
+    assert_eq!(stage.server.stream()["status"]["streamStatus"], "ACTIVE");
+    assert_eq!(fresh.bootstraps().len(), 0);
+    assert_eq!(stage.lines().await, [""; 0], "it is told once");
+}
+
+#[tokio::test]
+async fn a_late_copy_does_not_make_a_lost_volume_look_new() {
+    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    let open = json!({
+        "apiVersion": "kinetes.dev/v1alpha1", "kind": "Shard",
+        "metadata": {"name": "orders-1a2b3-s0", "namespace": NAMESPACE},
+        "spec": {
+            "streamName": "orders", "shardId": "shardId-000000000000", "log": "g0", "group": GROUP_0, "createSeconds": 1,
+            "hashKeyRange": {"startingHashKey": "0", "endingHashKey": "1"}, "startingSequenceNumber": "1",
+        },
+        "status": {"state": "Open"},
+    });
+    stage.server.has("shards", vec![open]);
+    stage.see(Stage::pod(GROUP_0, false));
+    let lines = stage.lines().await;
+    assert_eq!(lines[0], "GET shards");
+    assert_eq!(pod.bootstraps().len(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_of_another_streams_pod_is_none() {
+    let pod = FakePod::on_an_empty_volume("another", GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!(ready(&stage), "False PodNotReady");
+    assert_eq!(pod.bootstraps().len(), 0);
+}
+
+#[tokio::test]
+async fn a_shard_object_that_somebody_deleted_comes_back_open() {
+    let (mut stage, _pod) = serving().await;
+    stage.forget_shards();
+    let lines = stage.lines().await;
+    assert_eq!(lines, ["PATCH shards/orders-1a2b3-s0", "PATCH shards/orders-1a2b3-s0/status"]);
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_changed_pod_template_is_applied_once_and_nothing_is_restarted() {
+    let (mut stage, _pod) = serving().await;
+    stage.change(|stream| stream["spec"]["podTemplate"] = json!({"labels": {"team": "payments"}}));
+    assert_eq!(stage.lines().await, ["PATCH statefulsets/orders-1a2b3-g0", "PATCH datastreams/orders/status"]);
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_younger_stream_does_not_get_the_name_and_nothing_is_made_for_it() {
+    let mut younger = orders();
+    younger["metadata"]["creationTimestamp"] = json!("2026-11-23T11:00:00Z");
+    let mut older = orders();
+    older["metadata"]["uid"] = json!("0ld");
+    older["metadata"]["namespace"] = json!("elsewhere");
+    let mut stage = Stage::new(younger, NO_POD);
+    stage.see(older);
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(condition(&stage, "Stalled"), "True NameTaken");
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_invalid_spec_that_slipped_in_stalls_and_nothing_is_made_for_it() {
+    let mut stream = orders();
+    stream["spec"]["replicas"] = json!(3);
+    let mut stage = Stage::new(stream, NO_POD);
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(condition(&stage, "Stalled"), "True InvalidSpec");
+}
+
+#[tokio::test]
+async fn a_stream_of_another_installation_is_left_alone() {
+    let mut stream = orders();
+    stream["status"]["installation"] = json!("elsewhere/kinetes");
+    stream["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
+    stream["metadata"]["finalizers"] = json!(["kinetes.dev/stream"]);
+    let mut stage = Stage::new(stream, NO_POD);
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+/// An object of the stream's as a LIST finds it.
+fn object(name: &str) -> Value {
+    json!({"metadata": {"name": name, "namespace": NAMESPACE}})
+}
+
+async fn going(policy: &str) -> Stage {
+    let (mut stage, _pod) = serving().await;
+    stage.change(|stream| {
+        stream["spec"]["deletionPolicy"] = json!(policy);
+        stream["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
+    });
+    stage.server.has("statefulsets", vec![object(GROUP_0)]);
+    stage.server.has("services", vec![object("orders-1a2b3")]);
+    stage.server.has("pods", vec![object("orders-1a2b3-g0-0")]);
+    stage.server.has("persistentvolumeclaims", vec![object("data-orders-1a2b3-g0-0")]);
+    stage
+}
+
+const NOTHING: Vec<Value> = Vec::new();
+
+#[tokio::test]
+async fn a_deleted_stream_waits_for_its_pods_and_takes_its_volumes_with_it() {
+    let mut stage = going("Delete").await;
+    assert_eq!(
+        stage.lines().await,
+        [
+            "PATCH datastreams/orders/status",
+            "POST events",
+            "GET statefulsets",
+            "DELETE statefulsets",
+            "GET pods",
+            "DELETE pods"
+        ]
+    );
+    assert_eq!(stage.server.stream()["status"]["streamStatus"], "DELETING");
+    stage.server.has("statefulsets", NOTHING);
+    let mut pod = object("orders-1a2b3-g0-0");
+    pod["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:30Z");
+    stage.server.has("pods", vec![pod]);
+    assert_eq!(stage.lines().await, ["GET statefulsets", "GET pods"], "the pod ends in its own time");
+
+    stage.server.has("pods", NOTHING);
+    let calls = stage.look().await.unwrap();
+    let lines: Vec<_> = calls.iter().map(|call| call.line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET statefulsets",
+            "GET pods",
+            "GET services",
+            "DELETE services",
+            "GET shards",
+            "GET persistentvolumeclaims",
+            "DELETE persistentvolumeclaims"
+        ]
+    );
+    let selector = format!("labelSelector=kinetes.dev%2Fstream-uid%3D{UID}");
+    assert!(calls.last().unwrap().query.contains(&selector), "{}", calls.last().unwrap().query);
+
+    stage.server.has("services", NOTHING);
+    stage.server.has("persistentvolumeclaims", NOTHING);
+    assert_eq!(
+        stage.lines().await,
+        [
+            "GET statefulsets",
+            "GET pods",
+            "GET services",
+            "GET shards",
+            "GET persistentvolumeclaims",
+            "PATCH datastreams/orders",
+            "POST events"
+        ]
+    );
+    assert_eq!(stage.server.stream()["metadata"]["finalizers"], json!([]));
+}
+
+#[tokio::test]
+async fn a_deleted_stream_that_retains_leaves_its_volumes() {
+    let mut stage = going("Retain").await;
+    for kind in ["statefulsets", "services", "pods"] {
+        stage.server.has(kind, NOTHING);
+    }
+    assert_eq!(
+        stage.lines().await,
+        [
+            "PATCH datastreams/orders/status",
+            "POST events",
+            "GET statefulsets",
+            "GET pods",
+            "GET services",
+            "GET shards",
+            "GET persistentvolumeclaims",
+            "PATCH datastreams/orders",
+            "POST events"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_stream_for_which_nothing_was_ever_made_goes_at_once() {
+    let mut stream = orders();
+    stream["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
+    stream["metadata"]["finalizers"] = json!(["other/finalizer", "kinetes.dev/stream"]);
+    let mut stage = Stage::new(stream, NO_POD);
+    let lines = stage.lines().await;
+    assert!(!lines.iter().any(|line| line.starts_with("DELETE")), "{lines:?}");
+    assert_eq!(stage.server.stream()["metadata"]["finalizers"], json!(["other/finalizer"]));
+}
+
+#[tokio::test]
+async fn one_of_two_groups_that_waits_is_told_by_name() {
+    let mut stage = made(orders(), NO_POD).await;
+    let mut pod = Stage::pod(GROUP_1, false);
+    pod["status"] = json!({"conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available",
+    }]});
+    stage.see(Stage::pod(GROUP_0, false));
+    stage.see(pod);
+    stage.lines().await;
+    let stream = stage.server.stream();
+    let message = stream["status"]["conditions"][0]["message"].as_str().unwrap();
+    assert_eq!(message, "pod orders-1a2b3-g0-0 starts (and 1 more of its groups wait)");
+}

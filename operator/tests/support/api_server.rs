@@ -1,0 +1,103 @@
+//! The API server's side of a test.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+/// One call: `PATCH datastreams/orders/status`, and what it sent.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Method, kind, name and subresource.
+    pub line: String,
+    /// The query, as it was sent.
+    pub query: String,
+    /// What was sent; null for nothing.
+    pub body: Value,
+}
+
+/// Answers writes with what was written, reads from `lists`, and remembers all of it.
+#[derive(Clone, Default)]
+pub struct ApiServer {
+    calls: Arc<Mutex<Vec<Call>>>,
+    lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
+    stream: Arc<Mutex<Value>>,
+}
+
+impl ApiServer {
+    /// An API server that has this stream, and a client for it.
+    pub fn new(stream: Value) -> (Self, Client) {
+        let server = Self { stream: Arc::new(Mutex::new(stream)), ..Self::default() };
+        let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+        let answering = server.clone();
+        tokio::spawn(async move {
+            while let Some((request, send)) = handle.next_request().await {
+                send.send_response(answering.answer(request).await);
+            }
+        });
+        (server, Client::new(service, "default"))
+    }
+
+    /// What a LIST of this kind finds from now on.
+    pub fn has(&self, kind: &str, objects: Vec<Value>) {
+        self.lists.lock().unwrap().insert(kind.into(), objects);
+    }
+
+    /// The stream as it was written last.
+    pub fn stream(&self) -> Value {
+        self.stream.lock().unwrap().clone()
+    }
+
+    /// Somebody writes the stream's spec or metadata.
+    pub fn change_stream(&self, change: impl FnOnce(&mut Value)) {
+        let mut stream = self.stream.lock().unwrap();
+        change(&mut stream);
+        let generation = stream["metadata"]["generation"].as_i64().unwrap();
+        stream["metadata"]["generation"] = json!(generation + 1);
+    }
+
+    /// Every call since the last time this was asked.
+    pub fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        // /apis/kinetes.dev/v1alpha1/namespaces/shop/shards/x/status: from the kind on.
+        let path = head.uri.path();
+        let resource = path.rsplit_once("/namespaces/").map_or(path, |(_, rest)| rest.split_once('/').unwrap().1);
+        let line = format!("{} {resource}", head.method);
+        let query = head.uri.query().unwrap_or_default().to_owned();
+        self.calls.lock().unwrap().push(Call { line, query, body: body.clone() });
+        let answer = match head.method {
+            Method::GET if !resource.contains('/') => {
+                let items = self.lists.lock().unwrap().get(resource).cloned().unwrap_or_default();
+                json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
+            }
+            Method::DELETE => json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
+            Method::PATCH if resource.starts_with("datastreams/") => self.patch_stream(&body),
+            Method::PATCH | Method::POST => body,
+            method => panic!("{method} {resource} is in no script"),
+        };
+        Response::builder().body(Body::from(answer.to_string().into_bytes())).unwrap()
+    }
+
+    fn patch_stream(&self, patch: &Value) -> Value {
+        let mut stream = self.stream.lock().unwrap();
+        if let Some(status) = patch.get("status") {
+            stream["status"] = status.clone();
+        }
+        if let Some(finalizers) = patch["metadata"].get("finalizers") {
+            stream["metadata"]["finalizers"] = finalizers.clone();
+        }
+        let version: u64 = stream["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+        stream["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+        stream.clone()
+    }
+}

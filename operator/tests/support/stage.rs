@@ -1,0 +1,172 @@
+//! A stage for one reconcile: what is in the cluster, and who answers.
+
+use std::sync::Arc;
+
+use catalog::resource::{DataStream, Shard};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::watcher::Event;
+use clap::Parser;
+use operator::admin::Metrics;
+use operator::cli::{Cli, Command};
+use operator::controller::{Context, Error, reconcile};
+use operator::members::Members;
+use operator::settings::Settings;
+use operator::world::{Scope, World, Writers};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{ApiServer, Call};
+
+/// The stream's UID.
+pub const UID: &str = "1a2b3c4d-0000-0000-0000-000000000000";
+/// Its namespace.
+pub const NAMESPACE: &str = "shop";
+
+/// The example stream as the API server has it: four shards, two a group.
+pub fn orders() -> Value {
+    let text = include_str!("../../../examples/orders.yaml");
+    let mut stream: Value = serde_yaml::from_str(text).unwrap();
+    let metadata = &mut stream["metadata"];
+    metadata["namespace"] = json!(NAMESPACE);
+    metadata["uid"] = json!(UID);
+    metadata["resourceVersion"] = json!("1");
+    metadata["generation"] = json!(1);
+    metadata["creationTimestamp"] = json!("2026-11-23T10:00:00Z");
+    stream["status"] = json!({"observedGeneration": -1});
+    stream
+}
+
+/// What is in the cluster, and who answers.
+pub struct Stage {
+    /// The API server.
+    pub server: ApiServer,
+    context: Arc<Context>,
+    writers: Writers,
+}
+
+impl Stage {
+    /// A cluster with this stream and nothing else; pods answer at this port of the loopback.
+    pub fn new(stream: Value, pod_port: u16) -> Self {
+        let (server, client) = ApiServer::new(stream.clone());
+        let (scope, mut writers) = Scope::new(None);
+        // Every copy is whole, and empty but for the stream.
+        writers.streams.apply_watcher_event(&Event::InitDone);
+        writers.streams.apply_watcher_event(&Event::Apply(read(stream)));
+        let context = Context {
+            client,
+            settings: Arc::new(settings()),
+            world: Arc::new(World::new(vec![scope])),
+            members: Members::new(pod_port),
+            metrics: Metrics::new(),
+            now: || Timestamp::from_second(1_795_428_000).unwrap(),
+        };
+        Self { server, context: Arc::new(context), writers }
+    }
+
+    /// Puts an object where the watches would.
+    pub fn see(&mut self, object: Value) {
+        let writers = &mut self.writers;
+        match object["kind"].as_str().unwrap() {
+            "DataStream" => writers.streams.apply_watcher_event(&Event::Apply(read::<DataStream>(object))),
+            "Shard" => writers.shards.apply_watcher_event(&Event::Apply(read::<Shard>(object))),
+            "StatefulSet" => writers.stateful_sets.apply_watcher_event(&Event::Apply(read::<StatefulSet>(object))),
+            "Service" => writers.services.apply_watcher_event(&Event::Apply(read::<Service>(object))),
+            "Pod" => writers.pods.apply_watcher_event(&Event::Apply(read::<Pod>(object))),
+            "PersistentVolumeClaim" => {
+                writers.claims.apply_watcher_event(&Event::Apply(read::<PersistentVolumeClaim>(object)));
+            }
+            kind => panic!("no watch for {kind}"),
+        }
+    }
+
+    /// One look at the stream as the API server has it; gives the calls that it made.
+    pub async fn look(&mut self) -> Result<Vec<Call>, Error> {
+        let stream = self.server.stream();
+        self.see(stream.clone());
+        reconcile(Arc::new(read(stream)), Arc::clone(&self.context)).await?;
+        Ok(self.server.calls())
+    }
+
+    /// One look; gives the lines of the calls that it made. What it wrote is seen by the next.
+    pub async fn lines(&mut self) -> Vec<String> {
+        let calls = self.look().await.unwrap();
+        for call in &calls {
+            if call.line.starts_with("PATCH") && ["Shard", "StatefulSet", "Service"].iter().any(|kind| call.body["kind"] == *kind) {
+                self.see_written(&call.body);
+            }
+        }
+        calls.into_iter().map(|call| call.line).collect()
+    }
+
+    /// A shard's status is written apart from the shard.
+    fn see_written(&mut self, body: &Value) {
+        let mut object = body.clone();
+        object["metadata"]["namespace"] = json!(NAMESPACE);
+        if object.get("spec").is_none() {
+            let scope = &self.context.world.scopes()[0];
+            let name = body["metadata"]["name"].as_str().unwrap();
+            let old = scope.shards.find(|shard| shard.metadata.name.as_deref() == Some(name)).unwrap();
+            object = serde_json::to_value(&*old).unwrap();
+            object["status"] = body["status"].clone();
+        }
+        self.see(object);
+    }
+
+    /// Pods answer at another port from now on.
+    pub fn move_pods_to(&mut self, port: u16) {
+        let old = &self.context;
+        self.context = Arc::new(Context {
+            client: old.client.clone(),
+            settings: Arc::clone(&old.settings),
+            world: Arc::clone(&old.world),
+            members: Members::new(port),
+            metrics: old.metrics.clone(),
+            now: old.now,
+        });
+    }
+
+    /// Somebody deleted every shard object.
+    pub fn forget_shards(&mut self) {
+        self.writers.shards.apply_watcher_event(&Event::Init);
+        self.writers.shards.apply_watcher_event(&Event::InitDone);
+    }
+
+    /// Somebody changed the stream.
+    pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
+        self.server.change_stream(change);
+    }
+
+    /// A pod of a group, running at the loopback, ready or not.
+    pub fn pod(group: &str, ready: bool) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": format!("{group}-0"), "namespace": NAMESPACE,
+                "labels": {"kinetes.dev/stream-uid": UID, "kinetes.dev/stream": "orders"},
+            },
+            "spec": {"nodeName": "node1", "containers": []},
+            "status": {
+                "podIP": "127.0.0.1",
+                "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}],
+                "containerStatuses": [{
+                    "name": "shard-server", "image": "x", "imageID": "", "ready": ready, "restartCount": 0,
+                    "state": {"running": {}},
+                }],
+            },
+        })
+    }
+}
+
+fn settings() -> Settings {
+    let arguments = ["operator", "run", "--release=kinetes", "--namespace=kinetes-system", "--shard-server-image=x"];
+    match Cli::parse_from(arguments).command {
+        Command::Run(settings) => *settings,
+        Command::Crds { .. } => unreachable!("it says run"),
+    }
+}
+
+fn read<K: DeserializeOwned>(object: Value) -> K {
+    serde_json::from_value(object).unwrap()
+}

@@ -1,0 +1,135 @@
+//! Control calls: what changes streams is done by the catalog service, in a cluster by the operator, in `local`
+//! in this process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use catalog::Stream;
+use catalog::control::{
+    CREATE_STREAM_PATH, CreateStream, DELETE_STREAM_PATH, DeleteStream, FIND_STREAM_PATH, FindStream,
+    Refusal, RefusalCode,
+};
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use crate::local::LocalCatalog;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const FIND_TIMEOUT: Duration = Duration::from_secs(3);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The largest answer taken: a stream of some 100,000 shards.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// Calls under way at once; the others wait their turn within their time.
+const MAX_CALLS: usize = 32;
+
+/// Who does control calls.
+#[derive(Debug)]
+pub enum ControlPlane {
+    /// The operator's catalog service.
+    Remote(Box<RemoteControl>),
+    /// The catalog on this process's disk.
+    Local(Arc<LocalCatalog>),
+}
+
+impl ControlPlane {
+    /// Makes a stream; see [`CreateStream`].
+    ///
+    /// # Errors
+    /// If it was refused, or nobody could be asked ([`RefusalCode::Unavailable`]).
+    pub async fn create_stream(&self, call: CreateStream) -> Result<(), Refusal> {
+        match self {
+            Self::Remote(remote) => remote.post(CREATE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop),
+            Self::Local(local) => {
+                let local = local.clone();
+                to_its_end(async move { local.create_stream(call).await }).await
+            }
+        }
+    }
+
+    /// Deletes a stream; see [`DeleteStream`].
+    ///
+    /// # Errors
+    /// If it was refused, or nobody could be asked ([`RefusalCode::Unavailable`]).
+    pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
+        match self {
+            Self::Remote(remote) => remote.post(DELETE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop),
+            Self::Local(local) => {
+                let local = local.clone();
+                to_its_end(async move { local.delete_stream(call).await }).await
+            }
+        }
+    }
+
+    /// Asks for a stream; see [`FindStream`].
+    ///
+    /// # Errors
+    /// If nobody could be asked ([`RefusalCode::Unavailable`]).
+    pub async fn find_stream(&self, call: FindStream) -> Result<Option<Stream>, Refusal> {
+        match self {
+            Self::Remote(remote) => {
+                let answer = remote.post(FIND_STREAM_PATH, &call, FIND_TIMEOUT).await?;
+                serde_json::from_slice(&answer).map_err(|error| unavailable(&error))
+            }
+            Self::Local(local) => Ok(local.find_stream(&call)),
+        }
+    }
+}
+
+/// The operator's catalog service.
+#[derive(Debug)]
+pub struct RemoteControl {
+    service: Uri,
+    client: Client<HttpConnector, Full<Bytes>>,
+    calls: Semaphore,
+}
+
+impl RemoteControl {
+    /// The service at `http://host:port`.
+    #[must_use]
+    pub fn new(service: Uri) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Self { service, client, calls: Semaphore::new(MAX_CALLS) }
+    }
+
+    async fn post(&self, path: &str, call: &impl Serialize, timeout: Duration) -> Result<Bytes, Refusal> {
+        let exchange = async {
+            let _turn = self.calls.acquire().await?;
+            let authority = self.service.authority().map_or("", http::uri::Authority::as_str);
+            let request = Request::post(format!("http://{authority}{path}"))
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(Full::from(serde_json::to_vec(call)?))?;
+            let response = self.client.request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+                .collect()
+                .await
+                .map_err(anyhow::Error::from_boxed)?;
+            anyhow::Ok((status, body.to_bytes()))
+        };
+        match tokio::time::timeout(timeout, exchange).await {
+            Err(_elapsed) => Err(unavailable(&"the catalog service does not answer")),
+            Ok(Err(error)) => Err(unavailable(&format!("{error:#}"))),
+            Ok(Ok((StatusCode::OK, body))) => Ok(body),
+            Ok(Ok((status, body))) => Err(serde_json::from_slice(&body)
+                .unwrap_or_else(|_| unavailable(&format!("the catalog service answers {status}")))),
+        }
+    }
+}
+
+/// Does a change here to its end, also if the client who asked for it goes away.
+async fn to_its_end(
+    change: impl Future<Output = Result<(), Refusal>> + Send + 'static,
+) -> Result<(), Refusal> {
+    tokio::spawn(change).await.unwrap_or_else(|error| Err(unavailable(&error)))
+}
+
+fn unavailable(reason: &impl std::fmt::Display) -> Refusal {
+    Refusal { code: RefusalCode::Unavailable, message: reason.to_string() }
+}

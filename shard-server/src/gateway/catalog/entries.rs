@@ -1,0 +1,215 @@
+//! The entries of a catalog, and what an event makes of them. Pure.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use catalog::feed::CatalogEvent;
+use catalog::{Stream, StreamName};
+
+/// How many removed streams are remembered, so that a late event does not bring one back.
+const MAX_REMOVED: usize = 4096;
+
+/// All streams that are known, by UID and by account and name.
+#[derive(Debug, Default)]
+pub struct Entries {
+    by_uid: HashMap<String, Arc<Stream>>,
+    by_name: BTreeMap<String, BTreeMap<StreamName, Arc<Stream>>>,
+    removed: Removed,
+    complete: bool,
+}
+
+#[derive(Debug, Default)]
+struct Removed {
+    uids: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Removed {
+    fn insert(&mut self, uid: &str) {
+        if !self.uids.insert(uid.into()) {
+            return;
+        }
+        self.order.push_back(uid.into());
+        if self.order.len() > MAX_REMOVED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.uids.remove(&oldest);
+        }
+    }
+}
+
+impl Entries {
+    /// Whether a snapshot is in: until then absence means nothing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// How many streams there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_uid.len()
+    }
+
+    /// Whether there is no stream.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_uid.is_empty()
+    }
+
+    /// The stream that has the name in the account.
+    #[must_use]
+    pub fn find(&self, account_id: &str, name: &StreamName) -> Option<&Arc<Stream>> {
+        self.by_name.get(account_id)?.get(name)
+    }
+
+    /// The account's streams behind the given name (or from the first), by name.
+    pub fn names_after(
+        &self,
+        account_id: &str,
+        after: Option<&StreamName>,
+    ) -> impl Iterator<Item = &Arc<Stream>> {
+        use std::ops::Bound;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let of_account = self.by_name.get(account_id);
+        of_account
+            .into_iter()
+            .flat_map(move |names| names.range((from, Bound::Unbounded)).map(|(_, stream)| stream))
+    }
+
+    /// All streams, in no order.
+    pub fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
+        self.by_uid.values()
+    }
+
+    /// Takes an event in, and says what of it is news, in order: what a follower of these entries must hear.
+    pub fn apply(&mut self, event: CatalogEvent) -> Vec<CatalogEvent> {
+        match event {
+            CatalogEvent::Heartbeat => Vec::new(),
+            CatalogEvent::Changed(stream) => self.change(stream).into_iter().collect(),
+            CatalogEvent::Removed { uid } => {
+                self.removed.insert(&uid);
+                self.forget(&uid).into_iter().collect()
+            }
+            CatalogEvent::Snapshot(streams) => {
+                self.complete = true;
+                let present: HashSet<_> = streams.iter().map(|stream| stream.uid.clone()).collect();
+                let gone: Vec<_> =
+                    self.by_uid.keys().filter(|uid| !present.contains(*uid)).cloned().collect();
+                let mut news: Vec<_> = gone.iter().filter_map(|uid| self.forget(uid)).collect();
+                news.extend(streams.into_iter().filter_map(|stream| self.change(stream)));
+                news
+            }
+        }
+    }
+
+    fn change(&mut self, stream: Stream) -> Option<CatalogEvent> {
+        let known = self.by_uid.get(&stream.uid);
+        let stale = known.is_some_and(|known| known.map_version >= stream.map_version);
+        if stale || self.removed.uids.contains(&stream.uid) {
+            return None;
+        }
+        let entry = Arc::new(stream.clone());
+        self.by_uid.insert(stream.uid.clone(), entry.clone());
+        let names = self.by_name.entry(stream.account_id.clone()).or_default();
+        // Two streams of one name are there only while one follows the other: the younger has it.
+        let holder = names.get(&stream.name);
+        if holder.is_none_or(|holder| holder.uid == stream.uid || holder.created_ms <= stream.created_ms) {
+            names.insert(stream.name.clone(), entry);
+        }
+        Some(CatalogEvent::Changed(stream))
+    }
+
+    fn forget(&mut self, uid: &str) -> Option<CatalogEvent> {
+        let stream = self.by_uid.remove(uid)?;
+        if let Some(names) = self.by_name.get_mut(&stream.account_id)
+            && names.get(&stream.name).is_some_and(|holder| holder.uid == uid)
+        {
+            names.remove(&stream.name);
+            let same_name =
+                |other: &&Arc<Stream>| other.account_id == stream.account_id && other.name == stream.name;
+            if let Some(other) = self.by_uid.values().find(same_name) {
+                names.insert(stream.name.clone(), other.clone());
+            }
+        }
+        Some(CatalogEvent::Removed { uid: uid.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::testing::stream;
+
+    fn changed(uid: &str, map_version: u64) -> CatalogEvent {
+        CatalogEvent::Changed(Stream { uid: uid.into(), map_version, ..stream("orders") })
+    }
+
+    fn version(entries: &Entries) -> Option<u64> {
+        entries.find("000000000000", &"orders".parse().unwrap()).map(|stream| stream.map_version)
+    }
+
+    #[test]
+    fn entry_never_goes_back() {
+        let mut entries = Entries::default();
+        assert_eq!(entries.apply(changed("a", 2)).len(), 1);
+        assert_eq!(entries.apply(changed("a", 1)), []);
+        assert_eq!(entries.apply(changed("a", 2)), []);
+        assert_eq!(version(&entries), Some(2));
+    }
+
+    #[test]
+    fn late_event_does_not_bring_a_removed_stream_back() {
+        let mut entries = Entries::default();
+        entries.apply(changed("a", 1));
+        let removed = CatalogEvent::Removed { uid: "a".into() };
+        assert_eq!(entries.apply(removed.clone()), [removed]);
+        assert_eq!(entries.apply(changed("a", 9)), []);
+        assert_eq!(version(&entries), None);
+    }
+
+    #[test]
+    fn snapshot_removes_what_is_not_in_it_and_keeps_what_is_newer() {
+        let mut entries = Entries::default();
+        entries.apply(changed("a", 5));
+        entries.apply(CatalogEvent::Changed(Stream { uid: "b".into(), ..stream("bills") }));
+        assert!(!entries.is_complete());
+        let late = Stream { uid: "a".into(), map_version: 4, ..stream("orders") };
+        let news = entries.apply(CatalogEvent::Snapshot(vec![late]));
+        assert_eq!(news, [CatalogEvent::Removed { uid: "b".into() }]);
+        assert!(entries.is_complete());
+        assert_eq!(version(&entries), Some(5));
+    }
+
+    #[test]
+    fn stream_created_again_has_the_name_whatever_comes_first() {
+        let old = Stream { uid: "old".into(), created_ms: 1, ..stream("orders") };
+        let new = Stream { uid: "new".into(), created_ms: 2, ..stream("orders") };
+        for order in [[&old, &new], [&new, &old]] {
+            let mut entries = Entries::default();
+            order.into_iter().for_each(|stream| drop(entries.apply(CatalogEvent::Changed(stream.clone()))));
+            let name = "orders".parse().unwrap();
+            assert_eq!(entries.find("000000000000", &name).unwrap().uid, "new");
+            entries.apply(CatalogEvent::Removed { uid: "new".into() });
+            assert_eq!(entries.find("000000000000", &name).unwrap().uid, "old");
+        }
+    }
+
+    #[test]
+    fn names_are_given_in_order_and_by_account() {
+        let mut entries = Entries::default();
+        for (name, account_id) in [("b", "000000000000"), ("a", "000000000000"), ("c", "111111111111")] {
+            let stream = Stream { uid: name.into(), account_id: account_id.into(), ..stream(name) };
+            entries.apply(CatalogEvent::Changed(stream));
+        }
+        let names = |after: Option<&str>| -> Vec<String> {
+            let after = after.map(|name| name.parse().unwrap());
+            entries
+                .names_after("000000000000", after.as_ref())
+                .map(|stream| stream.name.to_string())
+                .collect()
+        };
+        assert_eq!(names(None), ["a", "b"]);
+        assert_eq!(names(Some("a")), ["b"]);
+    }
+}

@@ -1,0 +1,49 @@
+//! Passing the copy on: the same feed that the catalog service serves, for peers that start while it is away.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use catalog::feed::{CatalogEvent, HEARTBEAT_SECONDS, PATH};
+use futures::stream::{self, Stream, StreamExt as _};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
+use tokio::sync::broadcast;
+
+use super::CatalogCopy;
+use super::copy::line_of;
+
+/// Answers a peer's request: the feed, or 503 while no snapshot is in.
+pub fn serve_feed<B>(copy: &CatalogCopy, request: &Request<B>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+    if request.uri().path() != PATH || request.method() != Method::GET {
+        return text(StatusCode::NOT_FOUND, "only the catalog's feed is served here\n");
+    }
+    match copy.feed() {
+        None => text(StatusCode::SERVICE_UNAVAILABLE, "no snapshot of the catalog is in yet\n"),
+        Some(feed) => {
+            let snapshot = stream::iter([feed.snapshot]);
+            let frames = snapshot.chain(changes(feed.changes)).map(|line| Ok(Frame::data(line)));
+            Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)))
+        }
+    }
+}
+
+/// The changes as they come, and a heartbeat where none comes. Ends when the follower has fallen behind: it
+/// begins anew with a snapshot then.
+fn changes(changes: broadcast::Receiver<Bytes>) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold(changes, |mut changes| async move {
+        let silence = Duration::from_secs(HEARTBEAT_SECONDS);
+        match tokio::time::timeout(silence, changes.recv()).await {
+            Ok(Ok(line)) => Some((line, changes)),
+            Ok(Err(_behind_or_closed)) => None,
+            Err(_silent) => line_of(&CatalogEvent::Heartbeat).map(|line| (line, changes)),
+        }
+    })
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+    let mut response = Response::new(Full::from(text).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}

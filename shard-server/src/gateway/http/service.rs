@@ -1,0 +1,122 @@
+//! One request, from its head to its answer.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use kinesis_wire::envelope::{Envelope, JSON, Reply};
+use kinesis_wire::{Operation, json};
+
+use super::body::{self, AnswerBody, BodyError};
+use crate::gateway::Endpoint;
+use crate::gateway::budget::{ByteBudget, Share};
+use crate::gateway::operations::{self, Answer};
+
+/// The bytes of request bodies that are in memory at once.
+const REQUEST_BYTES: usize = 256 << 20;
+
+/// Answers HTTP requests with the operations of an endpoint. Cloning shares it.
+#[derive(Clone)]
+pub struct KinesisService {
+    endpoint: Arc<Endpoint>,
+    budget: ByteBudget,
+}
+
+/// What a request was and what became of it.
+struct Done {
+    reply: Reply,
+    shares: Vec<Share>,
+    operation: Option<Operation>,
+    code: &'static str,
+}
+
+impl KinesisService {
+    /// A service over this endpoint.
+    #[must_use]
+    pub fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, budget: ByteBudget::new(REQUEST_BYTES) }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+        let began = Instant::now();
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let extended_request_id = base64_simd::STANDARD.encode_to_string(rand::random::<[u8; 72]>());
+        let (head, body) = request.into_parts();
+        let text = |name: &str| text_of(&head.headers, name);
+        let envelope = Envelope {
+            method: head.method.as_str(),
+            content_type: text("content-type"),
+            target: text("x-amz-target"),
+            origin: text("origin"),
+            access_control_request_headers: text("access-control-request-headers"),
+            access_control_request_method: text("access-control-request-method"),
+            request_id: &request_id,
+            extended_request_id: &extended_request_id,
+        };
+        let done = match body::read(body, &self.budget).await {
+            Ok((body, share)) => self.call(&envelope, &body, share).await,
+            Err(error) => refuse_body(&envelope, error),
+        };
+        self.endpoint.metrics().answered(done.operation, done.code, began.elapsed());
+        Ok(response_of(done.reply, done.shares))
+    }
+
+    async fn call(&self, envelope: &Envelope<'_>, body: &[u8], share: Share) -> Done {
+        let operation = match envelope.open(body) {
+            Ok(operation) => operation,
+            Err(reply) => {
+                let code = if reply.status == 200 { "OK" } else { "Envelope" };
+                return Done { reply, shares: vec![share], operation: None, code };
+            }
+        };
+        let answer = match json::decode(operation, body) {
+            Ok(request) => operations::answer(&self.endpoint, request).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(Answer { body, share: answer_share }) => {
+                let shares = [Some(share), answer_share].into_iter().flatten().collect();
+                Done { reply: envelope.success(body), shares, operation: Some(operation), code: "OK" }
+            }
+            Err(error) => {
+                tracing::debug!(%operation, %error, "refused");
+                let reply = envelope.error(&error);
+                Done { reply, shares: vec![share], operation: Some(operation), code: error.code.name() }
+            }
+        }
+    }
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What no operation is asked for: the body could not be read.
+fn refuse_body(envelope: &Envelope<'_>, error: BodyError) -> Done {
+    let (status, code) = match error {
+        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
+        BodyError::Slow | BodyError::Broken => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
+        BodyError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+    };
+    let body = format!("{{\"__type\":\"{code}\"}}").into_bytes();
+    let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
+    Done { reply, shares: Vec::new(), operation: None, code }
+}
+
+fn response_of(reply: Reply, shares: Vec<Share>) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::new(reply.body, shares));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Some(content_type) = reply.content_type {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    for (name, value) in reply.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,133 @@
+//! What the endpoint counts. Labels are operations and codes: closed sets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kinesis_wire::Operation;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+
+use super::catalog::CatalogCopy;
+use super::route::Routes;
+use crate::shard::protocol::Refusal;
+
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The metrics of an endpoint. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    refusals: IntCounterVec,
+    put_records: IntCounter,
+    put_bytes: IntCounter,
+    got_records: IntCounter,
+    got_bytes: IntCounter,
+}
+
+impl Metrics {
+    /// Makes the metrics and registers them.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let counters = IntCounterVec::new(Opts::new(format!("kinetes_gateway_{name}"), help), labels)?;
+            registry.register(Box::new(counters.clone()))?;
+            prometheus::Result::Ok(counters)
+        };
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(format!("kinetes_gateway_{name}"), help)?;
+            registry.register(Box::new(counter.clone()))?;
+            prometheus::Result::Ok(counter)
+        };
+        let seconds =
+            HistogramOpts::new("kinetes_gateway_request_seconds", "Time from a request's head to its answer")
+                .buckets(SECONDS.to_vec());
+        let seconds = HistogramVec::new(seconds, &["operation"])?;
+        registry.register(Box::new(seconds.clone()))?;
+        Ok(Self {
+            requests: counters("requests_total", "Requests answered", &["operation", "code"])?,
+            seconds,
+            refusals: counters("group_refusals_total", "Calls that a shard group did not do", &["reason"])?,
+            put_records: counter("put_records_total", "Records made durable")?,
+            put_bytes: counter("put_bytes_total", "Bytes of data and keys of records made durable")?,
+            got_records: counter("got_records_total", "Records given to readers")?,
+            got_bytes: counter("got_bytes_total", "Bytes of data and keys of records given to readers")?,
+        })
+    }
+
+    /// A request was answered.
+    pub fn answered(&self, operation: Option<Operation>, code: &str, took: Duration) {
+        let operation = operation.map_or("None", Operation::name);
+        self.requests.with_label_values(&[operation, code]).inc();
+        self.seconds.with_label_values(&[operation]).observe(took.as_secs_f64());
+    }
+
+    /// Records were made durable.
+    pub fn put(&self, records: u64, bytes: u64) {
+        self.put_records.inc_by(records);
+        self.put_bytes.inc_by(bytes);
+    }
+
+    /// Records were given to a reader.
+    pub fn got(&self, records: u64, bytes: u64) {
+        self.got_records.inc_by(records);
+        self.got_bytes.inc_by(bytes);
+    }
+
+    /// A group did not do what was asked.
+    pub fn refused(&self, refusal: &Refusal) {
+        let reason = match refusal {
+            Refusal::UnknownShard { .. } => "unknown_shard",
+            Refusal::NotReady(_) => "not_ready",
+            Refusal::QueueFull => "queue_full",
+            Refusal::StorageFull => "storage_full",
+            Refusal::LogStopped(_) => "log_stopped",
+            Refusal::Damaged(_) => "damaged",
+            Refusal::OutcomeUnknown(_) => "outcome_unknown",
+            Refusal::Invalid(_) => "invalid",
+        };
+        self.refusals.with_label_values(&[reason]).inc();
+    }
+}
+
+/// Shows what a gateway holds, as it is whenever metrics are gathered.
+pub struct Held {
+    copy: CatalogCopy,
+    routes: Arc<Routes>,
+    streams: Gauge,
+    age: Gauge,
+    requests: Gauge,
+}
+
+impl Held {
+    /// Registers the metrics of this copy of the catalog and these routes.
+    ///
+    /// # Errors
+    /// If the registry has metrics of these names already.
+    pub fn register(registry: &Registry, copy: CatalogCopy, routes: Arc<Routes>) -> prometheus::Result<()> {
+        let gauge = |name: &str, help: &str| Gauge::new(format!("kinetes_gateway_{name}"), help);
+        let streams = gauge("catalog_streams", "Streams in the copy of the catalog")?;
+        let age =
+            gauge("catalog_age_seconds", "Time since the copy of the catalog last heard of its source")?;
+        let requests = gauge("held_request_bytes", "Bytes of requests that wait for groups to restart")?;
+        registry.register(Box::new(Self { copy, routes, streams, age, requests }))
+    }
+}
+
+impl Collector for Held {
+    fn desc(&self) -> Vec<&Desc> {
+        [self.streams.desc(), self.age.desc(), self.requests.desc()].concat()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let (streams, age) = self.copy.size_and_age();
+        self.streams.set(streams as f64);
+        self.age.set(age.as_secs_f64());
+        self.requests.set(self.routes.held_bytes() as f64);
+        [self.streams.collect(), self.age.collect(), self.requests.collect()].concat()
+    }
+}

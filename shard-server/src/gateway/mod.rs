@@ -1,0 +1,35 @@
+//! The Kinesis endpoint: HTTP in front, the catalog beside, shard groups behind.
+//!
+//! A request goes through [`http`] and [`operations`] to a [`route`]. The role `gateway` gives the endpoint a copy
+//! of an operator's catalog and groups in other pods; the role `local` gives it a catalog and groups of its own.
+//!
+//! Invariants: nothing is kept here that another gateway would miss; a write is sent once; nobody is told that a
+//! stream or shard does not exist unless the catalog service says so.
+
+mod budget;
+pub mod catalog;
+mod endpoint;
+pub mod http;
+mod keys;
+mod metrics;
+mod operations;
+mod options;
+mod role;
+mod route;
+mod shard_filter;
+#[cfg(test)]
+pub mod testing;
+pub mod token;
+
+pub use endpoint::{Endpoint, Parts};
+pub use metrics::{Held, Metrics};
+pub use options::{Options, account_id};
+pub use role::{run, serve_kinesis};
+pub use route::{Route, Routes};
+
+/// Said at the start of every role that has an endpoint.
+pub fn warn_of_unverified_keys() {
+    tracing::warn!(
+        "any access key is accepted: keys are not verified yet; keep this endpoint in a trusted network"
+    );
+}

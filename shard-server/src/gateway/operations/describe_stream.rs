@@ -1,0 +1,104 @@
+//! DescribeStream and DescribeStreamSummary.
+
+use catalog::{ShardId, ShardState, Stream, StreamStatus};
+use kinesis_wire::{Error, request, response};
+
+use super::Answer;
+use super::shard_view::{mode_of, shard_of, status_of};
+use crate::gateway::Endpoint;
+use crate::gateway::shard_filter;
+
+/// The most shards of a page (AWS API reference, DescribeStream).
+const MAX_PAGE: usize = 100;
+
+pub async fn answer(endpoint: &Endpoint, request: request::DescribeStream<'_>) -> Result<Answer, Error> {
+    let name = endpoint.required_name_of(&request.stream)?;
+    let stream = endpoint.find_newest(&name).await?;
+    let after = request.exclusive_start_shard_id.as_deref().map(|id| {
+        id.parse().map_err(|_| Error::shard_id_unreadable(id, name.as_str(), endpoint.account_id()))
+    });
+    let (shards, has_more_shards) = page(&stream, after.transpose()?, request.limit);
+    let description = response::DescribeStream {
+        stream_name: stream.name.to_string(),
+        stream_arn: stream.arn(endpoint.region()),
+        stream_status: status_of(stream.status),
+        stream_mode: mode_of(stream.mode),
+        shards,
+        has_more_shards,
+        retention_period_hours: stream.retention_period_hours,
+        stream_creation_ms: stream.created_ms,
+        enhanced_monitoring: Vec::new(),
+        encryption_type: response::EncryptionType::None,
+        key_id: None,
+    };
+    Ok(description.to_json().into())
+}
+
+pub async fn answer_summary(
+    endpoint: &Endpoint,
+    request: request::DescribeStreamSummary<'_>,
+) -> Result<Answer, Error> {
+    let name = endpoint.required_name_of(&request.stream)?;
+    let stream = endpoint.find_newest(&name).await?;
+    let open_shards = stream.shards.iter().filter(|shard| shard.state == ShardState::Open).count();
+    let summary = response::DescribeStreamSummary {
+        stream_name: stream.name.to_string(),
+        stream_arn: stream.arn(endpoint.region()),
+        stream_status: status_of(stream.status),
+        stream_mode: mode_of(stream.mode),
+        retention_period_hours: stream.retention_period_hours,
+        stream_creation_ms: stream.created_ms,
+        enhanced_monitoring: Vec::new(),
+        encryption_type: response::EncryptionType::None,
+        key_id: None,
+        open_shard_count: u32::try_from(open_shards).unwrap_or(u32::MAX),
+        consumer_count: 0,
+        max_record_size_kib: stream.max_record_size_kib,
+        warm_throughput: None,
+        record_distribution_strategy: None,
+        channel_count: None,
+        queue_count: None,
+    };
+    Ok(summary.to_json().into())
+}
+
+/// One page of shards, and whether there are more. A stream that is CREATING shows none.
+fn page(stream: &Stream, after: Option<ShardId>, limit: Option<u32>) -> (Vec<response::Shard>, bool) {
+    if stream.status == StreamStatus::Creating {
+        return (Vec::new(), false);
+    }
+    let limit = limit.map_or(MAX_PAGE, |limit| MAX_PAGE.min(limit as usize));
+    let shown = shard_filter::shown(&stream.shards);
+    let mut following = shown.iter().filter(|shown| after.is_none_or(|after| shown.shard.id > after));
+    let shards = following.by_ref().take(limit).map(shard_of).collect();
+    (shards, following.next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::testing::stream;
+
+    #[test]
+    fn pages_follow_each_other() {
+        let stream = stream("orders");
+        let ids = |(shards, more): (Vec<response::Shard>, bool)| {
+            (shards.into_iter().map(|shard| shard.shard_id).collect::<Vec<_>>(), more)
+        };
+        let (first, more) = ids(page(&stream, None, Some(3)));
+        assert_eq!((first.len(), more), (3, true));
+        let second = ids(page(&stream, Some(first[2].parse().unwrap()), Some(3)));
+        assert_eq!(second, (vec!["shardId-000000000003".into()], false));
+    }
+
+    #[test]
+    fn page_that_takes_the_last_shard_says_that_there_is_no_more() {
+        assert!(!page(&stream("orders"), None, Some(4)).1);
+    }
+
+    #[test]
+    fn stream_that_is_creating_shows_no_shard() {
+        let creating = Stream { status: StreamStatus::Creating, ..stream("orders") };
+        assert_eq!(page(&creating, None, None), (Vec::new(), false));
+    }
+}

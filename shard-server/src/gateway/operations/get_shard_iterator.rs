@@ -1,0 +1,174 @@
+//! GetShardIterator.
+
+use catalog::{SequenceNumber, Shard, ShardId, Stream};
+use kinesis_wire::request::{self, StartingPosition};
+use kinesis_wire::{Error, ErrorCode, response};
+
+use super::Answer;
+use crate::gateway::Endpoint;
+use crate::gateway::token::{IteratorPosition, ShardIterator};
+use crate::shard::protocol::{Locate, Position};
+
+/// How far ahead a client's clock may be (Flink sends its own time).
+const AHEAD_MS: u64 = 1_000;
+
+/// Where an iterator will be: known already, or behind the newest record, which only the group knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    At(IteratorPosition),
+    Latest,
+}
+
+pub async fn answer(endpoint: &Endpoint, request: request::GetShardIterator<'_>) -> Result<Answer, Error> {
+    let name = endpoint.required_name_of(&request.stream)?;
+    let id: ShardId = request
+        .shard_id
+        .parse()
+        .map_err(|_| Error::shard_id_unreadable(&request.shard_id, name.as_str(), endpoint.account_id()))?;
+    let (stream, shard) = endpoint.find_shard(&name, id, None).await?;
+    let now_ms = endpoint.now_ms();
+    let start = start_of(&request.position, &stream, &shard, now_ms)?;
+    if request.dry_run {
+        return Err(Error::dry_run_succeeded());
+    }
+    let position = match start {
+        Start::At(position) => position,
+        Start::Latest => IteratorPosition::Offset(latest(endpoint, &stream, &shard).await?),
+    };
+    let iterator = ShardIterator {
+        created_ms: now_ms,
+        stream_uid: stream.uid.clone(),
+        stream_name: name.to_string(),
+        shard: id,
+        position,
+    };
+    let sealed = iterator.seal(&endpoint.keys()).ok_or_else(|| Error::bare(ErrorCode::InternalFailure))?;
+    Ok(response::GetShardIterator { shard_iterator: sealed }.to_json().into())
+}
+
+async fn latest(endpoint: &Endpoint, stream: &Stream, shard: &Shard) -> Result<u64, Error> {
+    let locate = Locate {
+        stream_uid: stream.uid.clone(),
+        log: shard.log.clone(),
+        shard: shard.id,
+        position: Position::Latest,
+    };
+    let route = endpoint.route(stream, &shard.log).map_err(|refusal| endpoint.refused(&refusal))?;
+    route.locate(locate).await.map_err(|refusal| endpoint.refused(&refusal))
+}
+
+fn start_of(
+    position: &StartingPosition<'_>,
+    stream: &Stream,
+    shard: &Shard,
+    now_ms: u64,
+) -> Result<Start, Error> {
+    let position = match position {
+        StartingPosition::Latest => return Ok(Start::Latest),
+        StartingPosition::TrimHorizon => IteratorPosition::TrimHorizon,
+        StartingPosition::AtTimestamp(timestamp_ms) => at_timestamp(*timestamp_ms, now_ms)?,
+        StartingPosition::AtSequenceNumber(number) => {
+            IteratorPosition::Offset(own_number(number, stream, shard)?.counter)
+        }
+        StartingPosition::AfterSequenceNumber(number) => {
+            IteratorPosition::Offset(own_number(number, stream, shard)?.counter.saturating_add(1))
+        }
+    };
+    Ok(Start::At(position))
+}
+
+fn at_timestamp(timestamp_ms: i64, now_ms: u64) -> Result<IteratorPosition, Error> {
+    match u64::try_from(timestamp_ms) {
+        Ok(ms) if ms > now_ms + AHEAD_MS => {
+            Err(Error::timestamp_in_future(timestamp_ms, i64::try_from(now_ms).unwrap_or(i64::MAX)))
+        }
+        Ok(ms) => Ok(IteratorPosition::AtTimestamp(ms.min(now_ms))),
+        Err(_before_1970) => Ok(IteratorPosition::TrimHorizon),
+    }
+}
+
+/// A sequence number that this very shard gave out, or could have.
+fn own_number(number: &str, stream: &Stream, shard: &Shard) -> Result<SequenceNumber, Error> {
+    let (name, account_id) = (stream.name.as_str(), &stream.account_id);
+    let parsed: SequenceNumber = number.parse().map_err(|_| {
+        // Numbers as small as this are of AWS's version 0, which it answers so.
+        if number.parse::<u128>().is_ok() {
+            Error::bare(ErrorCode::InternalFailure)
+        } else {
+            Error::invalid_sequence_number(number, shard.id, name, account_id)
+        }
+    })?;
+    if parsed.shard != shard.id {
+        return Err(Error::sequence_number_of_another_shard(parsed.shard, shard.id));
+    }
+    if parsed.create_seconds != shard.create_seconds {
+        return Err(Error::sequence_number_of_another_stream(number, shard.id, name, account_id));
+    }
+    Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::testing::stream;
+
+    const NOW_MS: u64 = 1_700_000_100_000;
+
+    fn start(position: StartingPosition<'_>) -> Result<Start, Error> {
+        let stream = stream("orders");
+        start_of(&position, &stream, &stream.shards[1], NOW_MS)
+    }
+
+    fn number(shard: u32, create_seconds: u64) -> String {
+        let shard = ShardId::new(shard).unwrap();
+        SequenceNumber { create_seconds, shard, counter: 7, arrival_seconds: create_seconds }.to_string()
+    }
+
+    #[test]
+    fn at_a_number_is_its_offset_and_after_it_the_next() {
+        let own = number(1, 1_700_000_000);
+        let at = start(StartingPosition::AtSequenceNumber(own.as_str().into()));
+        assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(7))));
+        let after = start(StartingPosition::AfterSequenceNumber(own.as_str().into()));
+        assert_eq!(after, Ok(Start::At(IteratorPosition::Offset(8))));
+    }
+
+    #[test]
+    fn starting_number_of_the_shard_is_its_trim_horizon() {
+        let starting = stream("orders").shards[1].starting_sequence_number().to_string();
+        let at = start(StartingPosition::AtSequenceNumber(starting.into()));
+        assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(0))));
+    }
+
+    #[test]
+    fn number_of_another_shard_names_both() {
+        let error = start(StartingPosition::AtSequenceNumber(number(0, 1_700_000_000).into())).unwrap_err();
+        let message = error.message.unwrap();
+        assert!(message.contains("It encodes shardId-000000000000"), "{message}");
+    }
+
+    #[test]
+    fn number_of_another_stream_is_told_apart() {
+        let error = start(StartingPosition::AtSequenceNumber(number(1, 1_600_000_000).into())).unwrap_err();
+        assert!(error.message.unwrap().ends_with("did not come from this stream."));
+    }
+
+    #[test]
+    fn number_of_version_0_is_an_internal_failure_and_others_are_invalid() {
+        let code =
+            |number: &'static str| start(StartingPosition::AtSequenceNumber(number.into())).unwrap_err().code;
+        assert_eq!(code("0"), ErrorCode::InternalFailure);
+        assert_eq!(
+            code("99999999999999999999999999999999999999999999999999999999"),
+            ErrorCode::InvalidArgumentException
+        );
+    }
+
+    #[test]
+    fn time_a_second_ahead_is_now_and_more_is_refused() {
+        let at = |ms: u64| start(StartingPosition::AtTimestamp(ms as i64));
+        assert_eq!(at(NOW_MS + 1_000), Ok(Start::At(IteratorPosition::AtTimestamp(NOW_MS))));
+        assert_eq!(at(NOW_MS - 5), Ok(Start::At(IteratorPosition::AtTimestamp(NOW_MS - 5))));
+        assert_eq!(at(NOW_MS + 1_001).unwrap_err().code, ErrorCode::InvalidArgumentException);
+    }
+}

@@ -1,0 +1,246 @@
+//! PutRecords: each record to its shard, one append a log, answers in the order of the request.
+
+use std::collections::HashMap;
+
+use catalog::{HashKey, SequenceNumber, ShardId, Stream};
+use futures::future::join_all;
+use kinesis_wire::response::PutRecordsWriter;
+use kinesis_wire::{Error, request};
+
+use super::Answer;
+use crate::gateway::Endpoint;
+use crate::record::{Record, RecordBlockBuilder};
+use crate::shard::protocol::{Append, Refusal, Run, RunOutcome};
+
+pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Answer, Error> {
+    let name = endpoint.required_name_of(&request.stream)?;
+    let stream = endpoint.find_writable(&name).await?;
+    let batch = Batch::new(&stream, &request.records, Path::List)?;
+    if request.dry_run {
+        return Err(Error::dry_run_succeeded());
+    }
+    let mut writer = PutRecordsWriter::with_capacity(request.records.len());
+    for stored in append(endpoint, &stream, batch).await {
+        match stored {
+            Ok(number) => writer.stored(number.shard, number),
+            Err(_) => writer.failed(&Error::internal_failure()),
+        }
+    }
+    Ok(writer.finish().into())
+}
+
+/// How errors name a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// The only one of a request.
+    Single,
+    /// One in a list.
+    List,
+}
+
+/// Records on their way to the logs.
+#[derive(Debug)]
+pub(super) struct Batch {
+    appends: Vec<Append>,
+    /// Where each record of the request is in the appends; none has no open shard.
+    places: Vec<Option<Place>>,
+    bytes: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    append: usize,
+    run: usize,
+    at: u32,
+    shard: ShardId,
+    create_seconds: u64,
+}
+
+impl Batch {
+    /// Sorts records by log and shard.
+    ///
+    /// # Errors
+    /// If a record has no key, a hash key out of range, or is larger than the stream takes: then none is put.
+    pub(super) fn new(stream: &Stream, records: &[request::Record<'_>], path: Path) -> Result<Self, Error> {
+        let mut runs: Vec<Vec<(ShardId, RecordBlockBuilder)>> = Vec::new();
+        let mut logs: Vec<&str> = Vec::new();
+        let mut found: HashMap<ShardId, (usize, usize)> = HashMap::new();
+        let mut places = Vec::with_capacity(records.len());
+        let mut bytes = Vec::with_capacity(records.len());
+        let checked = records.iter().enumerate().map(|(index, record)| {
+            check(stream, record, (path == Path::List).then_some(index)).map(|checked| (checked, record))
+        });
+        let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
+        for ((partition_key, hash_key), record) in checked {
+            bytes.push((partition_key.len() + record.data.len()) as u64);
+            let Some(shard) = stream.open_shard_at(hash_key) else {
+                places.push(None);
+                continue;
+            };
+            let (append, run) = *found.entry(shard.id).or_insert_with(|| {
+                let append = logs.iter().position(|log| *log == shard.log).unwrap_or_else(|| {
+                    logs.push(&shard.log);
+                    runs.push(Vec::new());
+                    logs.len() - 1
+                });
+                runs[append].push((shard.id, RecordBlockBuilder::default()));
+                (append, runs[append].len() - 1)
+            });
+            let block = &mut runs[append][run].1;
+            let place = Place {
+                append,
+                run,
+                at: block.count(),
+                shard: shard.id,
+                create_seconds: shard.create_seconds,
+            };
+            block.push(Record { partition_key, data: &record.data });
+            places.push(Some(place));
+        }
+        let appends = logs.into_iter().zip(runs).map(|(log, runs)| Append {
+            stream_uid: stream.uid.clone(),
+            log: log.into(),
+            runs: runs.into_iter().map(|(shard, block)| Run { shard, block: block.build() }).collect(),
+        });
+        Ok(Self { appends: appends.collect(), places, bytes })
+    }
+}
+
+/// Partition key and hash key of a record that may be put.
+fn check<'r>(
+    stream: &Stream,
+    record: &'r request::Record<'_>,
+    index: Option<usize>,
+) -> Result<(&'r str, HashKey), Error> {
+    let partition_key = record.partition_key.as_deref().ok_or_else(|| Error::partition_key_missing(index))?;
+    let max_bytes = u64::from(stream.max_record_size_kib) * 1024;
+    if (record.data.len() + partition_key.len()) as u64 > max_bytes {
+        return Err(Error::record_too_large(index, stream.max_record_size_kib));
+    }
+    let hash_key = match record.explicit_hash_key.as_deref() {
+        Some(key) => key.parse().map_err(|_| Error::explicit_hash_key_out_of_range(key))?,
+        None => HashKey::of_partition_key(partition_key),
+    };
+    Ok((partition_key, hash_key))
+}
+
+/// Has all groups append at once; what became of each record, in the order of the request.
+pub(super) async fn append(
+    endpoint: &Endpoint,
+    stream: &Stream,
+    batch: Batch,
+) -> Vec<Result<SequenceNumber, Refusal>> {
+    let Batch { appends, places, bytes } = batch;
+    let calls = appends.into_iter().map(|append| async move {
+        let runs = append.runs.len();
+        match endpoint.route(stream, &append.log) {
+            Ok(route) => route.append(append).await,
+            Err(refusal) => vec![Err(refusal); runs],
+        }
+    });
+    let outcomes = join_all(calls).await;
+    let refusals: Vec<_> = outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err()).collect();
+    endpoint.note(&refusals);
+    let stored: Vec<_> = places.into_iter().map(|place| stored(stream, place, &outcomes)).collect();
+    let durable_bytes =
+        stored.iter().zip(&bytes).filter(|(stored, _)| stored.is_ok()).map(|(_, bytes)| *bytes);
+    let (records, bytes) = durable_bytes.fold((0, 0), |(records, sum), bytes| (records + 1, sum + bytes));
+    endpoint.metrics().put(records, bytes);
+    stored
+}
+
+/// The sequence number of one record.
+fn stored(
+    stream: &Stream,
+    place: Option<Place>,
+    outcomes: &[Vec<RunOutcome>],
+) -> Result<SequenceNumber, Refusal> {
+    let nobody =
+        || Refusal::NotReady(format!("a part of the ring of stream {} has no open shard", stream.name));
+    let place = place.ok_or_else(nobody)?;
+    let outcome = outcomes.get(place.append).and_then(|outcomes| outcomes.get(place.run));
+    let silent = || Refusal::OutcomeUnknown("the group answered for fewer runs than it was sent".into());
+    let appended = outcome.cloned().ok_or_else(silent)??;
+    Ok(SequenceNumber {
+        create_seconds: place.create_seconds,
+        shard: place.shard,
+        counter: appended.first_offset + u64::from(place.at),
+        arrival_seconds: appended.arrival_ms / 1_000,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::testing::stream;
+    use crate::shard::protocol::Appended;
+    use bytes::Bytes;
+    use catalog::{Log, plan};
+
+    /// A record for the n-th of four shards.
+    fn record(shard: u128) -> request::Record<'static> {
+        let hash_key = (shard << 126).to_string();
+        request::Record {
+            data: Bytes::from(vec![b'0' + shard as u8]),
+            partition_key: Some("key".into()),
+            explicit_hash_key: Some(hash_key.into()),
+        }
+    }
+
+    fn two_logs() -> Stream {
+        let mut stream = stream("orders");
+        let planned = plan::create(4, 2, 1_700_000_000);
+        stream.shards.iter_mut().zip(planned).for_each(|(shard, planned)| shard.log = planned.log);
+        stream.logs.push(Log { name: "g1".into(), group: "g1".into() });
+        stream
+    }
+
+    #[test]
+    fn records_are_sorted_by_log_and_shard_and_keep_their_order() {
+        let records: Vec<_> = [2, 0, 2, 1].into_iter().map(record).collect();
+        let batch = Batch::new(&two_logs(), &records, Path::List).unwrap();
+        let shape: Vec<_> =
+            batch.appends.iter().map(|append| (append.log.as_str(), append.runs.len())).collect();
+        assert_eq!(shape, [("g1", 1), ("g0", 2)]);
+        assert_eq!(batch.appends[0].runs[0].block.count(), 2);
+        let places: Vec<_> =
+            batch.places.iter().flatten().map(|place| (place.append, place.run, place.at)).collect();
+        assert_eq!(places, [(0, 0, 0), (1, 0, 0), (0, 0, 1), (1, 1, 0)]);
+    }
+
+    #[test]
+    fn answers_are_in_the_order_of_the_request_and_a_lost_group_costs_only_its_own() {
+        let stream = two_logs();
+        let records: Vec<_> = [2, 0, 2].into_iter().map(record).collect();
+        let batch = Batch::new(&stream, &records, Path::List).unwrap();
+        let good = Ok(Appended { first_offset: 7, arrival_ms: 1_700_000_001_999 });
+        let outcomes = [vec![good], vec![Err(Refusal::QueueFull)]];
+        let stored: Vec<_> =
+            batch.places.iter().map(|place| super::stored(&stream, *place, &outcomes)).collect();
+        assert_eq!(stored[1], Err(Refusal::QueueFull));
+        let counters: Vec<_> =
+            stored.iter().flatten().map(|number| (number.counter, number.arrival_seconds)).collect();
+        assert_eq!(counters, [(7, 1_700_000_001), (8, 1_700_000_001)]);
+    }
+
+    #[test]
+    fn record_of_exactly_the_limit_passes_and_one_byte_more_names_its_place() {
+        let stream = stream("orders");
+        let sized = |bytes: usize| request::Record {
+            data: Bytes::from(vec![0; bytes]),
+            partition_key: Some("key".into()),
+            explicit_hash_key: None,
+        };
+        assert!(Batch::new(&stream, &[sized(1_048_573)], Path::List).is_ok());
+        let error = Batch::new(&stream, &[sized(1), sized(1_048_574)], Path::List).unwrap_err();
+        assert_eq!(error, Error::record_too_large(Some(1), 1024));
+    }
+
+    #[test]
+    fn hash_key_out_of_range_refuses_all() {
+        let key = "340282366920938463463374607431768211456";
+        let record = request::Record { explicit_hash_key: Some(key.into()), ..record(0) };
+        let error = Batch::new(&stream("orders"), &[record], Path::Single).unwrap_err();
+        assert_eq!(error, Error::explicit_hash_key_out_of_range(key));
+    }
+}

@@ -1,0 +1,56 @@
+//! Streams and shards as the API shows them.
+
+use catalog::{SequenceNumber, Shard, ShardId, Stream, StreamMode, StreamStatus};
+use kinesis_wire::{request, response};
+
+use crate::gateway::shard_filter::ShownShard;
+
+pub(super) fn status_of(status: StreamStatus) -> response::StreamStatus {
+    match status {
+        StreamStatus::Creating => response::StreamStatus::Creating,
+        StreamStatus::Active => response::StreamStatus::Active,
+        StreamStatus::Updating => response::StreamStatus::Updating,
+        StreamStatus::Deleting => response::StreamStatus::Deleting,
+    }
+}
+
+pub(super) fn mode_of(mode: StreamMode) -> request::StreamMode {
+    match mode {
+        StreamMode::Provisioned => request::StreamMode::Provisioned,
+        StreamMode::OnDemand => request::StreamMode::OnDemand,
+    }
+}
+
+fn range_of(shard: &Shard) -> response::HashKeyRange {
+    response::HashKeyRange { starting: shard.range.start.0, ending: shard.range.end.0 }
+}
+
+/// A shard in an answer. A closed one has an EndingSequenceNumber, above every record's.
+pub(super) fn shard_of(shown: &ShownShard<'_>) -> response::Shard {
+    let shard = shown.shard;
+    let starting = shard.starting_sequence_number();
+    let ending = SequenceNumber { counter: SequenceNumber::ENDING_COUNTER, ..starting };
+    let mut parents = shard.parents.iter().map(ShardId::to_string);
+    response::Shard {
+        shard_id: shard.id.to_string(),
+        parent_shard_id: parents.next(),
+        adjacent_parent_shard_id: parents.next(),
+        hash_key_range: range_of(shard),
+        sequence_number_range: response::SequenceNumberRange {
+            starting: starting.to_string(),
+            ending: shown.closed.then(|| ending.to_string()),
+        },
+    }
+}
+
+/// The shards that follow a closed one.
+pub(super) fn children_of(stream: &Stream, parent: ShardId) -> Vec<response::ChildShard> {
+    let children = stream.shards.iter().filter(|shard| shard.parents.contains(&parent));
+    children
+        .map(|child| response::ChildShard {
+            shard_id: child.id.to_string(),
+            parent_shards: child.parents.iter().map(ShardId::to_string).collect(),
+            hash_key_range: range_of(child),
+        })
+        .collect()
+}

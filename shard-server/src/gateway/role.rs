@@ -1,0 +1,122 @@
+//! The role `gateway`: the parts put together, and how they end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hyper::service::service_fn;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::catalog::{Catalog, CatalogCopy, ControlPlane, Follower, RemoteControl, Sources, serve_feed};
+use super::http::KinesisService;
+use super::{Endpoint, Held, Metrics, Options, Parts, Routes, keys, token::KeyFiles};
+use crate::admin::{self, Admin, Termination, listener};
+use crate::shard::system_clock;
+
+/// How long connections are still taken after the order to end, until everybody has heard that this gateway is
+/// not ready. With the 20 s in which requests finish it stays below the 25 s that a drain may take.
+const FAREWELL: Duration = Duration::from_secs(4);
+/// How often clients of addresses that are gone are dropped.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Runs until the process is told to end.
+///
+/// # Errors
+/// If an address cannot be bound or the iterator keys cannot be read.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let termination = Termination::on_signal()?;
+    super::warn_of_unverified_keys();
+    let keys = keys::follow(KeyFiles::new(&options.iterator_keys))?;
+    let registry = Registry::new();
+    let copy = CatalogCopy::default();
+    let routes = Arc::new(Routes::default());
+    Held::register(&registry, copy.clone(), routes.clone())?;
+    let endpoint = Endpoint::new(Parts {
+        region: options.region.clone(),
+        account_id: options.account_id.clone(),
+        catalog: Catalog::new(
+            copy.clone(),
+            ControlPlane::Remote(Box::new(RemoteControl::new(options.catalog.clone()))),
+        ),
+        routes: routes.clone(),
+        keys,
+        clock: system_clock(),
+        metrics: Metrics::register(&registry)?,
+    });
+    let kinesis = bind(options.listen).await?;
+    let admin = bind(options.admin_listen).await?;
+    let peers = bind(options.peer_listen).await?;
+    tracing::info!(listen = %kinesis.local_addr()?, catalog = %options.catalog, "serving the Kinesis API");
+
+    let sources = Sources { service: options.catalog, peers: options.peers };
+    tokio::spawn(Follower::new(sources, copy.clone()).run());
+    tokio::spawn(sweep(routes, copy.clone()));
+    let (drain, drained) = Termination::by_hand();
+    let (end, ended) = Termination::by_hand();
+    let not_ready = readiness(&copy, termination.clone());
+    let admin = tokio::spawn(admin::serve(admin, Admin { not_ready, registry }, ended.clone()));
+    let peers = tokio::spawn(serve_peers(peers, copy, drained.clone()));
+    let kinesis = tokio::spawn(serve_kinesis(kinesis, Arc::new(endpoint), drained));
+
+    termination.ordered().await;
+    tokio::time::sleep(FAREWELL).await;
+    drain.send_replace(true);
+    kinesis.await?;
+    peers.abort();
+    end.send_replace(true);
+    admin.await?;
+    Ok(())
+}
+
+/// Serves the Kinesis API until it is told to end and what is under way has finished.
+pub async fn serve_kinesis(listener: TcpListener, endpoint: Arc<Endpoint>, termination: Termination) {
+    let service = KinesisService::new(endpoint);
+    let service = service_fn(move |request| {
+        let service = service.clone();
+        async move { service.answer(request).await }
+    });
+    listener::serve(listener, service, termination).await;
+}
+
+async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Termination) {
+    let service = service_fn(move |request| {
+        let response = serve_feed(&copy, &request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    listener::serve(listener, service, termination).await;
+}
+
+/// Why the gateway is not ready, as it changes.
+fn readiness(copy: &CatalogCopy, termination: Termination) -> watch::Receiver<Option<String>> {
+    let (sender, receiver) = watch::channel(Some("no snapshot of the catalog is in yet".to_owned()));
+    let mut complete = copy.completeness();
+    tokio::spawn(async move {
+        let is_complete = async {
+            let _ = complete.wait_for(|complete| *complete).await;
+        };
+        tokio::select! {
+            () = is_complete => {
+                sender.send_replace(None);
+                termination.ordered().await;
+            }
+            () = termination.ordered() => {}
+        }
+        sender.send_replace(Some("it ends".to_owned()));
+        sender.closed().await;
+    });
+    receiver
+}
+
+async fn sweep(routes: Arc<Routes>, copy: CatalogCopy) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        routes.keep_clients(&copy.addresses());
+    }
+}
+
+async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))
+}

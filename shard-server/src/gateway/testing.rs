@@ -1,0 +1,22 @@
+//! Values for the unit tests of this room.
+
+use catalog::{Group, Log, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
+
+/// An ACTIVE stream of four open shards in one log of a group without members.
+pub fn stream(name: &str) -> Stream {
+    let shards = plan::create(4, 16, 1_700_000_000);
+    Stream {
+        uid: format!("uid-of-{name}"),
+        map_version: 1,
+        account_id: "000000000000".into(),
+        name: name.parse().unwrap(),
+        status: StreamStatus::Active,
+        mode: StreamMode::Provisioned,
+        retention_period_hours: 24,
+        max_record_size_kib: 1024,
+        created_ms: 1_700_000_000_000,
+        shards: shards.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
+        logs: vec![Log { name: "g0".into(), group: "g0".into() }],
+        groups: vec![Group { name: "g0".into(), members: Vec::new() }],
+    }
+}

@@ -1,0 +1,150 @@
+//! Shard iterators: where a reader of one shard is.
+
+use catalog::ShardId;
+use serde::{Deserialize, Serialize};
+
+use super::keys::{Purpose, TokenKeys};
+use crate::shard::protocol::Position;
+
+/// How long an iterator may be used after it was made (AWS API reference, GetRecords).
+pub const LIFETIME_MS: u64 = 300_000;
+
+/// What a shard iterator says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardIterator {
+    /// When it was made, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// The stream by what is unique for ever: a stream created again under the name refuses it.
+    pub stream_uid: String,
+    /// The stream by name, to ask the catalog service and to talk about.
+    pub stream_name: String,
+    /// The shard.
+    pub shard: ShardId,
+    /// Where in the shard.
+    pub position: IteratorPosition,
+}
+
+/// Where in a shard an iterator is. LATEST is none: it is resolved when the iterator is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IteratorPosition {
+    /// The oldest record there is.
+    TrimHorizon,
+    /// The first record that arrived then (milliseconds since 1970) or later.
+    AtTimestamp(u64),
+    /// The record with this offset.
+    Offset(u64),
+}
+
+impl From<IteratorPosition> for Position {
+    fn from(position: IteratorPosition) -> Self {
+        match position {
+            IteratorPosition::TrimHorizon => Self::TrimHorizon,
+            IteratorPosition::AtTimestamp(timestamp_ms) => Self::AtTimestamp(timestamp_ms),
+            IteratorPosition::Offset(offset) => Self::Offset(offset),
+        }
+    }
+}
+
+/// Why an iterator cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidIterator {
+    /// It was not made here, or not by these keys.
+    Foreign,
+    /// It is older than [`LIFETIME_MS`].
+    Expired {
+        /// When it was made, in milliseconds since 1970.
+        created_ms: u64,
+    },
+}
+
+impl ShardIterator {
+    /// The iterator as a client carries it; another string at every call. Nothing if it cannot be written, which
+    /// no value does.
+    #[must_use]
+    pub fn seal(&self, keys: &TokenKeys) -> Option<String> {
+        keys.seal(Purpose::Iterator, self)
+    }
+
+    /// Reads what a client brings back, surrounding double quotes allowed, as AWS does.
+    ///
+    /// # Errors
+    /// If it is none of ours or has expired at `now_ms`.
+    pub fn open(text: &str, keys: &TokenKeys, now_ms: u64) -> Result<Self, InvalidIterator> {
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let iterator: Self = keys.open(Purpose::Iterator, text).ok_or(InvalidIterator::Foreign)?;
+        if now_ms.saturating_sub(iterator.created_ms) > LIFETIME_MS {
+            return Err(InvalidIterator::Expired { created_ms: iterator.created_ms });
+        }
+        Ok(iterator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_790_000_000_000;
+
+    fn keys(seed: u8) -> TokenKeys {
+        TokenKeys::new(&[seed; 32], None).unwrap()
+    }
+
+    fn iterator(stream_name: &str) -> ShardIterator {
+        ShardIterator {
+            created_ms: NOW_MS,
+            stream_uid: "0d1e2f3a-4b5c-6d7e-8f90-a1b2c3d4e5f6".into(),
+            stream_name: stream_name.into(),
+            shard: ShardId::new(i32::MAX as u32).unwrap(),
+            position: IteratorPosition::Offset(u64::MAX),
+        }
+    }
+
+    #[test]
+    fn iterator_reads_back_and_differs_at_every_call() {
+        let (first, second) = (iterator("s").seal(&keys(1)).unwrap(), iterator("s").seal(&keys(1)).unwrap());
+        assert_ne!(first, second);
+        assert_eq!(ShardIterator::open(&first, &keys(1), NOW_MS), Ok(iterator("s")));
+    }
+
+    #[test]
+    fn iterator_of_the_longest_name_fits_512_characters() {
+        let text = iterator(&"n".repeat(128)).seal(&keys(1)).unwrap();
+        assert!(text.len() <= 512, "{}", text.len());
+    }
+
+    #[test]
+    fn iterator_has_the_prefix_and_the_blocks_of_aws() {
+        let bytes = base64_simd::STANDARD.decode_to_vec(iterator("s").seal(&keys(1)).unwrap()).unwrap();
+        assert_eq!(bytes[..8], [0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!((bytes.len() - 8) % 16, 0);
+    }
+
+    #[test]
+    fn surrounding_quotes_are_tolerated() {
+        let text = format!("\"{}\"", iterator("s").seal(&keys(1)).unwrap());
+        assert!(ShardIterator::open(&text, &keys(1), NOW_MS).is_ok());
+    }
+
+    #[test]
+    fn iterator_expires_after_five_minutes() {
+        let text = iterator("s").seal(&keys(1)).unwrap();
+        assert!(ShardIterator::open(&text, &keys(1), NOW_MS + LIFETIME_MS).is_ok());
+        let late = ShardIterator::open(&text, &keys(1), NOW_MS + LIFETIME_MS + 1);
+        assert_eq!(late, Err(InvalidIterator::Expired { created_ms: NOW_MS }));
+    }
+
+    #[test]
+    fn iterator_of_the_previous_key_is_taken_and_a_foreign_one_is_not() {
+        let text = iterator("s").seal(&keys(1)).unwrap();
+        let changed = TokenKeys::new(&[2; 32], Some(&[1; 32])).unwrap();
+        assert!(ShardIterator::open(&text, &changed, NOW_MS).is_ok());
+        assert_eq!(ShardIterator::open(&text, &keys(2), NOW_MS), Err(InvalidIterator::Foreign));
+    }
+
+    #[test]
+    fn anything_else_is_foreign() {
+        for text in ["", "\"", "AAAA", "not base64!", "AAAAAAAAAAE="] {
+            assert_eq!(ShardIterator::open(text, &keys(1), NOW_MS), Err(InvalidIterator::Foreign), "{text}");
+        }
+    }
+}

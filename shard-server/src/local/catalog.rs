@@ -1,0 +1,280 @@
+//! The catalog of `local`: control calls and manifests, done at once and durable before they are answered.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
+use catalog::feed::CatalogEvent;
+use catalog::member::{Bootstrap, OpenShard};
+use catalog::{Stream, StreamName};
+use tokio::sync::Mutex;
+
+use super::catalog_file::{self, Entries};
+use super::data_dir::{DataDir, sync_dir};
+use super::entry::{Birth, Entry, object_of};
+use super::manifest::Manifest;
+use crate::gateway::Routes;
+use crate::gateway::catalog::CatalogCopy;
+use crate::shard::{Clock, Group, GroupConfig, Metrics};
+
+/// How many logs are opened at once when the process starts.
+const OPENING: usize = 16;
+
+/// The streams of a data directory, their groups, and the one way to change them.
+pub struct LocalCatalog {
+    data_dir: DataDir,
+    copy: CatalogCopy,
+    routes: Arc<Routes>,
+    clock: Clock,
+    metrics: Metrics,
+    /// What is on disk. Held through every change, so that changes follow each other.
+    entries: Mutex<Entries>,
+}
+
+impl fmt::Debug for LocalCatalog {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("LocalCatalog").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+impl LocalCatalog {
+    /// Reads the catalog of a directory and opens all its streams; from then on `copy` and `routes` have them.
+    ///
+    /// # Errors
+    /// If the catalog or a stream cannot be read, or belongs to another account.
+    pub async fn open(
+        data_dir: DataDir,
+        account_id: &str,
+        copy: CatalogCopy,
+        routes: Arc<Routes>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
+        let entries = catalog_file::read(&data_dir.catalog_file())?;
+        if let Some(foreign) =
+            entries.values().map(|entry| &entry.stream).find(|stream| stream.account_id != account_id)
+        {
+            bail!(
+                "the data directory {} is of account {}: start with --account-id {}, or with another --data-dir",
+                data_dir.path().display(),
+                foreign.account_id,
+                foreign.account_id
+            );
+        }
+        data_dir.sweep(|uid| entries.contains_key(uid))?;
+        let catalog = Self { data_dir, copy, routes, clock, metrics, entries: Mutex::default() };
+        let streams: Vec<_> = entries.values().map(|entry| entry.stream.clone()).collect();
+        for chunk in streams.chunks(OPENING) {
+            futures::future::try_join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await?;
+        }
+        *catalog.entries.lock().await = entries;
+        catalog.copy.apply(CatalogEvent::Snapshot(streams));
+        Ok(catalog)
+    }
+
+    /// Applies a manifest: makes its stream, or changes it.
+    ///
+    /// # Errors
+    /// If the manifest breaks a rule or the change cannot be made; the text names manifest and field.
+    pub async fn apply(&self, manifest: &Manifest, account_id: &str) -> anyhow::Result<()> {
+        let mut entries = self.entries.lock().await;
+        let place = &manifest.place;
+        let refused = |violations: Vec<_>| {
+            let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{place}: {}", told.join("; "))
+        };
+        match entry_of(&entries, manifest)? {
+            None => {
+                let made = Entry::of_manifest(&manifest.stream, account_id, self.birth()).map_err(refused)?;
+                tracing::info!(stream = %made.stream.name, "created by a manifest");
+                self.add(&mut entries, made).await.with_context(|| format!("{place}: create the stream"))
+            }
+            Some(entry) => {
+                let updated = entry.updated(&manifest.stream).map_err(refused)?;
+                if updated == *entry {
+                    return Ok(());
+                }
+                tracing::info!(stream = %updated.stream.name, "updated by a manifest");
+                let event = CatalogEvent::Changed(updated.stream.clone());
+                let mut changed = entries.clone();
+                changed.insert(updated.stream.uid.clone(), updated);
+                self.save(&mut entries, changed).await?;
+                self.copy.apply(event);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a stream, ACTIVE at once.
+    ///
+    /// # Errors
+    /// If the name is taken, or the disk refuses.
+    pub async fn create_stream(&self, call: CreateStream) -> Result<(), Refusal> {
+        let mut entries = self.entries.lock().await;
+        if named(&entries, &call.name).is_some() {
+            let message = format!("Stream {} under account {} already exists.", call.name, call.account_id);
+            return Err(Refusal { code: RefusalCode::ResourceInUse, message });
+        }
+        let made = Entry::of_call(call, self.birth()).map_err(|violations| {
+            let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
+            Refusal { code: RefusalCode::InvalidArgument, message: told.join("; ") }
+        })?;
+        self.add(&mut entries, made).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Deletes a stream with all its records.
+    ///
+    /// # Errors
+    /// If there is none, or the disk refuses.
+    pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
+        let mut entries = self.entries.lock().await;
+        let Some(uid) = named(&entries, &call.name).map(|entry| entry.stream.uid.clone()) else {
+            let message = format!("Stream {} under account {} not found.", call.name, call.account_id);
+            return Err(Refusal { code: RefusalCode::ResourceNotFound, message });
+        };
+        let mut changed = entries.clone();
+        changed.remove(&uid);
+        self.save(&mut entries, changed).await.map_err(|error| unavailable(&error))?;
+        self.copy.apply(CatalogEvent::Removed { uid: uid.clone() });
+        if let Some(group) = self.routes.remove_group(&uid) {
+            group.close().await;
+        }
+        // The stream is gone already; what stays on disk now is swept at the next start.
+        let dir = self.data_dir.stream_dir(&uid);
+        match tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(uid, %error, "a deleted stream's files stay until the next start")
+            }
+            Err(error) => tracing::warn!(uid, %error, "a deleted stream's files stay until the next start"),
+        }
+        Ok(())
+    }
+
+    /// The stream that has a name.
+    #[must_use]
+    pub fn find_stream(&self, call: &FindStream) -> Option<Stream> {
+        self.copy.find(&call.account_id, &call.name).map(|stream| Stream::clone(&stream))
+    }
+
+    /// Ends all groups; what they have taken is durable then.
+    pub async fn close(&self) {
+        let groups = self.routes.remove_groups();
+        futures::future::join_all(groups.iter().map(Group::close)).await;
+    }
+
+    /// The log first, the catalog after it: a stream in the catalog always has its log.
+    async fn add(&self, entries: &mut Entries, entry: Entry) -> anyhow::Result<()> {
+        let stream = entry.stream.clone();
+        let dir = self.data_dir.stream_dir(&stream.uid);
+        std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
+        let group =
+            Group::create(dir.join(group_name(&stream)?), self.config(&stream)?, bootstrap(&stream)?).await?;
+        sync_dir(&dir)?;
+        dir.parent().map_or(Ok(()), sync_dir)?;
+        let mut changed = entries.clone();
+        changed.insert(stream.uid.clone(), entry);
+        self.save(entries, changed).await?;
+        self.routes.add_group(&stream.uid, group);
+        self.copy.apply(CatalogEvent::Changed(stream));
+        Ok(())
+    }
+
+    async fn open_stream(&self, stream: &Stream) -> anyhow::Result<()> {
+        let dir = self.data_dir.stream_dir(&stream.uid).join(group_name(stream)?);
+        let group = Group::open(dir.clone(), self.config(stream)?).await;
+        let group = group.with_context(|| format!("open stream {} in {}", stream.name, dir.display()))?;
+        self.routes.add_group(&stream.uid, group);
+        Ok(())
+    }
+
+    async fn save(&self, entries: &mut Entries, changed: Entries) -> anyhow::Result<()> {
+        let path = self.data_dir.catalog_file();
+        let changed = tokio::task::spawn_blocking(move || {
+            catalog_file::write(&path, &changed)?;
+            anyhow::Ok(changed)
+        });
+        *entries = changed.await??;
+        Ok(())
+    }
+
+    fn config(&self, stream: &Stream) -> anyhow::Result<GroupConfig> {
+        Ok(GroupConfig {
+            stream_uid: stream.uid.clone(),
+            group: group_name(stream)?.into(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    fn birth(&self) -> Birth {
+        let now_ms = i64::try_from((self.clock)()).unwrap_or(i64::MAX);
+        Birth { uid: uuid::Uuid::new_v4().to_string(), now_ms }
+    }
+}
+
+fn group_name(stream: &Stream) -> anyhow::Result<&str> {
+    stream.groups.first().map(|group| group.name.as_str()).context("the stream has no group")
+}
+
+fn bootstrap(stream: &Stream) -> anyhow::Result<Bootstrap> {
+    let shards = stream.shards.iter().map(|shard| OpenShard {
+        id: shard.id,
+        range: shard.range,
+        parents: shard.parents.clone(),
+        create_seconds: shard.create_seconds,
+    });
+    let name = group_name(stream)?;
+    Ok(Bootstrap {
+        stream_uid: stream.uid.clone(),
+        group: name.into(),
+        log: name.into(),
+        shards: shards.collect(),
+    })
+}
+
+fn named<'e>(entries: &'e Entries, name: &StreamName) -> Option<&'e Entry> {
+    entries.values().find(|entry| entry.stream.name == *name)
+}
+
+/// The stream that a manifest is about: that of the same object, or else the one that the API made under its name.
+fn entry_of<'e>(entries: &'e Entries, manifest: &Manifest) -> anyhow::Result<Option<&'e Entry>> {
+    let object = object_of(&manifest.stream);
+    let of_object = |entry: &&Entry| entry.manifest.as_ref().is_some_and(|applied| applied.object == object);
+    if let Some(entry) = entries.values().find(of_object) {
+        return Ok(Some(entry));
+    }
+    let name = manifest.stream.stream_name();
+    let entry = entries.values().find(|entry| entry.stream.name.as_str() == name);
+    if let Some(holder) = entry.and_then(|entry| entry.manifest.as_ref()) {
+        bail!(
+            "{}: spec.name: the name {name} is taken by {}: choose another one",
+            manifest.place,
+            holder.object
+        );
+    }
+    Ok(entry)
+}
+
+/// Every object is applied once: two manifests of one object would undo each other.
+///
+/// # Errors
+/// If one comes twice.
+pub fn check_distinct(manifests: &[Manifest]) -> anyhow::Result<()> {
+    let mut objects = HashSet::new();
+    for manifest in manifests {
+        let object = object_of(&manifest.stream);
+        anyhow::ensure!(
+            objects.insert(object.clone()),
+            "{}: {object} was there before: remove one",
+            manifest.place
+        );
+    }
+    Ok(())
+}
+
+fn unavailable(error: &anyhow::Error) -> Refusal {
+    Refusal { code: RefusalCode::Unavailable, message: format!("{error:#}") }
+}

@@ -1,0 +1,152 @@
+//! The directory that holds everything: who may use it, and what is where.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use rustix::fs::{FlockOperation, flock};
+
+/// A data directory that this process alone uses, until this value is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory if it is absent and takes its lock.
+    ///
+    /// # Errors
+    /// If another process has the lock, or the directory cannot be written.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(path).with_context(|| format!("make the data directory {}", path.display()))?;
+        let path =
+            path.canonicalize().with_context(|| format!("find the data directory {}", path.display()))?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.with_context(|| format!("open {}", lock_path.display()))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => anyhow::bail!(
+                "the data directory {} is in use by another process: stop that one, or choose another --data-dir",
+                path.display()
+            ),
+            Err(error) => return Err(error).with_context(|| format!("lock {}", lock_path.display())),
+        }
+        let streams = path.join("streams");
+        fs::create_dir_all(&streams).with_context(|| format!("make {}", streams.display()))?;
+        sync_dir(&path)?;
+        // The directory itself may be new. Where its parent cannot be opened somebody else made it long ago.
+        let _ = path.parent().map(sync_dir);
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The directory, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of the catalog.
+    #[must_use]
+    pub fn catalog_file(&self) -> PathBuf {
+        self.path.join("catalog.json")
+    }
+
+    /// The directory of a stream.
+    #[must_use]
+    pub fn stream_dir(&self, stream_uid: &str) -> PathBuf {
+        self.path.join("streams").join(stream_uid)
+    }
+
+    /// The key of shard iterators; drawn and kept at first use.
+    ///
+    /// # Errors
+    /// If its file cannot be read or written.
+    pub fn iterator_key(&self) -> anyhow::Result<Vec<u8>> {
+        let path = self.path.join("iterator-key");
+        match fs::read(&path) {
+            Ok(key) => Ok(key),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key: [u8; 32] = rand::random();
+                replace_file(&path, &key).with_context(|| format!("write {}", path.display()))?;
+                Ok(key.to_vec())
+            }
+            Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
+        }
+    }
+
+    /// Removes the directories of streams that the catalog does not have: what a creation or deletion that was
+    /// interrupted left behind.
+    ///
+    /// # Errors
+    /// If one cannot be removed.
+    pub fn sweep(&self, is_stream: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+        let streams = self.path.join("streams");
+        for entry in fs::read_dir(&streams).with_context(|| format!("read {}", streams.display()))? {
+            let path = entry?.path();
+            let known = path.file_name().and_then(|name| name.to_str()).is_some_and(&is_stream);
+            if !known {
+                tracing::info!(path = %path.display(), "removing what an interrupted deletion left");
+                fs::remove_dir_all(&path).with_context(|| format!("remove {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Replaces a file so that after a crash it is whole, the old or the new one. Only its owner may read it.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes what was created, renamed or removed in a directory durable.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn directory_in_use_is_named_and_free_again_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = DataDir::open(folder.path()).unwrap();
+        let error = DataDir::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("in use") && error.contains(held.path().to_str().unwrap()), "{error}");
+        drop(held);
+        assert!(DataDir::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn iterator_key_stays_and_is_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(folder.path()).unwrap();
+        let key = data_dir.iterator_key().unwrap();
+        assert_eq!(key.len(), 32);
+        assert_eq!(data_dir.iterator_key().unwrap(), key);
+        let mode = fs::metadata(folder.path().join("iterator-key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn sweep_removes_directories_of_no_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(folder.path()).unwrap();
+        for uid in ["kept", "left"] {
+            fs::create_dir_all(data_dir.stream_dir(uid).join("g0")).unwrap();
+        }
+        data_dir.sweep(|uid| uid == "kept").unwrap();
+        assert!(data_dir.stream_dir("kept").exists());
+        assert!(!data_dir.stream_dir("left").exists());
+    }
+}

@@ -1,0 +1,185 @@
+//! The role as its callers see it.
+
+use bytes::Bytes;
+use catalog::member::{BOOTSTRAP_PATH, MemberPhase, MemberStatus, STATUS_PATH};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::shard::client::{Client, HoldBudget};
+use crate::shard::protocol::Refusal;
+use crate::shard::tests::{UID, append, bootstrap, data, read_all, run};
+
+struct Pod {
+    address: SocketAddr,
+    admin: SocketAddr,
+    end: watch::Sender<bool>,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Pod {
+    async fn start(directory: &std::path::Path, stream_uid: &str) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (listener, admin_listener) = (bind(any).await.unwrap(), bind(any).await.unwrap());
+        let (address, admin) = (listener.local_addr().unwrap(), admin_listener.local_addr().unwrap());
+        let options = Options {
+            listen: any,
+            admin_listen: any,
+            data_dir: directory.into(),
+            stream_uid: stream_uid.into(),
+            group: "orders-g0".into(),
+        };
+        let (end, termination) = Termination::by_hand();
+        let running = tokio::spawn(serve(options, listener, admin_listener, termination));
+        Self { address, admin, end, running }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.address.to_string(), HoldBudget::new())
+    }
+
+    async fn status(&self) -> MemberStatus {
+        let (status, body) = call(self.address, "GET", STATUS_PATH, &[], Bytes::new()).await;
+        assert_eq!(status, StatusCode::OK);
+        serde_json::from_str(&body).unwrap()
+    }
+
+    async fn wait_for(&self, phase: MemberPhase) -> MemberStatus {
+        let waiting = async {
+            loop {
+                match self.status().await {
+                    status if status.phase == phase => return status,
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap()
+    }
+
+    async fn bootstrap(&self, shards: u32) -> (StatusCode, String) {
+        let json = serde_json::to_vec(&bootstrap(shards)).unwrap();
+        call(self.address, "POST", BOOTSTRAP_PATH, &[], json.into()).await
+    }
+
+    async fn end(self) {
+        self.end.send_replace(true);
+        tokio::time::timeout(Duration::from_secs(30), self.running).await.unwrap().unwrap().unwrap();
+    }
+}
+
+async fn call(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> (StatusCode, String) {
+    let socket = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(path).header("host", "pod");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = sender.send_request(request.body(Full::new(body)).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn pod_lives_from_bootstrap_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    let status = pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!((status.stream_uid.as_str(), status.group.as_str()), (UID, "orders-g0"));
+    let (ready, reason) = call(pod.admin, "GET", "/readyz", &[], Bytes::new()).await;
+    assert_eq!(ready, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(reason.contains("awaits its bootstrap"), "{reason}");
+
+    let (code, body) = pod.bootstrap(2).await;
+    assert_eq!(code, StatusCode::OK, "{body}");
+    assert_eq!(serde_json::from_str::<MemberStatus>(&body).unwrap().phase, MemberPhase::Serving);
+    assert_eq!(pod.bootstrap(2).await.0, StatusCode::OK, "again changes nothing");
+    assert_eq!(pod.bootstrap(3).await.0, StatusCode::CONFLICT);
+    assert_eq!(call(pod.admin, "GET", "/readyz", &[], Bytes::new()).await.0, StatusCode::OK);
+
+    let client = pod.client();
+    let outcomes = client.append(append(vec![run(0, &["a", "b"]), run(5, &["x"])])).await;
+    assert_eq!(outcomes[0].as_ref().unwrap().first_offset, 1);
+    assert!(matches!(outcomes[1], Err(Refusal::UnknownShard { .. })));
+    assert_eq!(data(&client.read(read_all(0)).await.unwrap()), ["a", "b"]);
+    let metrics = call(pod.admin, "GET", "/metrics", &[], Bytes::new()).await.1;
+    assert!(metrics.contains("kinetes_appended_records_total 2"), "{metrics}");
+    assert!(metrics.contains("kinetes_refusals_total{reason=\"unknown_shard\"} 1"), "{metrics}");
+    pod.end().await;
+
+    let pod = Pod::start(directory.path(), UID).await;
+    assert_eq!(data(&pod.client().read(read_all(0)).await.unwrap()), ["a", "b"]);
+    assert_eq!(pod.status().await.logs[0].shards[0].next_offset, 3);
+    pod.end().await;
+}
+
+#[tokio::test]
+async fn pod_on_a_foreign_volume_ends_and_names_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!(pod.bootstrap(1).await.0, StatusCode::OK);
+    pod.end().await;
+    let pod = Pod::start(directory.path(), "uid-2").await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), pod.running).await.unwrap().unwrap();
+    let error = ended.unwrap_err().to_string();
+    assert!(error.contains("stream uid-1") && error.contains("stream uid-2"), "{error}");
+}
+
+#[tokio::test]
+async fn pod_with_a_damaged_log_says_so_and_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!(pod.bootstrap(1).await.0, StatusCode::OK);
+    pod.end().await;
+    let file = directory.path().join("group/logs/g0/records.log");
+    std::fs::remove_file(&file).unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    let status = pod.wait_for(MemberPhase::Stopped).await;
+    assert!(status.reason.unwrap().contains(&file.display().to_string()));
+    assert!(matches!(pod.client().read(read_all(0)).await, Err(Refusal::Damaged(_))));
+    pod.end().await;
+}
+
+#[tokio::test]
+async fn body_that_is_too_large_or_of_unknown_length_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    let large = [("content-length", "99999999999")];
+    // Only the announcement is sent: the answer must come without the body.
+    assert_eq!(head_only(pod.address, &large).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        head_only(pod.address, &[("transfer-encoding", "chunked")]).await,
+        StatusCode::LENGTH_REQUIRED
+    );
+    let (code, _) = call(pod.address, "POST", "/v1/append", &[], Bytes::from("nonsense")).await;
+    assert_eq!(code, StatusCode::BAD_REQUEST);
+    assert_eq!(call(pod.address, "GET", "/v1/append", &[], Bytes::new()).await.0, StatusCode::NOT_FOUND);
+    pod.end().await;
+}
+
+/// The status of the answer to a request of which only the head is sent.
+async fn head_only(address: SocketAddr, headers: &[(&str, &str)]) -> StatusCode {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut head = "POST /v1/append HTTP/1.1\r\nhost: pod\r\n".to_owned();
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    socket.read_exact(&mut status).await.unwrap();
+    StatusCode::from_bytes(&status[9..]).unwrap()
+}

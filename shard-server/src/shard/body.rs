@@ -1,0 +1,125 @@
+//! A [`Message`] as the body of a request or an answer.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+use super::wire::Message;
+
+/// A body of known length, given in pieces.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    pieces: VecDeque<Bytes>,
+    bytes: u64,
+    sending: Sending,
+}
+
+/// Whether a body was given to the connection whole. Cloning shares it.
+///
+/// As long as the last piece is not given, nobody can have received the request, so it may be sent again.
+#[derive(Clone, Debug, Default)]
+pub struct Sending(Arc<AtomicU8>);
+
+const UNDER_WAY: u8 = 0;
+const WHOLE: u8 = 1;
+const CANCELLED: u8 = 2;
+
+impl Sending {
+    /// Makes sure that the body will never be given whole; false if it was already.
+    pub fn cancel(&self) -> bool {
+        self.advance(CANCELLED)
+    }
+
+    fn advance(&self, to: u8) -> bool {
+        match self.0.compare_exchange(UNDER_WAY, to, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => true,
+            Err(is) => is == to,
+        }
+    }
+}
+
+impl Pieces {
+    /// How far the sending is.
+    pub fn sending(&self) -> Sending {
+        self.sending.clone()
+    }
+}
+
+impl From<Message> for Pieces {
+    fn from(message: Message) -> Self {
+        let bytes = message.bytes() as u64;
+        let pieces = message.pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        Self { pieces, bytes, sending: Sending::default() }
+    }
+}
+
+impl From<Bytes> for Pieces {
+    fn from(bytes: Bytes) -> Self {
+        Message { pieces: vec![bytes] }.into()
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.pieces.len() == 1 && !self.sending.advance(WHOLE) {
+            self.pieces.clear();
+            return Poll::Ready(Some(Err(io::Error::other("cancelled"))));
+        }
+        let piece = self.pieces.pop_front();
+        self.bytes -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    fn pieces() -> Pieces {
+        Message { pieces: vec![Bytes::from("ab"), Bytes::new(), Bytes::from("c")] }.into()
+    }
+
+    #[tokio::test]
+    async fn body_is_its_pieces() {
+        assert_eq!(pieces().size_hint().exact(), Some(3));
+        assert_eq!(pieces().collect().await.unwrap().to_bytes(), "abc");
+    }
+
+    #[tokio::test]
+    async fn body_that_was_given_whole_cannot_be_cancelled() {
+        let mut body = pieces();
+        let sending = body.sending();
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "c");
+        assert!(!sending.cancel());
+    }
+
+    #[tokio::test]
+    async fn cancelled_body_is_never_given_whole() {
+        let mut body = pieces();
+        assert!(body.sending().cancel());
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().await.unwrap().is_err());
+    }
+}

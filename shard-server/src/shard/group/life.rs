@@ -1,0 +1,189 @@
+//! A group's way from an empty or used volume to serving, and what it does when its log stops.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+
+use catalog::member::Bootstrap;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::state::{Serving, State};
+use super::{BootstrapRefused, GroupConfig, Inner};
+use crate::log::{Condition, Log};
+use crate::shard::volume::{self, Identity, Lock};
+
+impl Inner {
+    /// With the lock in hand: serves what is there, or awaits the bootstrap.
+    pub(super) async fn recover(self: &Arc<Self>, lock: Lock) {
+        let lock = Arc::new(lock);
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&lock));
+        self.enter(State::Recovering);
+        let inner = Arc::clone(self);
+        let recovered = on_thread(move || {
+            let GroupConfig { stream_uid, group, .. } = &inner.config;
+            volume::identify(&inner.directory, stream_uid, group)?
+                .map(|identity| inner.open_log(identity, lock))
+                .transpose()
+        })
+        .await;
+        match recovered {
+            Ok(Some(serving)) => self.serve(serving),
+            Ok(None) => self.enter(State::AwaitingBootstrap),
+            Err(error) => self.enter(State::Failed(Arc::new(error))),
+        }
+    }
+
+    pub(super) async fn begin(self: &Arc<Self>, bootstrap: Bootstrap) -> Result<(), BootstrapRefused> {
+        let refused = |reason: String| Err(BootstrapRefused(reason));
+        let GroupConfig { stream_uid, group, .. } = &self.config;
+        if bootstrap.stream_uid != *stream_uid || bootstrap.group != *group {
+            return refused(format!(
+                "this is group {group} of stream {stream_uid}, not group {} of stream {}",
+                bootstrap.group, bootstrap.stream_uid
+            ));
+        }
+        let mut shards = bootstrap.shards;
+        shards.sort_by_key(|shard| shard.id);
+        if shards.is_empty() || shards.windows(2).any(|pair| pair[0].id == pair[1].id) {
+            return refused("a bootstrap opens at least one shard, and each once".into());
+        }
+        let state = self.state.borrow().clone();
+        match &state {
+            State::AwaitingBootstrap => {}
+            State::Serving(serving)
+                if serving.identity.log == bootstrap.log && serving.log.opened() == shards =>
+            {
+                return Ok(());
+            }
+            State::Serving(_) => return refused("the group began with another log or other shards".into()),
+            _ => return refused(state.not_ready().unwrap_or_default()),
+        }
+        let identity = Identity::new(stream_uid.clone(), group.clone(), bootstrap.log, Uuid::new_v4());
+        let identity = identity.map_err(BootstrapRefused)?;
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lock = lock.ok_or_else(|| BootstrapRefused("the volume's lock is not held".into()))?;
+        let inner = Arc::clone(self);
+        let serving = on_thread(move || {
+            volume::bootstrap(&inner.directory, &identity, &shards, (inner.config.clock)())?;
+            inner.open_log(identity, lock)
+        })
+        .await
+        .map_err(|error| BootstrapRefused(error.to_string()))?;
+        tracing::info!(replica_id = serving.identity.replica_id, "the group begins its life");
+        self.serve(serving);
+        Ok(())
+    }
+
+    fn open_log(&self, identity: Identity, lock: Arc<Lock>) -> Result<Serving, volume::Error> {
+        let GroupConfig { clock, metrics, .. } = &self.config;
+        let directory = identity.log_directory(&self.directory);
+        let log = Log::open(&directory, identity.replica(), Arc::clone(clock), metrics.log.clone(), lock)?;
+        Ok(Serving { identity, log })
+    }
+
+    /// Serves, and watches for the log to stop.
+    fn serve(self: &Arc<Self>, serving: Serving) {
+        let serving = Arc::new(serving);
+        let mut condition = serving.log.condition();
+        self.enter(State::Serving(serving));
+        let inner = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let ended = condition.wait_for(|condition| *condition != Condition::Running).await;
+            let Ok(Condition::Stopped(reason)) = ended.map(|condition| condition.clone()) else { return };
+            let Some(inner) = inner.upgrade() else { return };
+            let state = inner.state.borrow().clone();
+            if let State::Serving(serving) = state {
+                inner.enter(State::LogStopped(serving, reason));
+            }
+        });
+    }
+
+    pub(super) fn enter(&self, state: State) {
+        let not_ready = state.not_ready();
+        let GroupConfig { stream_uid, group, .. } = &self.config;
+        match &state {
+            State::Failed(error) => tracing::error!(stream_uid, group, %error, "the group does not come up"),
+            state => tracing::info!(stream_uid, group, phase = ?state.phase(), reason = not_ready, "group"),
+        }
+        self.state.send_if_modified(|current| {
+            // Once closed, whatever was under way finds itself too late.
+            let open = !matches!(current, State::Closed);
+            if open {
+                *current = state;
+                self.not_ready.send_replace(not_ready);
+            }
+            open
+        });
+    }
+}
+
+/// Does long work on the disk on a thread of its own, which does not keep the process from ending.
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, volume::Error> + Send + 'static,
+) -> Result<T, volume::Error> {
+    let (sender, receiver) = oneshot::channel();
+    let started = thread::Builder::new().name("volume".into()).spawn(move || sender.send(work()).is_ok());
+    let failed =
+        |error| volume::Error::Io { action: "start a thread for", path: PathBuf::from("the volume"), error };
+    started.map_err(failed)?;
+    receiver.await.unwrap_or_else(|_| Err(failed(std::io::Error::other("it panicked"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use catalog::member::MemberPhase;
+
+    use super::*;
+    use crate::log::device::Device;
+    use crate::shard::Group;
+    use crate::shard::protocol::Refusal;
+    use crate::shard::tests::{append, bootstrap, config, data, read_all, run};
+
+    /// A disk on which nothing can be written any more.
+    struct Broken;
+
+    impl Device for Broken {
+        fn put(&mut self, _: u64, _: &[u8]) -> io::Result<()> {
+            Err(io::Error::other("broken"))
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn cut(&mut self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn stopped_log_is_reported_and_read_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+        assert!(group.append(append(vec![run(0, &["a"])])).await[0].is_ok());
+        let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
+        let log = Log::open_on(
+            &identity.log_directory(directory.path()),
+            identity.replica(),
+            config().clock,
+            config().metrics.log,
+            Arc::new(()),
+            |_| Box::new(Broken),
+        );
+        group.inner.serve(Serving { identity, log: log.unwrap() });
+
+        assert!(matches!(
+            group.append(append(vec![run(0, &["b"])])).await[0],
+            Err(Refusal::OutcomeUnknown(_))
+        ));
+        group.not_ready().wait_for(Option::is_some).await.unwrap();
+        let status = group.status();
+        assert_eq!(status.phase, MemberPhase::Stopped);
+        assert!(status.reason.unwrap().contains("broken"));
+        assert!(matches!(group.append(append(vec![run(0, &["c"])])).await[0], Err(Refusal::LogStopped(_))));
+        assert_eq!(data(&group.read(read_all(0)).await.unwrap()), ["a"]);
+    }
+}

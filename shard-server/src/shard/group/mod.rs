@@ -1,0 +1,218 @@
+//! A shard group in this process: one volume with one log, from the wait for the volume's lock to its end.
+
+mod calls;
+mod life;
+mod state;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use catalog::member::{Bootstrap, MemberPhase, MemberStatus};
+use tokio::sync::watch;
+
+use super::Metrics;
+use super::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
+use super::volume::{self, Lock};
+use crate::log::Clock;
+use state::State;
+
+/// How often it looks whether the volume is free.
+const LOCK_PERIOD: Duration = Duration::from_millis(100);
+
+/// What a group is started with.
+#[derive(Clone)]
+pub struct GroupConfig {
+    /// The UID of its stream.
+    pub stream_uid: String,
+    /// Its name.
+    pub group: String,
+    /// Where arrival times come from.
+    pub clock: Clock,
+    /// Where it counts.
+    pub metrics: Metrics,
+}
+
+/// Why a bootstrap was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BootstrapRefused(pub String);
+
+/// Why a group was not opened or created.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its volume is at fault.
+    #[error(transparent)]
+    Volume(#[from] Arc<volume::Error>),
+    /// It could not begin its life.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapRefused),
+}
+
+/// A shard group in this process. Cloning gives another handle of the same group. When the last one is dropped the log
+/// ends by itself; [`Group::close`] also waits for that.
+#[derive(Clone)]
+pub struct Group {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    directory: PathBuf,
+    config: GroupConfig,
+    state: watch::Sender<State>,
+    not_ready: watch::Sender<Option<String>>,
+    lock: Mutex<Option<Arc<Lock>>>,
+    /// Held by the one bootstrap at a time.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+impl Group {
+    /// Starts on a directory (made if only it is absent) and returns at once: the group waits for the directory's lock,
+    /// then recovers its log, or awaits its bootstrap. Needs a Tokio runtime.
+    #[must_use]
+    pub fn start(directory: PathBuf, config: GroupConfig) -> Self {
+        let inner = Arc::new(Inner {
+            directory,
+            config,
+            state: watch::Sender::new(State::WaitingForVolume),
+            not_ready: watch::Sender::new(State::WaitingForVolume.not_ready()),
+            lock: Mutex::new(None),
+            beginning: tokio::sync::Mutex::new(()),
+        });
+        let starting = Arc::downgrade(&inner);
+        tokio::spawn(async move {
+            // Without the lock it only looks now and then, and no longer than somebody has a handle.
+            while let Some(inner) = starting.upgrade() {
+                match Lock::try_take(&inner.directory) {
+                    Ok(Some(lock)) => return inner.recover(lock).await,
+                    Ok(None) => {}
+                    Err(error) => return inner.enter(State::Failed(Arc::new(error))),
+                }
+                drop(inner);
+                tokio::time::sleep(LOCK_PERIOD).await;
+            }
+        });
+        Self { inner }
+    }
+
+    /// [`Group::start`], then waits until the group serves.
+    ///
+    /// # Errors
+    /// If it will not: the directory is empty, foreign, damaged or cannot be read.
+    pub async fn open(directory: PathBuf, config: GroupConfig) -> Result<Self, OpenError> {
+        let group = Self::start(directory, config);
+        match group.settled().await? {
+            MemberPhase::AwaitingBootstrap => {
+                Err(OpenError::Volume(Arc::new(volume::Error::Empty(group.inner.directory.clone()))))
+            }
+            _ => Ok(group),
+        }
+    }
+
+    /// [`Group::start`] on an empty directory, then bootstraps it. A directory that was created with the same bootstrap
+    /// before is opened.
+    ///
+    /// # Errors
+    /// If the directory is not empty or cannot be written.
+    pub async fn create(
+        directory: PathBuf,
+        config: GroupConfig,
+        bootstrap: Bootstrap,
+    ) -> Result<Self, OpenError> {
+        let group = Self::start(directory, config);
+        group.settled().await?;
+        group.bootstrap(bootstrap).await?;
+        Ok(group)
+    }
+
+    /// Waits until the group serves, or awaits its bootstrap; says which.
+    ///
+    /// # Errors
+    /// If it never will.
+    pub async fn settled(&self) -> Result<MemberPhase, Arc<volume::Error>> {
+        let mut state = self.inner.state.subscribe();
+        let settled = |state: &State| !matches!(state, State::WaitingForVolume | State::Recovering);
+        match state.wait_for(settled).await.map(|state| state.clone()) {
+            Ok(State::Failed(error)) => Err(error),
+            Ok(state) => Ok(state.phase()),
+            // The sender is ours and lives.
+            Err(_) => Ok(MemberPhase::Stopped),
+        }
+    }
+
+    /// Begins the group's life on its empty volume; returns when that is durable and the group serves. Doing it again
+    /// with the same shards changes nothing.
+    ///
+    /// # Errors
+    /// If it is for another group or stream, the group began with other shards, or it does not await a bootstrap.
+    pub async fn bootstrap(&self, bootstrap: Bootstrap) -> Result<MemberStatus, BootstrapRefused> {
+        let group = self.clone();
+        // A task of its own, so that it is done whole even if nobody waits for it any more.
+        let done = tokio::spawn(async move {
+            let _beginning = group.inner.beginning.lock().await;
+            group.inner.begin(bootstrap).await.map(|()| group.status())
+        });
+        done.await.unwrap_or_else(|error| Err(BootstrapRefused(error.to_string())))
+    }
+
+    /// What the group is doing.
+    #[must_use]
+    pub fn status(&self) -> MemberStatus {
+        let state = self.inner.state.borrow().clone();
+        let serving = state.serving();
+        MemberStatus {
+            version: env!("CARGO_PKG_VERSION").into(),
+            stream_uid: self.inner.config.stream_uid.clone(),
+            group: self.inner.config.group.clone(),
+            phase: state.phase(),
+            reason: state.not_ready(),
+            replica_id: serving.map(|serving| serving.identity.replica_id.clone()),
+            logs: serving.map(|serving| serving.status()).into_iter().collect(),
+        }
+    }
+
+    /// Why the group does not serve, as it changes; nothing while it serves. For [`crate::admin::Admin`].
+    #[must_use]
+    pub fn not_ready(&self) -> watch::Receiver<Option<String>> {
+        self.inner.not_ready.subscribe()
+    }
+
+    /// Appends; answers when every accepted run is durable. One outcome a run, in their order.
+    pub async fn append(&self, append: Append) -> Vec<RunOutcome> {
+        let outcomes = self.inner.append(append).await;
+        outcomes.into_iter().map(|outcome| self.counted(outcome)).collect()
+    }
+
+    /// Reads durable records of one shard.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
+        self.counted(self.inner.read(read).await)
+    }
+
+    /// The offset that a position is now: that of the record which a read from there would give first.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
+        self.counted(self.inner.locate(locate).await)
+    }
+
+    /// Takes no more calls, waits until the appends that were taken are durable and answered, and gives the directory
+    /// free.
+    pub async fn close(&self) {
+        let _beginning = self.inner.beginning.lock().await;
+        let state = self.inner.state.borrow().clone();
+        self.inner.enter(State::Closed);
+        if let Some(serving) = state.serving() {
+            serving.log.close().await;
+        }
+        self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// The outcome, counted if it is a refusal.
+    pub(crate) fn counted<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        outcome.inspect_err(|refusal| self.inner.config.metrics.refusals(refusal).inc())
+    }
+}

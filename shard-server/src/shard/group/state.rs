@@ -1,0 +1,75 @@
+//! What a group is doing, and how it says so.
+
+use std::sync::Arc;
+
+use catalog::member::{LogStatus, MemberPhase};
+
+use crate::log::Log;
+use crate::shard::volume::{self, Identity};
+
+/// What the group is doing.
+#[derive(Clone)]
+pub enum State {
+    WaitingForVolume,
+    AwaitingBootstrap,
+    Recovering,
+    Serving(Arc<Serving>),
+    /// The log takes no appends any more but is read.
+    LogStopped(Arc<Serving>, String),
+    /// It never came up.
+    Failed(Arc<volume::Error>),
+    Closed,
+}
+
+/// A group that has its log.
+pub struct Serving {
+    pub identity: Identity,
+    pub log: Log,
+}
+
+impl Serving {
+    pub fn status(&self) -> LogStatus {
+        LogStatus {
+            name: self.identity.log.clone(),
+            durable_bytes: self.log.durable_bytes(),
+            shards: self.log.shards(),
+        }
+    }
+}
+
+impl State {
+    pub fn phase(&self) -> MemberPhase {
+        match self {
+            Self::WaitingForVolume => MemberPhase::WaitingForVolume,
+            Self::AwaitingBootstrap => MemberPhase::AwaitingBootstrap,
+            Self::Recovering => MemberPhase::Recovering,
+            Self::Serving(_) => MemberPhase::Serving,
+            Self::LogStopped(..) | Self::Failed(_) | Self::Closed => MemberPhase::Stopped,
+        }
+    }
+
+    pub fn not_ready(&self) -> Option<String> {
+        match self {
+            Self::WaitingForVolume => Some("another process still holds the volume".into()),
+            Self::AwaitingBootstrap => Some("the volume is empty: the group awaits its bootstrap".into()),
+            Self::Recovering => Some("it reads its log".into()),
+            Self::Serving(_) => None,
+            Self::LogStopped(_, reason) => {
+                Some(format!("the log takes no appends until a restart: {reason}"))
+            }
+            Self::Failed(error) => Some(error.to_string()),
+            Self::Closed => Some("it ends".into()),
+        }
+    }
+
+    pub fn serving(&self) -> Option<&Arc<Serving>> {
+        match self {
+            Self::Serving(serving) | Self::LogStopped(serving, _) => Some(serving),
+            Self::WaitingForVolume
+            | Self::AwaitingBootstrap
+            | Self::Recovering
+            | Self::Failed(_)
+            | Self::Closed => None,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A group in this process.
+
+use std::fs;
+use std::time::Duration;
+
+use catalog::member::MemberPhase;
+use futures::FutureExt;
+
+use super::super::protocol::{Locate, Refusal};
+use super::*;
+
+#[tokio::test]
+async fn group_lives_from_bootstrap_over_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::start(directory.path().into(), config());
+    assert_eq!(group.settled().await.unwrap(), MemberPhase::AwaitingBootstrap);
+    assert!(group.not_ready().borrow().is_some());
+    assert!(matches!(group.append(append(vec![run(0, &["a"])])).await[0], Err(Refusal::NotReady(_))));
+
+    let status = group.bootstrap(bootstrap(2)).await.unwrap();
+    assert_eq!((status.phase, status.logs[0].shards.len()), (MemberPhase::Serving, 2));
+    assert!(group.not_ready().borrow().is_none());
+    let outcomes = group.append(append(vec![run(1, &["a", "b"]), run(0, &["x"])])).await;
+    assert_eq!(
+        outcomes.iter().map(|outcome| outcome.as_ref().unwrap().first_offset).collect::<Vec<_>>(),
+        [1, 1]
+    );
+    group.close().await;
+    assert!(matches!(group.read(read_all(1)).await, Err(Refusal::NotReady(_))));
+
+    let group = Group::open(directory.path().into(), config()).await.unwrap();
+    assert_eq!(data(&group.read(read_all(1)).await.unwrap()), ["a", "b"]);
+    assert_eq!(group.status().replica_id, status.replica_id);
+    assert_eq!(group.status().logs[0].shards[1].next_offset, 3);
+}
+
+#[tokio::test]
+async fn bootstrap_is_idempotent_and_refuses_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::create(directory.path().into(), config(), bootstrap(2)).await.unwrap();
+    let first = group.status();
+    assert_eq!(group.bootstrap(bootstrap(2)).await.unwrap(), first);
+    assert!(group.bootstrap(bootstrap(3)).await.is_err());
+    let other_stream = Bootstrap { stream_uid: "uid-2".into(), ..bootstrap(2) };
+    let refused = group.bootstrap(other_stream).await.unwrap_err();
+    assert!(refused.0.contains("uid-1") && refused.0.contains("uid-2"), "{refused}");
+    assert_eq!(group.status(), first);
+}
+
+#[tokio::test]
+async fn second_process_waits_until_the_first_is_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+    let second = Group::start(directory.path().into(), config());
+    let mut settled = Box::pin(second.settled());
+    assert!(settled.as_mut().now_or_never().is_none());
+    assert_eq!(second.status().phase, MemberPhase::WaitingForVolume);
+    assert!(second.status().reason.unwrap().contains("holds the volume"));
+    assert!(first.append(append(vec![run(0, &["a"])])).await[0].is_ok());
+    first.close().await;
+    let waited = tokio::time::timeout(Duration::from_secs(10), settled).await.unwrap();
+    assert_eq!(waited.unwrap(), MemberPhase::Serving);
+    assert_eq!(data(&second.read(read_all(0)).await.unwrap()), ["a"]);
+}
+
+#[tokio::test]
+async fn group_that_is_dropped_gives_the_directory_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+    drop(group);
+    let opened =
+        tokio::time::timeout(Duration::from_secs(10), Group::open(directory.path().into(), config()));
+    opened.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn foreign_volume_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
+    let other = GroupConfig { stream_uid: "uid-2".into(), ..config() };
+    let Err(error) = Group::open(directory.path().into(), other).await else { panic!("it was opened") };
+    assert!(error.to_string().contains("uid-1") && error.to_string().contains("uid-2"), "{error}");
+    Group::open(directory.path().into(), config()).await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_log_is_reported_and_every_call_answers_so() {
+    let directory = tempfile::tempdir().unwrap();
+    Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
+    let file = directory.path().join("group/logs/g0/records.log");
+    fs::write(&file, "").unwrap();
+    let group = Group::start(directory.path().into(), config());
+    assert!(group.settled().await.unwrap_err().is_damage());
+    let status = group.status();
+    assert_eq!(status.phase, MemberPhase::Stopped);
+    assert!(status.reason.unwrap().contains(&file.display().to_string()));
+    assert!(matches!(group.append(append(vec![run(0, &["a"])])).await[0], Err(Refusal::Damaged(_))));
+    assert!(matches!(group.read(read_all(0)).await, Err(Refusal::Damaged(_))));
+    assert!(group.bootstrap(bootstrap(1)).await.is_err(), "a damaged log is never begun anew");
+}
+
+#[tokio::test]
+async fn misrouted_calls_are_refused_run_by_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::create(directory.path().into(), config(), bootstrap(2)).await.unwrap();
+    let outcomes =
+        group.append(append(vec![run(7, &["x"]), run(1, &["a"]), run(1, &["b"]), run(0, &[])])).await;
+    assert!(matches!(outcomes[0], Err(Refusal::UnknownShard { .. })));
+    assert_eq!(outcomes[1].as_ref().unwrap().first_offset, 1);
+    assert!(matches!(outcomes[2], Err(Refusal::Invalid(_))), "a shard has one run");
+    assert!(matches!(outcomes[3], Err(Refusal::Invalid(_))), "a run has records");
+
+    let foreign = Append { stream_uid: "uid-2".into(), ..append(vec![run(0, &["x"])]) };
+    assert!(matches!(group.append(foreign).await[0], Err(Refusal::UnknownShard { .. })));
+    let other_log = Read { log: "g1".into(), ..read_all(0) };
+    assert!(matches!(group.read(other_log).await, Err(Refusal::UnknownShard { .. })));
+    let locate =
+        |shard| Locate { stream_uid: UID.into(), log: "g0".into(), shard, position: Position::Latest };
+    assert!(matches!(group.locate(locate(shard(9))).await, Err(Refusal::UnknownShard { .. })));
+    assert_eq!(group.locate(locate(shard(1))).await, Ok(2));
+}
+
+#[tokio::test]
+async fn empty_directory_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let Err(error) = Group::open(directory.path().join("new"), config()).await else {
+        panic!("it was opened")
+    };
+    assert!(error.to_string().contains("empty"), "{error}");
+}

@@ -1,0 +1,14 @@
+//! The endpoint as its users meet it: the real binary, spoken to by the AWS SDK for Rust.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where a helper fails")]
+
+mod errors;
+mod gateway;
+mod installation;
+mod manifests;
+mod program;
+mod raw;
+mod records;
+mod restart;
+mod shards;
+mod streams;

@@ -1,0 +1,77 @@
+//! HTTP as it is on the wire, where an SDK hides it.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+
+use crate::program::local;
+
+async fn call(url: &str, http2: bool, target: &str, body: &'static str) -> Response<Incoming> {
+    let client = Client::builder(TokioExecutor::new()).http2_only(http2).build_http();
+    let request = Request::post(url)
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-target", target)
+        .body(Full::<Bytes>::from(body))
+        .unwrap();
+    client.request(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_port_speaks_http_1_and_http_2_by_prior_knowledge() {
+    let (_data_dir, local) = local().await;
+    for (http2, version) in [(false, Version::HTTP_11), (true, Version::HTTP_2)] {
+        let response = call(&local.url, http2, "Kinesis_20131202.ListStreams", "{}").await;
+        assert_eq!((response.status(), response.version()), (StatusCode::OK, version));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_its_ids_and_a_date() {
+    let (_data_dir, local) = local().await;
+    let response = call(&local.url, false, "Kinesis_20131202.Nonsense", "{}").await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let header =
+        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    assert_eq!(header("x-amzn-requestid").len(), 36);
+    assert_eq!(base64_simd::STANDARD.decode_to_vec(header("x-amz-id-2")).unwrap().len(), 72);
+    assert!(header("date").ends_with("GMT"));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(error["__type"], "UnknownOperationException");
+}
+
+#[tokio::test]
+async fn void_operation_answers_an_empty_body_with_a_content_type() {
+    let (_data_dir, local) = local().await;
+    let body = r#"{"StreamName":"orders","ShardCount":1}"#;
+    let response = call(&local.url, false, "Kinesis_20131202.CreateStream", body).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/x-amz-json-1.1");
+    assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn dry_run_checks_everything_and_changes_nothing() {
+    let (_data_dir, local) = local().await;
+    call(&local.url, false, "Kinesis_20131202.CreateStream", r#"{"StreamName":"orders","ShardCount":1}"#)
+        .await;
+    let put = r#"{"StreamName":"orders","PartitionKey":"a","Data":"","DryRun":true}"#;
+    let response = call(&local.url, false, "Kinesis_20131202.PutRecord", put).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(error["__type"], "DryRunOperationException");
+    assert_eq!(crate::program::read_all(&local.client(), "orders").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn body_too_large_for_any_request_is_refused() {
+    let (_data_dir, local) = local().await;
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let body = Full::<Bytes>::from(vec![b' '; (16 << 20) + 1]);
+    let response = client.request(Request::post(&local.url).body(body).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
