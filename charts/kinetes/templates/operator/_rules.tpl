@@ -17,7 +17,7 @@ may make the object. */}}
   verbs: [get, list, watch, create, patch, deletecollection]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch, deletecollection]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, deletecollection]

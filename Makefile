@@ -1,0 +1,20 @@
+# Everything that is built or fetched is kept here, outside the checkout, so that a second run is quick.
+export KINETES_CACHE ?= $(HOME)/.cache/kinetes
+export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
+
+.PHONY: help run test images crds
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+run: ## build, serve the stream of examples/orders.yaml on localhost:4567, put and get a record
+	@examples/run
+
+test: ## run every test, those on a real Kubernetes included
+	@tests/run
+
+images: ## build the container images as archives, with no daemon
+	@images/build
+
+crds: ## write the generated resource definitions to crds/
+	@cargo run --quiet --package operator -- crds --dir crds/templates

@@ -1,0 +1,9 @@
+//! What must be true in a real cluster. Each scenario has a namespace of its own that enforces the restricted Pod
+//! Security Standard; the chart is installed once. Run by `tests/run`, one after the other.
+
+mod deletion;
+mod durability;
+mod idle_operator;
+mod manifest_rules;
+mod operator_away;
+mod readme;

@@ -1,0 +1,95 @@
+//! The chart, installed once for all scenarios.
+
+use std::sync::Mutex;
+
+use anyhow::Result;
+
+use crate::shell::run;
+use crate::{Kubectl, Namespace};
+
+/// The Helm release of the scenarios.
+pub const RELEASE: &str = "kinetes";
+/// The namespace that it is installed in.
+pub const NAMESPACE: &str = "kinetes-system";
+/// How often the operator looks at a stream that nothing happened to, in seconds.
+const REQUEUE_SECONDS: u64 = 10;
+
+static INSTALLED: Mutex<bool> = Mutex::new(false);
+
+/// An installed chart.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    kubectl: Kubectl,
+}
+
+impl Installation {
+    /// Installs the chart of the checkout with Helm, unless an earlier scenario did.
+    ///
+    /// # Errors
+    /// If Helm fails or a pod of it does not get ready.
+    pub fn get() -> Result<Self> {
+        let kubectl = Kubectl::in_namespace(NAMESPACE);
+        let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !*installed {
+            Namespace::create(NAMESPACE)?;
+            let requeue = format!("operator.requeueSeconds={REQUEUE_SECONDS}");
+            run(
+                "helm",
+                &[
+                    "install",
+                    RELEASE,
+                    "charts/kinetes",
+                    "--namespace",
+                    NAMESPACE,
+                    "--set",
+                    &requeue,
+                    "--wait",
+                    "--timeout",
+                    "120s",
+                ],
+            )?;
+            *installed = true;
+        }
+        Ok(Self { kubectl })
+    }
+
+    /// `kubectl` in the installation's namespace.
+    #[must_use]
+    pub fn kubectl(&self) -> &Kubectl {
+        &self.kubectl
+    }
+
+    /// The gateway Service's URL, as an application in the cluster writes it.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{RELEASE}-gateway.{NAMESPACE}.svc.cluster.local:4567")
+    }
+
+    /// The name by which the audit log knows the operator.
+    #[must_use]
+    pub fn operator_user(&self) -> String {
+        format!("system:serviceaccount:{NAMESPACE}:{RELEASE}-operator")
+    }
+
+    /// How often the operator looks at a stream that nothing happened to.
+    #[must_use]
+    pub fn requeue_period(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(REQUEUE_SECONDS)
+    }
+
+    /// Scales a Deployment of the chart (`operator`, `gateway`) and waits until it has that many ready pods and no
+    /// other.
+    ///
+    /// # Errors
+    /// If they do not come or go in time.
+    pub fn scale(&self, component: &str, replicas: u32) -> Result<()> {
+        let deployment = format!("deployment/{RELEASE}-{component}");
+        self.kubectl.run(&["scale", &deployment, &format!("--replicas={replicas}")])?;
+        self.kubectl.run(&["rollout", "status", &deployment, "--timeout=120s"])?;
+        let selector = format!("app.kubernetes.io/component={component}");
+        crate::until(&format!("{replicas} pods of {deployment}"), std::time::Duration::from_secs(60), || {
+            let pods = self.kubectl.list("pods", &["--selector", &selector])?;
+            Ok((pods.len() == replicas as usize).then_some(()))
+        })
+    }
+}
