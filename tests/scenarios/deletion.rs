@@ -26,7 +26,9 @@ fn policy_delete_leaves_neither_object_nor_volume() -> Result<()> {
     let claims = namespace.list("persistentvolumeclaims", &[])?;
     assert!(claims.is_empty(), "{claims:?}");
     // The provisioner removes the volumes of deleted claims in its own time.
-    until("no volume is left", Duration::from_secs(60), || Ok(volumes(&namespace)?.is_empty().then_some(())))?;
+    until("no volume is left", Duration::from_secs(60), || {
+        Ok(volumes(&namespace)?.is_empty().then_some(()))
+    })?;
     // A whole life of a stream: nothing in it asks for a right that the chart does not give.
     assert_eq!(audit.forbidden_to(&installation.operator_user())?, BTreeMap::new());
     Ok(())

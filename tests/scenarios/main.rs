@@ -4,6 +4,8 @@
 mod deletion;
 mod durability;
 mod idle_operator;
+mod kinesis_api;
 mod manifest_rules;
 mod operator_away;
 mod readme;
+mod volume_lost;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use anyhow::Result;
 
-use crate::shell::run;
+use crate::shell::{Failed, run};
 use crate::{Kubectl, Namespace};
 
 /// The Helm release of the scenarios.
@@ -23,7 +23,7 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Installs the chart of the checkout with Helm, unless an earlier scenario did.
+    /// Installs the chart of the checkout with Helm, or upgrades to it, unless an earlier scenario did.
     ///
     /// # Errors
     /// If Helm fails or a pod of it does not get ready.
@@ -31,12 +31,15 @@ impl Installation {
         let kubectl = Kubectl::in_namespace(NAMESPACE);
         let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !*installed {
-            Namespace::create(NAMESPACE)?;
+            if kubectl.run(&["get", "namespace", NAMESPACE]).is_err() {
+                Namespace::create(NAMESPACE)?;
+            }
             let requeue = format!("operator.requeueSeconds={REQUEUE_SECONDS}");
             run(
                 "helm",
                 &[
-                    "install",
+                    "upgrade",
+                    "--install",
                     RELEASE,
                     "charts/kinetes",
                     "--namespace",
@@ -63,6 +66,18 @@ impl Installation {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{RELEASE}-gateway.{NAMESPACE}.svc.cluster.local:4567")
+    }
+
+    /// `aws kinesis` with these arguments, at the gateway Service.
+    ///
+    /// # Errors
+    /// If the AWS CLI ends with another code than 0.
+    pub fn kinesis(&self, arguments: &[&str]) -> Result<String, Failed> {
+        let aws = std::env::var("KINETES_PYTHON").unwrap_or_default() + "/bin/aws";
+        let endpoint = self.endpoint();
+        let any_key = ["AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any", "AWS_DEFAULT_REGION=us-east-1"];
+        let command = [&aws, "--endpoint-url", &endpoint, "kinesis"];
+        run("env", &[&any_key, &command[..], arguments].concat())
     }
 
     /// The name by which the audit log knows the operator.
