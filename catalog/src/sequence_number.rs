@@ -138,7 +138,13 @@ mod tests {
         // Printed in the AWS API reference and developer guide.
         let recorded = [
             ("49546986683135544286507457936321625675700192471156785154", 0x54b6_fffe, 0, 0x1d5, 0x54b7_009a),
-            ("49590338271490256608559692538361571095921575989136588898", 0x5bf4_e5c2, 6, 0x6764_8a17, 0x5c18_1eea),
+            (
+                "49590338271490256608559692538361571095921575989136588898",
+                0x5bf4_e5c2,
+                6,
+                0x6764_8a17,
+                0x5c18_1eea,
+            ),
         ];
         for (text, create_seconds, index, counter, arrival_seconds) in recorded {
             let shard = ShardId::new(index).unwrap();

@@ -60,7 +60,10 @@ mod tests {
         for file in files().unwrap() {
             let path = folder.join(&file.name);
             let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
-            let stale = format!("{} is stale: run `cargo run -p operator -- crds --dir crds/templates`", path.display());
+            let stale = format!(
+                "{} is stale: run `cargo run -p operator -- crds --dir crds/templates`",
+                path.display()
+            );
             assert!(checked_in == file.yaml, "{stale}");
         }
     }

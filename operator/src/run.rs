@@ -26,7 +26,8 @@ use crate::world::{self, Scope, World};
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut end = End::new()?;
     let settings = Arc::new(settings);
-    let config = Config::infer().await.context("no way to the API server: run in a cluster, or set KUBECONFIG")?;
+    let config =
+        Config::infer().await.context("no way to the API server: run in a cluster, or set KUBECONFIG")?;
     let client = Client::try_from(config).context("no client for the API server")?;
     let catalog_listener = listener::bind(settings.catalog_listen).await?;
     let admin_listener = listener::bind(settings.admin_listen).await?;
@@ -37,7 +38,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     let (world, watches) = watch(&client, &settings);
     let metrics = Metrics::new();
-    let admin = Arc::new(Admin { metrics: metrics.clone(), world: Arc::clone(&world), ready: AtomicBool::new(false) });
+    let admin = Arc::new(Admin {
+        metrics: metrics.clone(),
+        world: Arc::clone(&world),
+        ready: AtomicBool::new(false),
+    });
     let publisher = Publisher::new(Arc::clone(&settings), Arc::clone(&world));
     let service = Service::new(client.clone(), Arc::clone(&settings), &publisher, metrics.clone());
 

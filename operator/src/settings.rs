@@ -76,7 +76,8 @@ impl Settings {
     /// The namespaces to watch, one scope each; `None` alone stands for all of them.
     #[must_use]
     pub fn scopes(&self) -> Vec<Option<String>> {
-        let mut named: Vec<_> = self.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
+        let mut named: Vec<_> =
+            self.watch_namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
         named.sort();
         named.dedup();
         if named.is_empty() { vec![None] } else { named.into_iter().map(Some).collect() }

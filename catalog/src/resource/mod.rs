@@ -1,7 +1,7 @@
 //! The custom resources of `kinetes.dev/v1alpha1`, and the rules that a manifest must keep.
 //!
 //! The same types serve the operator, `shard-server local -f` and the generated CRDs. Every rule stands once, in
-//! [`rules`](self), as CEL for the API server and as a function for everybody else; one table of cases
+//! `rules`, as CEL for the API server and as a function for everybody else; one table of cases
 //! (`catalog/tests/manifest_cases.yaml`) holds the two together.
 
 mod crd;

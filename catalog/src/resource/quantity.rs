@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in ["", ".", "Gi", "1GB", "1.2.3", "1 Gi", "one", "8Ei", "99999999999999999999999999999999999Gi"] {
+        for text in
+            ["", ".", "Gi", "1GB", "1.2.3", "1 Gi", "one", "8Ei", "99999999999999999999999999999999999Gi"]
+        {
             assert_eq!(quantity_bytes(text), None, "{text}");
         }
     }

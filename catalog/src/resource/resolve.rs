@@ -146,8 +146,11 @@ mod tests {
         let mut stream = DataStream::new("orders", DataStreamSpec::default());
         let resolved = stream.resolve(&defaults());
         stream.status = Some(DataStreamStatus { resolved: Some(resolved.clone()), ..Default::default() });
-        let changed =
-            Defaults { storage_size: "1Gi".into(), storage_class_name: Some("fast".into()), shards_per_group: 1 };
+        let changed = Defaults {
+            storage_size: "1Gi".into(),
+            storage_class_name: Some("fast".into()),
+            shards_per_group: 1,
+        };
         assert_eq!(stream.resolve(&changed), resolved);
     }
 }

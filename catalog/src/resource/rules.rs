@@ -85,9 +85,7 @@ pub(super) const STREAM_NAME: Rule = Rule {
     field: "spec.name",
     message: "name must have 1 to 128 characters out of a-z A-Z 0-9 _ . -",
     expression: "!has(self.spec.name) || self.spec.name.matches('^[a-zA-Z0-9_.-]{1,128}$')",
-    holds: |stream, _| {
-        stream.spec.name.as_ref().is_none_or(|name| name.parse::<crate::StreamName>().is_ok())
-    },
+    holds: |stream, _| stream.spec.name.as_ref().is_none_or(|name| name.parse::<crate::StreamName>().is_ok()),
     optional_old_self: false,
 };
 
@@ -275,7 +273,11 @@ pub(super) const TAG_KEYS: Rule = Rule {
     expression: "!has(self.spec.tags) || self.spec.tags.all(key, key.size() >= 1 && key.size() <= 128 && \
                  !key.startsWith('aws:'))",
     holds: |stream, _| {
-        stream.spec.tags.keys().all(|key| (1..=128).contains(&key.chars().count()) && !key.starts_with("aws:"))
+        stream
+            .spec
+            .tags
+            .keys()
+            .all(|key| (1..=128).contains(&key.chars().count()) && !key.starts_with("aws:"))
     },
     optional_old_self: false,
 };
@@ -305,7 +307,11 @@ pub(super) const DELETION_POLICY: Rule = Rule {
     message: "deletionPolicy must be Retain (the volumes stay) or Delete (they go with all records)",
     expression: "!has(self.spec.deletionPolicy) || self.spec.deletionPolicy in ['Retain', 'Delete']",
     holds: |stream, _| {
-        stream.spec.deletion_policy.as_ref().is_none_or(|policy| ["Retain", "Delete"].contains(&policy.as_str()))
+        stream
+            .spec
+            .deletion_policy
+            .as_ref()
+            .is_none_or(|policy| ["Retain", "Delete"].contains(&policy.as_str()))
     },
     optional_old_self: false,
 };

@@ -136,11 +136,20 @@ impl Shard {
         let range = &self.spec.hash_key_range;
         Ok(crate::Shard {
             id: id(&self.spec.shard_id, "spec.shardId")?,
-            range: crate::HashKeyRange { start: key(&range.starting_hash_key)?, end: key(&range.ending_hash_key)? },
-            parents: self.spec.parents.iter().map(|parent| id(parent, "spec.parents")).collect::<Result<_, _>>()?,
+            range: crate::HashKeyRange {
+                start: key(&range.starting_hash_key)?,
+                end: key(&range.ending_hash_key)?,
+            },
+            parents: self
+                .spec
+                .parents
+                .iter()
+                .map(|parent| id(parent, "spec.parents"))
+                .collect::<Result<_, _>>()?,
             state: self.state(),
             log: self.spec.log.clone(),
-            create_seconds: u64::try_from(self.spec.create_seconds).map_err(|_| invalid("spec.createSeconds"))?,
+            create_seconds: u64::try_from(self.spec.create_seconds)
+                .map_err(|_| invalid("spec.createSeconds"))?,
         })
     }
 }

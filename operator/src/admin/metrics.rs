@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::controller::Error;
@@ -42,15 +43,19 @@ impl Metrics {
         let reconciles =
             counters("kinetes_reconciles_total", "Looks at streams, by how they ended", &["outcome"]);
         let buckets = vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0];
-        let options = HistogramOpts::new("kinetes_reconcile_duration_seconds", "How long a look at a stream took")
-            .buckets(buckets);
+        let options =
+            HistogramOpts::new("kinetes_reconcile_duration_seconds", "How long a look at a stream took")
+                .buckets(buckets);
         let duration_seconds = Histogram::with_opts(options).expect("a constant name is valid");
         let streams = IntGaugeVec::new(Opts::new("kinetes_streams", "Streams by status"), &["status"])
             .expect("a constant name is valid");
         let leads = gauge("kinetes_operator_leads", "1 if this replica runs the controllers");
         let followers = gauge("kinetes_catalog_followers", "Gateways that follow this replica's catalog");
-        let control_calls =
-            counters("kinetes_control_calls_total", "Control calls, by what and how they ended", &["call", "outcome"]);
+        let control_calls = counters(
+            "kinetes_control_calls_total",
+            "Control calls, by what and how they ended",
+            &["call", "outcome"],
+        );
         let registry = Registry::new();
         let all: [Box<dyn prometheus::core::Collector>; 6] = [
             Box::new(reconciles.clone()),
@@ -111,7 +116,9 @@ impl Metrics {
         for stream in &streams {
             let status = stream.status.as_ref().and_then(|status| status.stream_status.as_deref());
             // A stream without a status, or with one that only a later version knows, is on its way.
-            *counts.entry(STREAM_STATUSES.into_iter().find(|known| Some(*known) == status).unwrap_or("CREATING")).or_default() += 1;
+            *counts
+                .entry(STREAM_STATUSES.into_iter().find(|known| Some(*known) == status).unwrap_or("CREATING"))
+                .or_default() += 1;
         }
         for (status, count) in counts {
             self.streams.with_label_values(&[status]).set(count);

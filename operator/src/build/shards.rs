@@ -64,7 +64,8 @@ pub fn shards(
         let shard = object.to_domain()?;
         by_id.insert(shard.id, shard);
     }
-    let was_active = stream.status.as_ref().is_some_and(|status| status.stream_status.as_deref() == Some("ACTIVE"));
+    let was_active =
+        stream.status.as_ref().is_some_and(|status| status.stream_status.as_deref() == Some("ACTIVE"));
     let least = if was_active { ShardState::Open } else { ShardState::Pending };
     Ok(by_id.into_values().map(|shard| catalog::Shard { state: shard.state.max(least), ..shard }).collect())
 }

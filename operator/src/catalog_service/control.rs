@@ -1,10 +1,11 @@
 //! Control calls: what Kinesis operations become in the cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
 use catalog::resource::{DataStream, DataStreamSpec, StreamModeDetails};
-use catalog::{Stream, StreamMode, StreamName};
+use catalog::{Stream, StreamMode, StreamName, StreamStatus};
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use sha2::{Digest, Sha256};
@@ -17,6 +18,9 @@ use crate::controller::name_owner;
 use crate::names::API_FIELD_MANAGER;
 use crate::settings::Settings;
 
+/// How long a call waits until followers were told of what it did.
+const TELL_WITHIN: Duration = Duration::from_secs(2);
+
 /// Takes control calls.
 pub struct Control {
     client: Client,
@@ -28,7 +32,11 @@ pub struct Control {
 impl Control {
     /// Takes calls; `published` is what followers were told.
     #[must_use]
-    pub fn new(client: Client, settings: Arc<Settings>, published: watch::Receiver<Option<Arc<Catalog>>>) -> Self {
+    pub fn new(
+        client: Client,
+        settings: Arc<Settings>,
+        published: watch::Receiver<Option<Arc<Catalog>>>,
+    ) -> Self {
         let live = Live::new(client.clone(), Arc::clone(&settings));
         Self { client, settings, live, published }
     }
@@ -41,7 +49,8 @@ impl Control {
     pub async fn create(&self, call: &CreateStream) -> Result<(), Refusal> {
         let namespace = &self.settings.namespace;
         if !self.settings.watches(namespace) {
-            let message = format!("Streams are not created by the API here: namespace {namespace} is not watched.");
+            let message =
+                format!("Streams are not created by the API here: namespace {namespace} is not watched.");
             return Err(refusal(RefusalCode::InvalidArgument, message));
         }
         self.own_account(&call.account_id)?;
@@ -54,6 +63,7 @@ impl Control {
         match streams.create(&params, &stream).await {
             Ok(_) => {
                 tracing::info!(namespace, name = stream.name_any(), stream = %call.name, "created by the API");
+                self.told(|catalog| catalog.values().any(|entry| entry.name == call.name)).await;
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.code == 409 => Err(exists(&call.name, &call.account_id)),
@@ -70,11 +80,14 @@ impl Control {
     /// If there is none, somebody else manages it, or the API server does not answer.
     pub async fn delete(&self, call: &DeleteStream) -> Result<(), Refusal> {
         self.own_account(&call.account_id)?;
-        let Some(stream) = self.owner(&call.name).await? else { return Err(not_found(&call.name, &call.account_id)) };
+        let Some(stream) = self.owner(&call.name).await? else {
+            return Err(not_found(&call.name, &call.account_id));
+        };
         let (namespace, name) = (stream.namespace().unwrap_or_default(), stream.name_any());
         let managers = spec_managers(&stream);
         if !managers.iter().eq([API_FIELD_MANAGER]) {
-            let others: Vec<_> = managers.iter().map(String::as_str).filter(|name| *name != API_FIELD_MANAGER).collect();
+            let others: Vec<_> =
+                managers.iter().map(String::as_str).filter(|name| *name != API_FIELD_MANAGER).collect();
             let message = format!(
                 "Stream {} under account {} is managed in Kubernetes by {}: delete it there (kubectl delete dstream {name} -n \
                  {namespace}).",
@@ -89,6 +102,9 @@ impl Control {
         match streams.delete(&name, &DeleteParams::background().preconditions(same)).await {
             Ok(_) => {
                 tracing::info!(namespace, name, stream = %call.name, "deleted by the API");
+                let uid = stream.uid().unwrap_or_default();
+                let going = |entry: &Arc<Stream>| entry.status == StreamStatus::Deleting;
+                self.told(|catalog| catalog.get(&uid).is_none_or(going)).await;
                 Ok(())
             }
             // Gone, or gone and made again: what was asked for is gone.
@@ -106,7 +122,8 @@ impl Control {
             return Ok(None);
         }
         let known = self.published.borrow().as_ref().and_then(|catalog| {
-            let active = |entry: &&Arc<Stream>| entry.name == call.name && entry.status == catalog::StreamStatus::Active;
+            let active =
+                |entry: &&Arc<Stream>| entry.name == call.name && entry.status == StreamStatus::Active;
             catalog.values().find(active).map(|entry| (**entry).clone())
         });
         if known.is_some() {
@@ -115,8 +132,19 @@ impl Control {
         let Some(stream) = self.owner(&call.name).await? else { return Ok(None) };
         let shards = self.live.shards(&stream).await.map_err(|error| unavailable(&error))?;
         let found = entry(&stream, &shards, &self.settings.account_id, &self.settings.defaults());
-        let unsure = || refusal(RefusalCode::Unavailable, format!("Stream {} is changing: ask again.", call.name));
+        let unsure =
+            || refusal(RefusalCode::Unavailable, format!("Stream {} is changing: ask again.", call.name));
         found.ok_or_else(unsure).map(Some)
+    }
+
+    /// Waits until followers are told, so that who has our answer sees what it says; not for long, because it is
+    /// done all the same.
+    async fn told(&self, says: impl Fn(&Catalog) -> bool) {
+        let mut published = self.published.clone();
+        let told = published.wait_for(|catalog| catalog.as_ref().is_some_and(|catalog| says(catalog)));
+        if tokio::time::timeout(TELL_WITHIN, told).await.is_err() {
+            tracing::warn!(seconds = TELL_WITHIN.as_secs(), "followers were not told of a change in time");
+        }
     }
 
     async fn owner(&self, name: &StreamName) -> Result<Option<Arc<DataStream>>, Refusal> {
@@ -178,7 +206,8 @@ pub fn metadata_name(name: &StreamName) -> String {
     {
         return text.into();
     }
-    let lower: String = text.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '-' }).take(30).collect();
+    let lower: String =
+        text.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '-' }).take(30).collect();
     let start = if lower.starts_with(|c: char| c.is_ascii_lowercase()) { "" } else { "s" };
     let digest = Sha256::digest(text.as_bytes());
     format!("{start}{}-{:02x}{:02x}{:02x}", lower.trim_end_matches('-'), digest[0], digest[1], digest[2])

@@ -14,7 +14,12 @@ use crate::names::Names;
 ///
 /// All but the shards is taken from the status, because the map version is written together with it.
 #[must_use]
-pub fn entry(stream: &DataStream, shards: &[Arc<Shard>], account_id: &str, defaults: &Defaults) -> Option<Stream> {
+pub fn entry(
+    stream: &DataStream,
+    shards: &[Arc<Shard>],
+    account_id: &str,
+    defaults: &Defaults,
+) -> Option<Stream> {
     let status = stream.status.clone().unwrap_or_default();
     let resolved = status.resolved.clone().unwrap_or_else(|| stream.resolve(defaults));
     let names = Names::of(stream);
@@ -74,7 +79,8 @@ mod tests {
     }
 
     fn stream(open: i32) -> DataStream {
-        let mut stream = DataStream::new("orders", DataStreamSpec { shard_count: Some(2), ..Default::default() });
+        let mut stream =
+            DataStream::new("orders", DataStreamSpec { shard_count: Some(2), ..Default::default() });
         stream.metadata.uid = Some("1a2b3c4d".into());
         stream.metadata.namespace = Some("shop".into());
         stream.status = Some(DataStreamStatus {

@@ -92,7 +92,10 @@ fn catalog(
     }
     let mut catalog = Catalog::new();
     for stream in by_name.values().filter_map(|rivals| {
-        rivals.iter().find(|stream| crate::controller::is_ours(stream, &installation) && owns_name(stream, rivals, &installation).is_ok())
+        rivals.iter().find(|stream| {
+            crate::controller::is_ours(stream, &installation)
+                && owns_name(stream, rivals, &installation).is_ok()
+        })
     }) {
         let Some(uid) = stream.uid() else { continue };
         let shards = by_stream.get(uid.as_str()).map(Vec::as_slice).unwrap_or_default();
@@ -119,7 +122,9 @@ pub fn lines(
         loop {
             let now = published.borrow_and_update().clone();
             let events = match (&sent, &now) {
-                (None, Some(now)) => vec![CatalogEvent::Snapshot(now.values().map(|entry| (**entry).clone()).collect())],
+                (None, Some(now)) => {
+                    vec![CatalogEvent::Snapshot(now.values().map(|entry| (**entry).clone()).collect())]
+                }
                 (Some(sent), Some(now)) => difference(sent, now),
                 (_, None) => Vec::new(),
             };
@@ -129,7 +134,9 @@ pub fn lines(
             match tokio::time::timeout(Duration::from_secs(HEARTBEAT_SECONDS), published.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
-                Err(_) => return Some((Ok(Frame::data(text(&[CatalogEvent::Heartbeat]))), (published, sent))),
+                Err(_) => {
+                    return Some((Ok(Frame::data(text(&[CatalogEvent::Heartbeat]))), (published, sent)));
+                }
             }
         }
     })
@@ -137,7 +144,10 @@ pub fn lines(
 
 /// What a follower of the one has to hear to have the other.
 fn difference(sent: &Catalog, now: &Catalog) -> Vec<CatalogEvent> {
-    let gone = sent.keys().filter(|uid| !now.contains_key(*uid)).map(|uid| CatalogEvent::Removed { uid: uid.clone() });
+    let gone = sent
+        .keys()
+        .filter(|uid| !now.contains_key(*uid))
+        .map(|uid| CatalogEvent::Removed { uid: uid.clone() });
     let changed = now
         .iter()
         .filter(|(uid, entry)| sent.get(*uid).is_none_or(|old| !Arc::ptr_eq(old, entry) && old != *entry))

@@ -26,7 +26,9 @@ fn of(entries: &[&Arc<Stream>]) -> Option<Arc<Catalog>> {
     Some(Arc::new(entries.iter().map(|entry| (entry.uid.clone(), Arc::clone(entry))).collect()))
 }
 
-async fn next(lines: &mut (impl StreamExt<Item = Result<Frame<Bytes>, Infallible>> + Unpin)) -> Vec<CatalogEvent> {
+async fn next(
+    lines: &mut (impl StreamExt<Item = Result<Frame<Bytes>, Infallible>> + Unpin),
+) -> Vec<CatalogEvent> {
     let data = lines.next().await.unwrap().unwrap().into_data().unwrap();
     let lines = std::str::from_utf8(&data).unwrap().lines();
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()

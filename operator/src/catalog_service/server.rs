@@ -88,7 +88,10 @@ impl Service {
             let call = read(request).await?;
             answer(call).await
         };
-        let late = || Refusal { code: RefusalCode::Unavailable, message: "the API server is slow: ask again".into() };
+        let late = || Refusal {
+            code: RefusalCode::Unavailable,
+            message: "the API server is slow: ask again".into(),
+        };
         let outcome = tokio::time::timeout(CALL_TIMEOUT, outcome).await.unwrap_or_else(|_| Err(late()));
         self.metrics.control_call(name, outcome_label(outcome.as_ref().err()));
         match outcome {

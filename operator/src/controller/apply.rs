@@ -26,7 +26,11 @@ pub async fn apply<K>(
     live: Option<&K>,
 ) -> Result<bool, Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned,
 {
     let mut desired = to_value(desired);
     let hash = hash(&desired);
@@ -71,7 +75,8 @@ fn differs(desired: &Value, live: &Value) -> bool {
             }
         }),
         (Value::Array(desired), Value::Array(live)) => {
-            desired.len() != live.len() || desired.iter().zip(live).any(|(desired, live)| differs(desired, live))
+            desired.len() != live.len()
+                || desired.iter().zip(live).any(|(desired, live)| differs(desired, live))
         }
         (desired, live) => desired != live,
     }

@@ -31,14 +31,24 @@ pub struct Draft {
 
 impl Draft {
     /// A condition.
-    pub fn new(type_: &'static str, status: bool, reason: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(
+        type_: &'static str,
+        status: bool,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
         Self { type_, status, reason: reason.into(), message: message.into() }
     }
 }
 
 /// The conditions that drafts become, sorted by type: one whose status was the same before keeps its time.
 #[must_use]
-pub fn settle(drafts: Vec<Draft>, before: &[Condition], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+pub fn settle(
+    drafts: Vec<Draft>,
+    before: &[Condition],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
     let mut settled: Vec<_> = drafts
         .into_iter()
         .map(|draft| {
@@ -73,5 +83,6 @@ pub fn condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Con
 /// Whether the condition of this type is there with this status.
 #[must_use]
 pub fn is(conditions: &[Condition], type_: &str, status: bool) -> bool {
-    condition(conditions, type_).is_some_and(|condition| condition.status == if status { "True" } else { "False" })
+    condition(conditions, type_)
+        .is_some_and(|condition| condition.status == if status { "True" } else { "False" })
 }

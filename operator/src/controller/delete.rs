@@ -15,7 +15,7 @@ use kube::runtime::controller::Action;
 use super::context::Context;
 use super::error::Error;
 use super::events::{News, tell};
-use super::patch::{delete_all, list, remove_finalizer};
+use super::patch::{delete_all, delete_one, list, remove_finalizer};
 use super::reconcile::write_status;
 use super::status::Finding;
 use crate::names::{FINALIZER, Names};
@@ -29,7 +29,7 @@ pub async fn delete(stream: &Arc<DataStream>, names: &Names, context: &Context) 
         return Ok(Action::await_change());
     }
     let (client, namespace, selector) = (&context.client, &names.namespace, names.selector());
-    let stream = &say(context, stream, &going(stream)).await?;
+    let stream = &say(context, stream).await?;
 
     // The sets first, so that no pod is made again.
     if exists::<StatefulSet>(context, names).await? {
@@ -42,8 +42,8 @@ pub async fn delete(stream: &Arc<DataStream>, names: &Names, context: &Context) 
     if !pods.is_empty() {
         return Ok(Action::requeue(SOON));
     }
-    if exists::<Service>(context, names).await? {
-        delete_all::<Service>(client, namespace, &selector).await?;
+    for service in list::<Service>(client, namespace, &selector).await? {
+        delete_one::<Service>(client, namespace, &service.name_any()).await?;
     }
     if exists::<Shard>(context, names).await? {
         delete_all::<Shard>(client, namespace, &selector).await?;
@@ -60,7 +60,9 @@ pub async fn delete(stream: &Arc<DataStream>, names: &Names, context: &Context) 
         "the stream is gone with its volumes".into()
     } else {
         let count = volumes.len();
-        format!("the stream is gone; volumes that stay: {count}; kubectl delete pvc -n {namespace} -l {selector}")
+        format!(
+            "the stream is gone; volumes that stay: {count}; kubectl delete pvc -n {namespace} -l {selector}"
+        )
     };
     remove_finalizer(client, stream).await?;
     tracing::info!(namespace, name = names.stream, "stream is gone");
@@ -93,9 +95,12 @@ where
     Ok(objects.iter().any(|object| object.meta().deletion_timestamp.is_none()))
 }
 
-/// Says in the status how far it is. A stream whose status nobody takes any more goes all the same.
-async fn say(context: &Context, stream: &Arc<DataStream>, message: &str) -> Result<Arc<DataStream>, Error> {
-    match write_status(context, stream, &Finding::Deleting { message: message.into() }).await {
+/// Says in the status that the stream goes, once. A stream whose status nobody takes any more goes all the same.
+async fn say(context: &Context, stream: &Arc<DataStream>) -> Result<Arc<DataStream>, Error> {
+    if stream.status.as_ref().is_some_and(|status| status.stream_status.as_deref() == Some("DELETING")) {
+        return Ok(Arc::clone(stream));
+    }
+    match write_status(context, stream, &Finding::Deleting { message: going(stream) }).await {
         Err(error) if !error.is_conflict() => {
             tracing::warn!(%error, name = stream.name_any(), "the status of a stream that goes was not written");
             Ok(Arc::clone(stream))

@@ -8,7 +8,7 @@ use catalog::resource::InvalidShard;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server did not do it.
-    #[error("{action}: {source}")]
+    #[error("cannot {action}: {}", said(source))]
     Api {
         /// What was tried.
         action: &'static str,
@@ -26,6 +26,20 @@ impl Error {
         move |source| Self::Api { action, source }
     }
 
+    /// What a person has to put right, if that is what it takes: the API server understood, and refuses.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Api { source: kube::Error::Api(status), .. } => {
+                let refused =
+                    (400..500).contains(&status.code) && ![404, 408, 409, 429].contains(&status.code);
+                refused.then(|| self.to_string())
+            }
+            Self::Api { .. } => None,
+            Self::Shard(_) => Some(self.to_string()),
+        }
+    }
+
     /// Whether somebody else was quicker: the news of it is on its way.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
@@ -35,7 +49,19 @@ impl Error {
     /// When to try again.
     #[must_use]
     pub fn retry_after(&self) -> Duration {
-        if self.is_conflict() { Duration::from_millis(200) } else { Duration::from_secs(5) }
+        if self.is_conflict() {
+            return Duration::from_millis(200);
+        }
+        // A refused write is a write: not too often.
+        Duration::from_secs(if self.refusal().is_some() { 15 } else { 5 })
+    }
+}
+
+/// What the API server said, without what it said it with.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -39,7 +39,9 @@ pub fn news(before: &DataStreamStatus, after: &DataStreamStatus) -> Vec<News> {
     if before.stream_status != after.stream_status {
         let shards = after.resolved.as_ref().map_or(0, |resolved| resolved.shard_count);
         match after.stream_status.as_deref() {
-            Some("CREATING") => news.push(News::normal("Creating", format!("makes a stream of {shards} shards"))),
+            Some("CREATING") => {
+                news.push(News::normal("Creating", format!("makes a stream of {shards} shards")))
+            }
             Some("ACTIVE") => news.push(News::normal("Active", format!("all {shards} shards take records"))),
             Some("DELETING") => news.push(News::normal("Deleting", "ends the pods of the stream")),
             _ => {}

@@ -44,7 +44,8 @@ pub async fn examine(
                 Some(pod) => ask(context, names, &group, pod).await?,
                 None => None,
             };
-            let group = open(context, names, group, asked.as_ref().and_then(|said| said.as_ref().ok())).await?;
+            let group =
+                open(context, names, group, asked.as_ref().and_then(|said| said.as_ref().ok())).await?;
             let said = asked.as_ref().map(|said| said.as_ref().map_err(String::as_str));
             let sight = Sight {
                 pod,
@@ -67,7 +68,8 @@ type Answer = Result<MemberStatus, String>;
 async fn ask(context: &Context, names: &Names, group: &Group, pod: &Pod) -> Result<Option<Answer>, Error> {
     let Some(ip) = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()) else { return Ok(None) };
     let answer = from_the_right_pod(context.members.status(ip).await, names, group);
-    let due = matches!(&answer, Ok(member) if member.phase == MemberPhase::AwaitingBootstrap) && !group.was_opened();
+    let due = matches!(&answer, Ok(member) if member.phase == MemberPhase::AwaitingBootstrap)
+        && !group.was_opened();
     if !due || was_opened_after_all(context, names, group).await? {
         return Ok(Some(answer));
     }

@@ -59,7 +59,9 @@ pub fn health(group: &Group, sight: Sight) -> Health {
         return Health::Waiting(Trouble::new("PodMissing", message));
     };
     match sight.said {
-        Some(Ok(member)) if member.phase == MemberPhase::Serving && group.is_open() => return Health::Serving,
+        Some(Ok(member)) if member.phase == MemberPhase::Serving && group.is_open() => {
+            return Health::Serving;
+        }
         Some(Ok(member)) if member.phase == MemberPhase::AwaitingBootstrap && group.was_opened() => {
             return Health::VolumeLost(volume_lost(group));
         }
@@ -82,7 +84,8 @@ pub fn is_running(pod: &Pod) -> bool {
 /// Whether the kubelet found the pod ready.
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
-    condition(pod, "Ready").is_some_and(|(status, ..)| status == "True") && pod.metadata.deletion_timestamp.is_none()
+    condition(pod, "Ready").is_some_and(|(status, ..)| status == "True")
+        && pod.metadata.deletion_timestamp.is_none()
 }
 
 fn volume_lost(group: &Group) -> Trouble {
@@ -131,10 +134,13 @@ fn failing(group: &Group, pod: &Pod) -> Option<Trouble> {
         // Once may be a node's memory, or a rolled node; twice is a pod that will not start.
         Some(ended) if reason == "CrashLoopBackOff" || container.restart_count >= 2 => {
             let words = last_words(ended.message.as_deref().unwrap_or_default());
-            let words = if words.is_empty() { format!("it ended with code {}", ended.exit_code) } else { words };
+            let words =
+                if words.is_empty() { format!("it ended with code {}", ended.exit_code) } else { words };
             Some(Trouble::new("CrashLoopBackOff", said(format!("pod {name} keeps ending"), &words)))
         }
-        None | Some(_) if !matches!(reason, "" | "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff") => {
+        None | Some(_)
+            if !matches!(reason, "" | "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff") =>
+        {
             let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
             Some(Trouble::new(reason, said(format!("pod {name}"), message)))
         }
@@ -180,7 +186,8 @@ fn said(who: String, what: &str) -> String {
 /// in log lines would make every end of the pod another message.
 fn last_words(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let from = lines.iter().rposition(|line| line.starts_with("Error")).unwrap_or(lines.len().saturating_sub(1));
+    let from =
+        lines.iter().rposition(|line| line.starts_with("Error")).unwrap_or(lines.len().saturating_sub(1));
     lines[from.min(lines.len())..].join(" ")
 }
 

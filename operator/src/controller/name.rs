@@ -8,7 +8,11 @@ use kube::ResourceExt;
 /// The stream that owns a name in the account: the oldest one that has it, the lower UID if two are as old. One
 /// that is being deleted has it until it is gone.
 #[must_use]
-pub fn name_owner<'a>(streams: &'a [Arc<DataStream>], name: &str, installation: &str) -> Option<&'a Arc<DataStream>> {
+pub fn name_owner<'a>(
+    streams: &'a [Arc<DataStream>],
+    name: &str,
+    installation: &str,
+) -> Option<&'a Arc<DataStream>> {
     let named = streams.iter().filter(|stream| stream.stream_name() == name && is_ours(stream, installation));
     named.min_by_key(|stream| seniority(stream))
 }
@@ -23,7 +27,9 @@ pub fn owns_name(
     installation: &str,
 ) -> Result<(), Arc<DataStream>> {
     match name_owner(streams, stream.stream_name(), installation) {
-        Some(owner) if owner.uid() != stream.uid() && seniority(owner) < seniority(stream) => Err(Arc::clone(owner)),
+        Some(owner) if owner.uid() != stream.uid() && seniority(owner) < seniority(stream) => {
+            Err(Arc::clone(owner))
+        }
         _ => Ok(()),
     }
 }

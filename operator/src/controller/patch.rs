@@ -40,7 +40,11 @@ async fn set_finalizers(
 }
 
 /// Writes a stream's status, whole, unless somebody was quicker.
-pub async fn status(client: &Client, stream: &DataStream, status: &DataStreamStatus) -> Result<DataStream, Error> {
+pub async fn status(
+    client: &Client,
+    stream: &DataStream,
+    status: &DataStreamStatus,
+) -> Result<DataStream, Error> {
     let patch = json!({
         "apiVersion": DataStream::api_version(&()),
         "kind": DataStream::kind(&()),
@@ -86,6 +90,18 @@ where
     let objects: Api<K> = Api::namespaced(client.clone(), namespace);
     let selected = ListParams::default().labels(selector);
     match objects.delete_collection(&DeleteParams::background(), &selected).await {
+        Err(error) if !is_not_found(&error) => Err(Error::api("delete what the stream had")(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Deletes one object, if it is there.
+pub async fn delete_one<K>(client: &Client, namespace: &str, name: &str) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let objects: Api<K> = Api::namespaced(client.clone(), namespace);
+    match objects.delete(name, &DeleteParams::background()).await {
         Err(error) if !is_not_found(&error) => Err(Error::api("delete what the stream had")(error)),
         _ => Ok(()),
     }

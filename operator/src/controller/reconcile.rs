@@ -32,6 +32,17 @@ const AT_A_TIME: usize = 8;
 /// # Errors
 /// If a step fails; what was done before it stays done, and the next look goes on from there.
 pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result<Action, Error> {
+    let outcome = steps(Arc::clone(&stream), &context).await;
+    if let Some(message) = outcome.as_ref().err().and_then(Error::refusal) {
+        // Under the version that this look began with: if it wrote a status before it failed, the next look tells.
+        if let Err(error) = write_status(&context, &stream, &Finding::Refused { message }).await {
+            tracing::debug!(%error, "the refusal was not written down");
+        }
+    }
+    outcome
+}
+
+async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Error> {
     let installation = context.settings.installation();
     let names = Names::of(&stream);
     let Some(scope) = context.scope(&names.namespace) else { return Ok(Action::await_change()) };
@@ -39,15 +50,15 @@ pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result
         return Ok(Action::await_change());
     }
     if stream.metadata.deletion_timestamp.is_some() {
-        return delete::delete(&stream, &names, &context).await;
+        return delete::delete(&stream, &names, context).await;
     }
     if let Err(violations) = stream.validate() {
-        write_status(&context, &stream, &Finding::Invalid(violations)).await?;
+        write_status(context, &stream, &Finding::Invalid(violations)).await?;
         return Ok(Action::requeue(context.settings.requeue()));
     }
     if let Err(owner) = owns_name(&stream, &context.world.streams(), &installation) {
         let owner = format!("{}/{}", owner.namespace().unwrap_or_default(), owner.name_any());
-        write_status(&context, &stream, &Finding::NameTaken { owner }).await?;
+        write_status(context, &stream, &Finding::NameTaken { owner }).await?;
         return Ok(Action::requeue(context.settings.requeue()));
     }
 
@@ -56,17 +67,17 @@ pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result
     let shards = build::shards(&stream, &resolved, &observed.shards)?;
     let groups = build::groups(&names, &shards, &observed.shards);
 
-    let stream = claim(&context, stream, &resolved, &groups).await?;
-    create_shards(&context, &stream, &names, &groups, &observed).await?;
-    apply_objects(&context, &stream, &names, &resolved, &groups, &observed).await?;
-    let storage = storage::grow(&context, &stream, &names, &resolved, &observed).await?;
-    let examined = examine(&context, &names, groups, &observed).await?;
+    let stream = claim(context, stream, &resolved, &groups).await?;
+    create_shards(context, &stream, &names, &groups, &observed).await?;
+    apply_objects(context, &stream, &names, &resolved, &groups, &observed).await?;
+    let storage = storage::grow(context, &stream, &names, &resolved, &observed).await?;
+    let examined = examine(context, &names, groups, &observed).await?;
 
     let soon = examined.iter().any(|examined| examined.soon);
     let outdated_pods = outdated_pods(&examined, &observed);
     let groups = examined.into_iter().map(|Examined { group, health, .. }| (group, health)).collect();
-    let finding = Finding::Live(Live { resolved, groups, outdated_pods, storage });
-    write_status(&context, &stream, &finding).await?;
+    let finding = Finding::Live(Box::new(Live { resolved, groups, outdated_pods, storage }));
+    write_status(context, &stream, &finding).await?;
     Ok(Action::requeue(if soon { SOON } else { context.settings.requeue() }))
 }
 
@@ -88,7 +99,7 @@ async fn claim(
         };
         let groups = groups.iter().map(|group| (group.clone(), Health::Waiting(made(group)))).collect();
         let live = Live { resolved: resolved.clone(), groups, outdated_pods: Vec::new(), storage: None };
-        stream = write_status(context, &stream, &Finding::Live(live)).await?;
+        stream = write_status(context, &stream, &Finding::Live(Box::new(live))).await?;
     }
     Ok(stream)
 }
@@ -104,7 +115,8 @@ async fn create_shards(
     let existing: BTreeMap<_, _> =
         observed.shards.iter().map(|object| (object.name_any(), object.state())).collect();
     let mut writes = Vec::new();
-    for (group, shard) in groups.iter().flat_map(|group| group.shards.iter().map(move |shard| (group, shard))) {
+    for (group, shard) in groups.iter().flat_map(|group| group.shards.iter().map(move |shard| (group, shard)))
+    {
         let name = names.shard(shard.id.index());
         let create = !existing.contains_key(&name);
         let open = shard.state == ShardState::Open && existing.get(&name) != Some(&ShardState::Open);

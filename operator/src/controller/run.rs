@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use catalog::resource::DataStream;
 use futures::{Stream, StreamExt, stream};
+use kube::ResourceExt;
 use kube::runtime::applier;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::ObjectRef;
-use kube::ResourceExt;
 use tokio_stream::wrappers::BroadcastStream;
 
 use super::context::Context;
@@ -45,7 +45,9 @@ fn queue(context: &Context, scope: Arc<Scope>) -> impl Stream<Item = ObjectRef<D
         stream::iter(match wake {
             Ok(Wake::Stream(stream)) => vec![stream],
             // Who missed news looks at everything.
-            Ok(Wake::All) | Err(_) => scope.streams.state().iter().map(|stream| ObjectRef::from_obj(&**stream)).collect(),
+            Ok(Wake::All) | Err(_) => {
+                scope.streams.state().iter().map(|stream| ObjectRef::from_obj(&**stream)).collect()
+            }
         })
     })
 }

@@ -2,10 +2,11 @@
 
 use catalog::ShardState;
 use catalog::resource::{DataStream, DataStreamStatus, Resolved, Violation};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{
-    Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_RESIZED, is, settle,
+    Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_RESIZED, condition, is, settle,
 };
 use super::health::{Health, Trouble};
 use crate::build::Group;
@@ -22,7 +23,12 @@ pub enum Finding {
         owner: String,
     },
     /// The stream is on its way, or there.
-    Live(Live),
+    Live(Box<Live>),
+    /// The API server refuses a step. What holds for the stream goes on to hold.
+    Refused {
+        /// Which, and why.
+        message: String,
+    },
     /// The stream is going.
     Deleting {
         /// What it waits for.
@@ -44,7 +50,12 @@ pub struct Live {
 
 /// The status that follows from a finding.
 #[must_use]
-pub fn status(stream: &DataStream, finding: &Finding, settings: &Settings, now: Timestamp) -> DataStreamStatus {
+pub fn status(
+    stream: &DataStream,
+    finding: &Finding,
+    settings: &Settings,
+    now: Timestamp,
+) -> DataStreamStatus {
     let before = stream.status.clone().unwrap_or_default();
     let mut status = DataStreamStatus {
         observed_generation: stream.metadata.generation,
@@ -72,6 +83,7 @@ pub fn status(stream: &DataStream, finding: &Finding, settings: &Settings, now: 
             stalled("NameTaken", &message)
         }
         Finding::Live(live) => live_conditions(live, map_changed && !is(&before.conditions, READY, true)),
+        Finding::Refused { message } => refused(&before.conditions, message),
         Finding::Deleting { message } => waiting("Deleting", message),
     };
     status.conditions = settle(drafts, &before.conditions, stream.metadata.generation, now);
@@ -128,14 +140,16 @@ fn live_conditions(live: &Live, publishing: bool) -> Vec<Draft> {
         (Some(lost), _) => stalled(&lost.reason, &lost.message),
         (None, Some(first)) => {
             let others = waits.len() - 1;
-            let more = if others == 0 { String::new() } else { format!(" (and {others} more of its groups wait)") };
+            let more =
+                if others == 0 { String::new() } else { format!(" (and {others} more of its groups wait)") };
             waiting(&first.reason, &format!("{}{more}", first.message))
         }
         // Gateways learn of the stream before its user does.
         (None, None) if publishing => waiting("Publishing", "the map of the stream goes out to the gateways"),
         (None, None) => {
             let shards: usize = live.groups.iter().map(|(group, _)| group.shards.len()).sum();
-            let message = format!("{} in {} take records", plural(shards, "shard"), plural(live.groups.len(), "pod"));
+            let message =
+                format!("{} in {} take records", plural(shards, "shard"), plural(live.groups.len(), "pod"));
             vec![Draft::new(READY, true, "Serving", message)]
         }
     };
@@ -154,6 +168,22 @@ fn live_conditions(live: &Live, publishing: bool) -> Vec<Draft> {
     if let Some(trouble) = &live.storage {
         drafts.push(Draft::new(STORAGE_RESIZED, false, &*trouble.reason, &*trouble.message));
     }
+    drafts
+}
+
+/// The conditions that were there, and why the operator gets no further.
+fn refused(before: &[Condition], message: &str) -> Vec<Draft> {
+    let known = [READY, STALLED, SCALING_ACTIVE, PODS_OUTDATED, STORAGE_RESIZED];
+    let keep = |type_: &'static str| {
+        let found = condition(before, type_)?;
+        Some(Draft::new(type_, found.status == "True", &*found.reason, &*found.message))
+    };
+    let mut drafts: Vec<_> = known.into_iter().filter_map(keep).collect();
+    if !is(before, READY, true) {
+        drafts.retain(|draft| draft.type_ != READY);
+        drafts.push(Draft::new(READY, false, "Refused", message));
+    }
+    drafts.push(Draft::new(RECONCILING, true, "Refused", message));
     drafts
 }
 

@@ -6,7 +6,8 @@ use super::*;
 use crate::controller::condition;
 
 fn settings() -> Settings {
-    let arguments = ["operator", "run", "--release=kinetes", "--namespace=kinetes-system", "--shard-server-image=x"];
+    let arguments =
+        ["operator", "run", "--release=kinetes", "--namespace=kinetes-system", "--shard-server-image=x"];
     match crate::cli::Cli::parse_from(arguments).command {
         crate::cli::Command::Run(settings) => *settings,
         crate::cli::Command::Crds { .. } => unreachable!("it says run"),
@@ -34,12 +35,10 @@ fn stream(mode: &str) -> DataStream {
 fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding {
     let resolved = stream.resolve(&settings().defaults());
     let names = Names::of(stream);
-    let shards: Vec<_> = catalog::plan::create(4, 2, 1)
-        .into_iter()
-        .map(|shard| catalog::Shard { state, ..shard })
-        .collect();
+    let shards: Vec<_> =
+        catalog::plan::create(4, 2, 1).into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
     let groups = crate::build::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
-    Finding::Live(Live { resolved, groups, outdated_pods: Vec::new(), storage: None })
+    Finding::Live(Box::new(Live { resolved, groups, outdated_pods: Vec::new(), storage: None }))
 }
 
 fn waits(reason: &str) -> Health {

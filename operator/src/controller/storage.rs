@@ -31,7 +31,8 @@ pub async fn grow(
     for claim in observed.claims.values() {
         if !is_less(requested(claim), &resolved.storage_size) {
             if is_less(capacity(claim), &resolved.storage_size) {
-                let message = format!("volume {} is about to grow to {}", claim.name_any(), resolved.storage_size);
+                let message =
+                    format!("volume {} is about to grow to {}", claim.name_any(), resolved.storage_size);
                 trouble.get_or_insert(Trouble { reason: "Growing".into(), message });
             }
             continue;
@@ -58,7 +59,9 @@ pub async fn grow(
 /// Why the claim's storage class does not let it grow: asked before, because a write that is refused is a write.
 async fn refused(context: &Context, claim: &PersistentVolumeClaim) -> Result<Option<String>, Error> {
     let Some(name) = class_of(claim) else { return Ok(Some("it has no StorageClass".into())) };
-    let Some(class) = class(context, name).await? else { return Ok(Some(format!("there is no StorageClass {name}"))) };
+    let Some(class) = class(context, name).await? else {
+        return Ok(Some(format!("there is no StorageClass {name}")));
+    };
     let allows = class.allow_volume_expansion == Some(true);
     Ok((!allows).then(|| format!("StorageClass {name} does not set allowVolumeExpansion")))
 }

@@ -105,7 +105,10 @@ mod tests {
         let schema = &mut old["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
         let spec = schema["spec"]["properties"].as_object_mut().unwrap();
         spec.remove("shardsPerGroup");
-        schema["status"]["properties"]["conditions"]["items"]["properties"].as_object_mut().unwrap().remove("reason");
+        schema["status"]["properties"]["conditions"]["items"]["properties"]
+            .as_object_mut()
+            .unwrap()
+            .remove("reason");
         let old = serde_json::from_value(old).unwrap();
         assert_eq!(missing_fields(&ours, &old), ["spec.shardsPerGroup", "status.conditions[].reason"]);
         assert!(missing_fields(&old, &ours).is_empty(), "a newer CRD is fine");

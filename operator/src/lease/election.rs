@@ -54,7 +54,9 @@ impl Election {
             match self.step().await {
                 Ok(true) => break,
                 Ok(false) => {}
-                Err(reason) => tracing::warn!(lease = self.name, reason, "cannot look at the lease; tries again"),
+                Err(reason) => {
+                    tracing::warn!(lease = self.name, reason, "cannot look at the lease; tries again")
+                }
             }
             tokio::time::sleep(RETRY_EVERY).await;
         }

@@ -10,9 +10,9 @@ use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{ObjectRef, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
@@ -25,7 +25,9 @@ pub async fn follow(client: Client, world: Arc<World>, namespace: Option<String>
     let owned = watcher::Config::default().labels(OWNED_SELECTOR);
     let (client, world, namespace) = (&client, &*world, namespace.as_deref());
     tokio::join!(
-        keep::<DataStream>(api(client, namespace), all.clone(), writers.streams, |event| stream_news(world, event)),
+        keep::<DataStream>(api(client, namespace), all.clone(), writers.streams, |event| stream_news(
+            world, event
+        )),
         keep::<Shard>(api(client, namespace), all, writers.shards, |event| {
             owned_news(world, event);
             world.catalog_changed();
@@ -33,7 +35,9 @@ pub async fn follow(client: Client, world: Arc<World>, namespace: Option<String>
         keep::<StatefulSet>(api(client, namespace), owned.clone(), writers.stateful_sets, |event| {
             owned_news(world, event);
         }),
-        keep::<Service>(api(client, namespace), owned.clone(), writers.services, |event| owned_news(world, event)),
+        keep::<Service>(api(client, namespace), owned.clone(), writers.services, |event| owned_news(
+            world, event
+        )),
         keep::<Pod>(api(client, namespace), owned.clone(), writers.pods, |event| owned_news(world, event)),
         keep::<PersistentVolumeClaim>(api(client, namespace), owned, writers.claims, |event| {
             owned_news(world, event);
@@ -85,7 +89,9 @@ fn stream_news(world: &World, event: &Event<DataStream>) {
 fn owned_news<K: ResourceExt<DynamicType = ()>>(world: &World, event: &Event<K>) {
     match event {
         Event::Apply(object) | Event::Delete(object) => {
-            let Some((name, namespace)) = object.labels().get(STREAM_LABEL).zip(object.namespace()) else { return };
+            let Some((name, namespace)) = object.labels().get(STREAM_LABEL).zip(object.namespace()) else {
+                return;
+            };
             world.wake(Wake::Stream(ObjectRef::new(name).within(&namespace)));
         }
         Event::InitDone => world.wake(Wake::All),

@@ -17,7 +17,7 @@ may make the object. */}}
   verbs: [get, list, watch, create, patch, deletecollection]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, deletecollection]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, deletecollection]
@@ -26,7 +26,7 @@ may make the object. */}}
   verbs: [get, list, watch, patch, deletecollection]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{/* In the cluster: whether the CRDs are those it was built for, and whether a StorageClass exists. */}}

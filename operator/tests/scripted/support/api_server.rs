@@ -26,6 +26,8 @@ pub struct ApiServer {
     calls: Arc<Mutex<Vec<Call>>>,
     lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
     stream: Arc<Mutex<Value>>,
+    applied: Arc<Mutex<BTreeMap<String, Value>>>,
+    refused: Arc<Mutex<Option<String>>>,
 }
 
 impl ApiServer {
@@ -52,6 +54,11 @@ impl ApiServer {
         self.stream.lock().unwrap().clone()
     }
 
+    /// This call is refused from now on, as RBAC does it; with nothing, none is.
+    pub fn refuse(&self, line: Option<&str>) {
+        *self.refused.lock().unwrap() = line.map(Into::into);
+    }
+
     /// Somebody writes the stream's spec or metadata.
     pub fn change_stream(&self, change: impl FnOnce(&mut Value)) {
         let mut stream = self.stream.lock().unwrap();
@@ -71,21 +78,53 @@ impl ApiServer {
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         // /apis/kinetes.dev/v1alpha1/namespaces/shop/shards/x/status: from the kind on.
         let path = head.uri.path();
-        let resource = path.rsplit_once("/namespaces/").map_or(path, |(_, rest)| rest.split_once('/').unwrap().1);
+        let resource = match path.split_once("/namespaces/") {
+            Some((_, rest)) => rest.split_once('/').unwrap().1,
+            None => path.rsplit_once('/').unwrap().1,
+        };
         let line = format!("{} {resource}", head.method);
         let query = head.uri.query().unwrap_or_default().to_owned();
+        let refused = self.refused.lock().unwrap().as_ref() == Some(&line);
         self.calls.lock().unwrap().push(Call { line, query, body: body.clone() });
+        if refused {
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 403,
+                "reason": "Forbidden", "message": "not for you",
+            });
+            return Response::builder()
+                .status(403)
+                .body(Body::from(status.to_string().into_bytes()))
+                .unwrap();
+        }
         let answer = match head.method {
             Method::GET if !resource.contains('/') => {
                 let items = self.lists.lock().unwrap().get(resource).cloned().unwrap_or_default();
                 json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
             }
-            Method::DELETE => json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
+            Method::DELETE => {
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+            }
             Method::PATCH if resource.starts_with("datastreams/") => self.patch_stream(&body),
-            Method::PATCH | Method::POST => body,
+            Method::PATCH => self.patch_object(resource, body),
+            Method::POST => body,
             method => panic!("{method} {resource} is in no script"),
         };
         Response::builder().body(Body::from(answer.to_string().into_bytes())).unwrap()
+    }
+
+    /// An applied object; one whose status alone is applied is what it was applied as before.
+    fn patch_object(&self, resource: &str, patch: Value) -> Value {
+        let mut applied = self.applied.lock().unwrap();
+        match resource.strip_suffix("/status") {
+            None => applied.insert(resource.into(), patch.clone()),
+            Some(resource) => applied.get(resource).cloned(),
+        }
+        .map_or(patch.clone(), |mut object| {
+            for (key, value) in patch.as_object().unwrap() {
+                object[key] = value.clone();
+            }
+            object
+        })
     }
 
     fn patch_stream(&self, patch: &Value) -> Value {

@@ -6,4 +6,4 @@ mod stage;
 
 pub use api_server::{ApiServer, Call};
 pub use pod::FakePod;
-pub use stage::{NAMESPACE, Stage, UID, orders};
+pub use stage::{NAMESPACE, Stage, UID, orders, settings};

@@ -1,9 +1,7 @@
 //! Reconciles against a scripted API server: the exact calls, and no other.
 
-mod support;
-
+use crate::support::{FakePod, NAMESPACE, Stage, UID, orders};
 use serde_json::{Value, json};
-use support::{FakePod, NAMESPACE, Stage, UID, orders};
 
 const GROUP_0: &str = "orders-1a2b3-g0";
 const GROUP_1: &str = "orders-1a2b3-g1";
@@ -40,7 +38,9 @@ fn condition(stage: &Stage, type_: &str) -> String {
     let stream = stage.server.stream();
     let conditions = stream["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let found = conditions.iter().find(|condition| condition["type"] == type_);
-    found.map(|found| format!("{} {}", found["status"].as_str().unwrap(), found["reason"].as_str().unwrap())).unwrap_or_default()
+    found
+        .map(|found| format!("{} {}", found["status"].as_str().unwrap(), found["reason"].as_str().unwrap()))
+        .unwrap_or_default()
 }
 
 fn ready(stage: &Stage) -> String {
@@ -86,9 +86,14 @@ async fn writes_are_applied_as_ours_under_the_version_that_was_seen() {
     let call = |line: &str| calls.iter().find(|call| call.line == line).unwrap();
     let status = call("PATCH datastreams/orders/status");
     assert_eq!(status.body["metadata"]["resourceVersion"], "2", "the version after the finalizer");
-    for line in ["PATCH datastreams/orders/status", "PATCH services/orders-1a2b3", "PATCH shards/orders-1a2b3-s0"] {
+    for line in
+        ["PATCH datastreams/orders/status", "PATCH services/orders-1a2b3", "PATCH shards/orders-1a2b3-s0"]
+    {
         let query = &call(line).query;
-        assert!(query.contains("fieldManager=kinetes-operator") && query.contains("force=true"), "{line}: {query}");
+        assert!(
+            query.contains("fieldManager=kinetes-operator") && query.contains("force=true"),
+            "{line}: {query}"
+        );
     }
 }
 
@@ -101,7 +106,12 @@ async fn a_pod_on_an_empty_volume_is_told_to_begin_once_and_its_shards_open() {
     assert_eq!(
         lines,
         // The API server itself is asked whether the shards are new.
-        ["GET shards", "PATCH shards/orders-1a2b3-s0/status", "PATCH datastreams/orders/status", "POST events"]
+        [
+            "GET shards",
+            "PATCH shards/orders-1a2b3-s0/status",
+            "PATCH datastreams/orders/status",
+            "POST events"
+        ]
     );
     let bootstraps = pod.bootstraps();
     assert_eq!(bootstraps.len(), 1);
@@ -178,7 +188,10 @@ async fn a_shard_object_that_somebody_deleted_comes_back_open() {
 async fn a_changed_pod_template_is_applied_once_and_nothing_is_restarted() {
     let (mut stage, _pod) = serving().await;
     stage.change(|stream| stream["spec"]["podTemplate"] = json!({"labels": {"team": "payments"}}));
-    assert_eq!(stage.lines().await, ["PATCH statefulsets/orders-1a2b3-g0", "PATCH datastreams/orders/status"]);
+    assert_eq!(
+        stage.lines().await,
+        ["PATCH statefulsets/orders-1a2b3-g0", "PATCH datastreams/orders/status"]
+    );
     assert_eq!(stage.lines().await, [""; 0]);
 }
 
@@ -213,6 +226,22 @@ async fn a_stream_of_another_installation_is_left_alone() {
     stream["metadata"]["finalizers"] = json!(["kinetes.dev/stream"]);
     let mut stage = Stage::new(stream, NO_POD);
     assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_refused_step_is_told_in_the_status_once_and_what_served_serves_on() {
+    let (mut stage, _pod) = serving().await;
+    stage.change(|stream| stream["spec"]["podTemplate"] = json!({"labels": {"team": "payments"}}));
+    stage.server.refuse(Some("PATCH statefulsets/orders-1a2b3-g0"));
+    let failed = ["PATCH statefulsets/orders-1a2b3-g0", "PATCH datastreams/orders/status"];
+    assert_eq!(stage.failing_lines().await, failed);
+    assert_eq!(ready(&stage), "True Serving");
+    assert_eq!(condition(&stage, "Reconciling"), "True Refused");
+    assert_eq!(stage.failing_lines().await, failed[..1]);
+
+    stage.server.refuse(None);
+    assert_eq!(stage.lines().await, failed);
+    assert_eq!(condition(&stage, "Reconciling"), "");
 }
 
 /// An object of the stream's as a LIST finds it.
@@ -265,7 +294,7 @@ async fn a_deleted_stream_waits_for_its_pods_and_takes_its_volumes_with_it() {
             "GET statefulsets",
             "GET pods",
             "GET services",
-            "DELETE services",
+            "DELETE services/orders-1a2b3",
             "GET shards",
             "GET persistentvolumeclaims",
             "DELETE persistentvolumeclaims"

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use catalog::resource::{DataStream, Shard};
+use clap::Parser;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::watcher::Event;
-use clap::Parser;
 use operator::admin::Metrics;
 use operator::cli::{Cli, Command};
 use operator::controller::{Context, Error, reconcile};
@@ -26,7 +26,7 @@ pub const NAMESPACE: &str = "shop";
 
 /// The example stream as the API server has it: four shards, two a group.
 pub fn orders() -> Value {
-    let text = include_str!("../../../examples/orders.yaml");
+    let text = include_str!("../../../../examples/orders.yaml");
     let mut stream: Value = serde_yaml::from_str(text).unwrap();
     let metadata = &mut stream["metadata"];
     metadata["namespace"] = json!(NAMESPACE);
@@ -71,7 +71,9 @@ impl Stage {
         match object["kind"].as_str().unwrap() {
             "DataStream" => writers.streams.apply_watcher_event(&Event::Apply(read::<DataStream>(object))),
             "Shard" => writers.shards.apply_watcher_event(&Event::Apply(read::<Shard>(object))),
-            "StatefulSet" => writers.stateful_sets.apply_watcher_event(&Event::Apply(read::<StatefulSet>(object))),
+            "StatefulSet" => {
+                writers.stateful_sets.apply_watcher_event(&Event::Apply(read::<StatefulSet>(object)))
+            }
             "Service" => writers.services.apply_watcher_event(&Event::Apply(read::<Service>(object))),
             "Pod" => writers.pods.apply_watcher_event(&Event::Apply(read::<Pod>(object))),
             "PersistentVolumeClaim" => {
@@ -93,11 +95,19 @@ impl Stage {
     pub async fn lines(&mut self) -> Vec<String> {
         let calls = self.look().await.unwrap();
         for call in &calls {
-            if call.line.starts_with("PATCH") && ["Shard", "StatefulSet", "Service"].iter().any(|kind| call.body["kind"] == *kind) {
+            if call.line.starts_with("PATCH")
+                && ["Shard", "StatefulSet", "Service"].iter().any(|kind| call.body["kind"] == *kind)
+            {
                 self.see_written(&call.body);
             }
         }
         calls.into_iter().map(|call| call.line).collect()
+    }
+
+    /// One look that fails; gives the lines of the calls that it made.
+    pub async fn failing_lines(&mut self) -> Vec<String> {
+        assert!(self.look().await.is_err());
+        self.server.calls().into_iter().map(|call| call.line).collect()
     }
 
     /// A shard's status is written apart from the shard.
@@ -159,8 +169,16 @@ impl Stage {
     }
 }
 
-fn settings() -> Settings {
-    let arguments = ["operator", "run", "--release=kinetes", "--namespace=kinetes-system", "--shard-server-image=x"];
+/// What the operator was told.
+pub fn settings() -> Settings {
+    let arguments = [
+        "operator",
+        "run",
+        "--release=kinetes",
+        "--namespace=kinetes-system",
+        "--shard-server-image=registry/shard-server:0.1.0",
+        "--image-pull-secret=registry-key",
+    ];
     match Cli::parse_from(arguments).command {
         Command::Run(settings) => *settings,
         Command::Crds { .. } => unreachable!("it says run"),

@@ -50,7 +50,9 @@ impl FakePod {
                         let pod = pod.clone();
                         async move { pod.answer(request).await }
                     });
-                    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+                    let _ = Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
                 });
             }
         });
@@ -66,7 +68,8 @@ impl FakePod {
         if request.method() == Method::POST {
             let body = request.into_body().collect().await.unwrap().to_bytes();
             let bootstrap: Bootstrap = serde_json::from_slice(&body).unwrap();
-            let shards = bootstrap.shards.iter().map(|shard| ShardStatus { id: shard.id, next_offset: 1 }).collect();
+            let shards =
+                bootstrap.shards.iter().map(|shard| ShardStatus { id: shard.id, next_offset: 1 }).collect();
             let mut status = self.status.lock().unwrap();
             status.phase = MemberPhase::Serving;
             status.logs = vec![LogStatus { name: bootstrap.log.clone(), durable_bytes: 0, shards }];

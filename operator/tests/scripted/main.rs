@@ -1,0 +1,8 @@
+//! The operator against a scripted API server and fake pods.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod control;
+mod objects;
+mod reconcile;
+mod support;
