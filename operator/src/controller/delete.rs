@@ -16,7 +16,7 @@ use super::context::Context;
 use super::error::Error;
 use super::events::{News, tell};
 use super::patch::{delete_all, delete_one, list, remove_finalizer};
-use super::reconcile::write_status;
+use super::report::report;
 use super::status::Finding;
 use crate::names::{FINALIZER, Names};
 
@@ -100,7 +100,7 @@ async fn say(context: &Context, stream: &Arc<DataStream>) -> Result<Arc<DataStre
     if stream.status.as_ref().is_some_and(|status| status.stream_status.as_deref() == Some("DELETING")) {
         return Ok(Arc::clone(stream));
     }
-    match write_status(context, stream, &Finding::Deleting { message: going(stream) }).await {
+    match report(context, stream, &Finding::Deleting { message: going(stream) }).await {
         Err(error) if !error.is_conflict() => {
             tracing::warn!(%error, name = stream.name_any(), "the status of a stream that goes was not written");
             Ok(Arc::clone(stream))

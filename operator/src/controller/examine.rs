@@ -12,8 +12,8 @@ use super::context::Context;
 use super::error::Error;
 use super::health::{Health, Sight, health, is_ready, is_running};
 use super::{patch, storage};
-use crate::build::Group;
 use crate::names::{Names, claim, pod as pod_name};
+use crate::objects::Group;
 use crate::world::Observed;
 
 /// How many pods are asked, or shards written, at a time.

@@ -3,8 +3,8 @@
 use catalog::member::{MemberPhase, MemberStatus};
 use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
 
-use crate::build::Group;
 use crate::names::{claim, pod as pod_name};
+use crate::objects::Group;
 
 /// The longest message that is repeated from elsewhere, in characters.
 const MOST_MESSAGE_CHARS: usize = 500;

@@ -7,8 +7,8 @@
 //! - nothing is written unless it differs from what is there;
 //! - a pod on an empty volume is told to begin only if none of its shards was ever open;
 //! - a shard's state only moves forward;
-//! - the status is computed by one pure function and written in one place, under the resource version it was
-//!   computed from, so that two writers cannot give one map version to two maps;
+//! - the status is computed by one pure function (`status`) and written in one place (`report`), under the resource
+//!   version it was computed from, so that two writers cannot give one map version to two maps;
 //! - the finalizer goes last, after the API server itself said that no pod is left.
 
 mod apply;
@@ -22,6 +22,7 @@ mod health;
 mod name;
 mod patch;
 mod reconcile;
+mod report;
 mod run;
 mod status;
 mod storage;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::ShardState;
-use catalog::resource::{DataStream, DataStreamStatus, Resolved, Shard};
+use catalog::resource::{DataStream, Resolved, Shard};
 use futures::{StreamExt, TryStreamExt, stream as streams};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -16,10 +16,11 @@ use super::error::Error;
 use super::examine::{Examined, examine};
 use super::health::{Health, Trouble};
 use super::name::{is_ours, owns_name};
-use super::status::{Finding, Live, status};
-use super::{delete, events, patch, storage};
-use crate::build::{self, Group};
+use super::report::report;
+use super::status::{Finding, Live};
+use super::{delete, patch, storage};
 use crate::names::{FINALIZER, Names, pod as pod_name};
+use crate::objects::{self, Group};
 use crate::world::Observed;
 
 /// How soon a pod that is about to begin is asked again.
@@ -35,7 +36,7 @@ pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result
     let outcome = steps(Arc::clone(&stream), &context).await;
     if let Some(message) = outcome.as_ref().err().and_then(Error::refusal) {
         // Under the version that this look began with: if it wrote a status before it failed, the next look tells.
-        if let Err(error) = write_status(&context, &stream, &Finding::Refused { message }).await {
+        if let Err(error) = report(&context, &stream, &Finding::Refused { message }).await {
             tracing::debug!(%error, "the refusal was not written down");
         }
     }
@@ -53,19 +54,19 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
         return delete::delete(&stream, &names, context).await;
     }
     if let Err(violations) = stream.validate() {
-        write_status(context, &stream, &Finding::Invalid(violations)).await?;
+        report(context, &stream, &Finding::Invalid(violations)).await?;
         return Ok(Action::requeue(context.settings.requeue()));
     }
     if let Err(owner) = owns_name(&stream, &context.world.streams(), &installation) {
         let owner = format!("{}/{}", owner.namespace().unwrap_or_default(), owner.name_any());
-        write_status(context, &stream, &Finding::NameTaken { owner }).await?;
+        report(context, &stream, &Finding::NameTaken { owner }).await?;
         return Ok(Action::requeue(context.settings.requeue()));
     }
 
     let observed = Observed::of(scope, &names.uid);
     let resolved = stream.resolve(&context.settings.defaults());
-    let shards = build::shards(&stream, &resolved, &observed.shards)?;
-    let groups = build::groups(&names, &shards, &observed.shards);
+    let shards = objects::shards(&stream, &resolved, &observed.shards)?;
+    let groups = objects::groups(&names, &shards, &observed.shards);
 
     let stream = claim(context, stream, &resolved, &groups).await?;
     create_shards(context, &stream, &names, &groups, &observed).await?;
@@ -77,7 +78,7 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
     let outdated_pods = outdated_pods(&examined, &observed);
     let groups = examined.into_iter().map(|Examined { group, health, .. }| (group, health)).collect();
     let finding = Finding::Live(Box::new(Live { resolved, groups, outdated_pods, storage }));
-    write_status(context, &stream, &finding).await?;
+    report(context, &stream, &finding).await?;
     Ok(Action::requeue(if soon { SOON } else { context.settings.requeue() }))
 }
 
@@ -99,7 +100,7 @@ async fn claim(
         };
         let groups = groups.iter().map(|group| (group.clone(), Health::Waiting(made(group)))).collect();
         let live = Live { resolved: resolved.clone(), groups, outdated_pods: Vec::new(), storage: None };
-        stream = write_status(context, &stream, &Finding::Live(Box::new(live))).await?;
+        stream = report(context, &stream, &Finding::Live(Box::new(live))).await?;
     }
     Ok(stream)
 }
@@ -121,7 +122,7 @@ async fn create_shards(
         let create = !existing.contains_key(&name);
         let open = shard.state == ShardState::Open && existing.get(&name) != Some(&ShardState::Open);
         if create || open {
-            writes.push((build::shard(stream, names, &group.name, shard), create, open));
+            writes.push((objects::shard(stream, names, &group.name, shard), create, open));
         }
     }
     let (client, namespace) = (&context.client, &names.namespace);
@@ -149,12 +150,12 @@ async fn apply_objects(
     observed: &Observed,
 ) -> Result<(), Error> {
     let (client, namespace) = (&context.client, &names.namespace);
-    let service = build::service(stream, names);
+    let service = objects::service(stream, names);
     let live = observed.services.get(names.service()).map(|live| &**live);
     apply(client, namespace, names.service(), &service, live).await?;
     for group in groups {
         let live = observed.stateful_sets.get(&group.name).map(|live| &**live);
-        let desired = build::stateful_set(stream, names, resolved, group, &context.settings, live);
+        let desired = objects::stateful_set(stream, names, resolved, group, &context.settings, live);
         apply(client, namespace, &group.name, &desired, live).await?;
     }
     Ok(())
@@ -172,36 +173,4 @@ fn outdated_pods(examined: &[Examined], observed: &Observed) -> Vec<String> {
         (settled && has != wanted).then(|| pod.name_any())
     };
     examined.iter().filter_map(|examined| outdated(&examined.group.name)).collect()
-}
-
-/// Writes the status that follows from a finding, and tells what changed; nothing, where nothing did.
-pub(super) async fn write_status(
-    context: &Context,
-    stream: &Arc<DataStream>,
-    finding: &Finding,
-) -> Result<Arc<DataStream>, Error> {
-    let now = (context.now)();
-    let after = status(stream, finding, &context.settings, now);
-    let before = stream.status.clone().unwrap_or_default();
-    if after == before {
-        return Ok(Arc::clone(stream));
-    }
-    let written = patch::status(&context.client, stream, &after).await?;
-    log_change(stream, &before, &after);
-    events::tell(&context.client, stream, &events::news(&before, &after), now).await;
-    Ok(Arc::new(written))
-}
-
-fn log_change(stream: &DataStream, before: &DataStreamStatus, after: &DataStreamStatus) {
-    let ready = |status: &DataStreamStatus| {
-        super::conditions::condition(&status.conditions, super::READY)
-            .map(|ready| (ready.status.clone(), ready.reason.clone()))
-            .unwrap_or_default()
-    };
-    let ((_, old_reason), (ready_now, reason)) = (ready(before), ready(after));
-    let stream_status = after.stream_status.as_deref().unwrap_or_default();
-    if before.stream_status != after.stream_status || old_reason != reason {
-        let (namespace, name) = (stream.namespace().unwrap_or_default(), stream.name_any());
-        tracing::info!(namespace, name, stream_status, ready = ready_now, reason, "stream");
-    }
 }

@@ -9,8 +9,8 @@ use super::conditions::{
     Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_RESIZED, condition, is, settle,
 };
 use super::health::{Health, Trouble};
-use crate::build::Group;
 use crate::names::Names;
+use crate::objects::Group;
 use crate::settings::Settings;
 
 /// What a reconcile found.

@@ -37,7 +37,7 @@ fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding
     let names = Names::of(stream);
     let shards: Vec<_> =
         catalog::plan::create(4, 2, 1).into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
-    let groups = crate::build::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
+    let groups = crate::objects::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
     Finding::Live(Box::new(Live { resolved, groups, outdated_pods: Vec::new(), storage: None }))
 }
 

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::context::Context;
 use super::error::Error;
 use super::health::Trouble;
-use crate::build::Group;
 use crate::names::{FIELD_MANAGER, Names, claim, pod as pod_name};
+use crate::objects::Group;
 use crate::world::Observed;
 
 /// Asks for larger volumes where the spec says a larger size than they have; tells what stands in the way.

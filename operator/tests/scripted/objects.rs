@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::support::{orders, settings};
 use catalog::resource::DataStream;
-use operator::build;
 use operator::names::Names;
+use operator::objects;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,13 +16,13 @@ fn objects(stream: Value) -> String {
     let stream: DataStream = serde_json::from_value(stream).unwrap();
     let (names, settings) = (Names::of(&stream), settings());
     let resolved = stream.resolve(&settings.defaults());
-    let shards = build::shards(&stream, &resolved, &[]).unwrap();
-    let groups = build::groups(&names, &shards, &[]);
+    let shards = objects::shards(&stream, &resolved, &[]).unwrap();
+    let groups = objects::groups(&names, &shards, &[]);
     let last = groups.last().unwrap();
     [
-        yaml(&build::service(&stream, &names)),
-        yaml(&build::stateful_set(&stream, &names, &resolved, &groups[0], &settings, None)),
-        yaml(&build::shard(&stream, &names, &last.name, last.shards.last().unwrap())),
+        yaml(&objects::service(&stream, &names)),
+        yaml(&objects::stateful_set(&stream, &names, &resolved, &groups[0], &settings, None)),
+        yaml(&objects::shard(&stream, &names, &last.name, last.shards.last().unwrap())),
     ]
     .join("---\n")
 }
@@ -73,8 +73,8 @@ fn the_claims_of_a_set_that_exists_stay_as_they_are() {
     let (names, settings) = (Names::of(&stream), settings());
     let built = |stream: &DataStream, live| {
         let resolved = stream.resolve(&settings.defaults());
-        let groups = build::groups(&names, &build::shards(stream, &resolved, &[]).unwrap(), &[]);
-        build::stateful_set(stream, &names, &resolved, &groups[0], &settings, live)
+        let groups = objects::groups(&names, &objects::shards(stream, &resolved, &[]).unwrap(), &[]);
+        objects::stateful_set(stream, &names, &resolved, &groups[0], &settings, live)
     };
     let live = built(&stream_before, None);
     assert_eq!(built(&stream, Some(&live)), live);
