@@ -1,10 +1,11 @@
 //! The data plane of Kinetes: records come in through the [`gateway`], go to the [`shard`] group that owns their
-//! shard, and are kept in its [`log`].
+//! shard, and are kept in its [`log`]. They speak in the values of [`protocol`] and [`record`].
 
 pub mod admin;
 pub mod gateway;
 pub mod local;
 pub mod log;
+pub mod protocol;
 pub mod record;
 pub mod serve;
 pub mod shard;

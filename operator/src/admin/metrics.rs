@@ -9,11 +9,21 @@ use prometheus::{
     TextEncoder,
 };
 
-use crate::controller::Error;
 use crate::world::World;
 
 /// Every status that a stream can have, so that a count that falls to none says 0.
 const STREAM_STATUSES: [&str; 4] = ["CREATING", "ACTIVE", "UPDATING", "DELETING"];
+
+/// How a look at a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every step that was due was taken.
+    Succeeded,
+    /// Somebody else wrote at the same time: the next look takes the rest.
+    Conflicted,
+    /// A step failed.
+    Failed,
+}
 
 /// Counters of one operator; clones count together.
 #[derive(Clone)]
@@ -82,12 +92,12 @@ impl Metrics {
     }
 
     /// A look at a stream ended.
-    pub fn reconciled(&self, took: Duration, error: Option<&Error>) {
+    pub fn reconciled(&self, took: Duration, outcome: Outcome) {
         self.duration_seconds.observe(took.as_secs_f64());
-        match error {
-            None => self.succeeded.inc(),
-            Some(error) if error.is_conflict() => self.conflicted.inc(),
-            Some(_) => self.failed.inc(),
+        match outcome {
+            Outcome::Succeeded => self.succeeded.inc(),
+            Outcome::Conflicted => self.conflicted.inc(),
+            Outcome::Failed => self.failed.inc(),
         }
     }
 

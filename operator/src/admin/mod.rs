@@ -4,4 +4,4 @@ mod endpoints;
 mod metrics;
 
 pub use endpoints::{Admin, respond};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Outcome};

@@ -15,6 +15,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use super::context::Context;
 use super::error::Error;
 use super::reconcile::reconcile;
+use crate::admin::Outcome;
 use crate::world::{Scope, Wake};
 
 /// How many streams are looked at at a time in one scope.
@@ -60,7 +61,14 @@ fn measured(
     Box::pin(async move {
         let started = Instant::now();
         let outcome = reconcile(Arc::clone(&stream), Arc::clone(&context)).await;
-        context.metrics.reconciled(started.elapsed(), outcome.as_ref().err());
+        context.metrics.reconciled(
+            started.elapsed(),
+            match &outcome {
+                Ok(_) => Outcome::Succeeded,
+                Err(error) if error.is_conflict() => Outcome::Conflicted,
+                Err(_) => Outcome::Failed,
+            },
+        );
         outcome
     })
 }

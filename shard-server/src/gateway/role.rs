@@ -10,7 +10,7 @@ use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::catalog::{Catalog, CatalogCopy, ControlPlane, Follower, RemoteControl, Sources, serve_feed};
+use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, serve_feed};
 use super::http::KinesisService;
 use super::{Endpoint, Held, Metrics, Options, Parts, Routes, keys, token::KeyFiles};
 use crate::admin::{self, Admin, Termination, listener};
@@ -37,10 +37,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let endpoint = Endpoint::new(Parts {
         region: options.region.clone(),
         account_id: options.account_id.clone(),
-        catalog: Catalog::new(
-            copy.clone(),
-            ControlPlane::Remote(Box::new(RemoteControl::new(options.catalog.clone()))),
-        ),
+        catalog: Catalog::new(copy.clone(), RemoteControl::new(options.catalog.clone())),
         routes: routes.clone(),
         keys,
         clock: system_clock(),

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalog::Stream;
 
+use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 use crate::shard::Group;
 use crate::shard::client::{Client, HoldBudget};
-use crate::shard::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 
 /// Who serves a log.
 #[derive(Clone)]

@@ -13,6 +13,7 @@
 
 mod catalog;
 mod catalog_file;
+mod control;
 mod data_dir;
 mod entry;
 mod manifest;

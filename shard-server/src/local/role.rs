@@ -12,7 +12,7 @@ use super::catalog::check_distinct;
 use super::data_dir::DataDir;
 use super::{LocalCatalog, Options, manifest};
 use crate::admin::{self, Admin, Termination};
-use crate::gateway::catalog::{Catalog, CatalogCopy, ControlPlane};
+use crate::gateway::catalog::{Catalog, CatalogCopy};
 use crate::gateway::token::TokenKeys;
 use crate::gateway::{self, Endpoint, Parts, Routes};
 use crate::shard::{self, system_clock};
@@ -46,7 +46,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let endpoint = Endpoint::new(Parts {
         region: options.region.clone(),
         account_id: account_id.clone(),
-        catalog: Catalog::new(copy, ControlPlane::Local(catalog.clone())),
+        catalog: Catalog::new(copy, catalog.clone()),
         routes,
         keys,
         clock: system_clock(),

@@ -10,7 +10,7 @@
 //! - Damage is refused by name and position; only an incomplete tail is cut ([`recover`]).
 //! - Arrival times never go back, so a time is found by bisection.
 //!
-//! It knows nothing of streams, volumes or the network; it speaks in the values of [`crate::shard::protocol`]. One
+//! It knows nothing of streams, volumes or the network; it speaks in the values of [`crate::protocol`]. One
 //! file holds all for now: nothing is trimmed, and a start reads all of it.
 
 pub(crate) mod device;
@@ -42,7 +42,7 @@ pub use metrics::Metrics;
 pub use queue::{Condition, MAX_APPEND_BYTES};
 pub use reader::Limits;
 
-use crate::shard::protocol::{Appended, Position, ReadOutcome, Refusal, Run};
+use crate::protocol::{Appended, Position, ReadOutcome, Refusal, Run};
 use device::Device;
 use format::{Entry, EntryKind, Format};
 use queue::Queue;

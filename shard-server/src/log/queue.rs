@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::metrics::Metrics;
 use super::writer::{Failure, Writer};
-use crate::shard::protocol::{Appended, Refusal, Run};
+use crate::protocol::{Appended, Refusal, Run};
 
 /// The largest append, in encoded bytes of its records.
 pub const MAX_APPEND_BYTES: usize = 32 << 20;

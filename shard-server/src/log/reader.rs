@@ -13,8 +13,8 @@ use super::format::{BATCH_HEAD_BYTES, EntryHead, EntryKind, Format};
 use super::index::{Mark, STRIDE_BYTES};
 use super::state::{ShardState, State};
 use super::window::Window;
+use crate::protocol::{Position, ReadOutcome, ReadRun, Refusal};
 use crate::record::RecordBlock;
-use crate::shard::protocol::{Position, ReadOutcome, ReadRun, Refusal};
 
 /// How much is read at once while looking for a shard's runs.
 const PIECE_BYTES: usize = 16 << 10;

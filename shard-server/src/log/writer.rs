@@ -13,7 +13,7 @@ use super::device::Device;
 use super::format::{Entry, EntryKind, Format, Invalid};
 use super::metrics::Metrics;
 use super::state::State;
-use crate::shard::protocol::{Appended, Run};
+use crate::protocol::{Appended, Run};
 
 /// What the buffer keeps from batch to batch; a larger batch takes more for as long as it is written.
 const KEPT_BUFFER_BYTES: usize = 2 << 20;

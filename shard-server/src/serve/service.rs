@@ -10,9 +10,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::protocol::Refusal;
 use crate::shard::Group;
 use crate::shard::body::Pieces;
-use crate::shard::protocol::Refusal;
 use crate::shard::wire::{self, Message};
 
 /// The largest bootstrap, as JSON.

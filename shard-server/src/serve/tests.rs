@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::protocol::Refusal;
 use crate::shard::client::{Client, HoldBudget};
-use crate::shard::protocol::Refusal;
 use crate::shard::tests::{UID, append, bootstrap, data, read_all, run};
 
 struct Pod {

@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body::Pieces;
 use super::connection::{Connection, Sender};
-use super::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 use super::wire::{self, InvalidMessage, Message};
+use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 
 /// How long a call is held in all before it is sent.
 const HOLD: Duration = Duration::from_secs(10);

@@ -2,8 +2,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
-use super::protocol::Refusal;
 use crate::log;
+use crate::protocol::Refusal;
 
 /// The metrics of all groups of a process. Cloning shares them.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! A shard group: the shards of one log on one volume.
 //!
 //! [`Group`] is one in this process, [`client::Client`] one in another; both answer the same three calls, whose values
-//! are in [`protocol`]. What holds here:
+//! are in [`crate::protocol`]. What holds here:
 //! - One process at a time uses a volume, and only the one it belongs to ([`volume`]).
 //! - A group begins its life once, on an empty volume, by a bootstrap; an empty volume is never taken for an empty log.
 //! - A call that was meant for another stream, log or shard is refused, so a late map does no harm.
@@ -12,7 +12,6 @@ pub mod client;
 mod connection;
 mod group;
 mod metrics;
-pub mod protocol;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod volume;

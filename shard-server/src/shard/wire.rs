@@ -1,4 +1,4 @@
-//! The bodies of the internal protocol, which carries [`super::protocol`] between processes.
+//! The bodies of the internal protocol, which carries [`crate::protocol`] between processes.
 //!
 //! ```text
 //! POST /v1/append    AppendHead, blocks    answers Vec<Result<Appended, Refusal>>
@@ -16,7 +16,7 @@ use catalog::ShardId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::protocol::{Append, Locate, Read, ReadOutcome, ReadRun, Refusal, Run, RunOutcome};
+use crate::protocol::{Append, Locate, Read, ReadOutcome, ReadRun, Refusal, Run, RunOutcome};
 use crate::record::RecordBlock;
 
 /// Path of an append.
@@ -255,8 +255,8 @@ pub fn decode_located(body: Bytes) -> Result<Result<u64, Refusal>, InvalidMessag
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{Appended, Position};
     use crate::record::{Record, RecordBlockBuilder};
-    use crate::shard::protocol::{Appended, Position};
     use proptest::prelude::*;
 
     fn shard() -> impl Strategy<Value = ShardId> {

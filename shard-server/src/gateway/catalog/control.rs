@@ -1,7 +1,7 @@
 //! Control calls: what changes streams is done by the catalog service, in a cluster by the operator, in `local`
 //! in this process.
 
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,14 +10,13 @@ use catalog::control::{
     CREATE_STREAM_PATH, CreateStream, DELETE_STREAM_PATH, DeleteStream, FIND_STREAM_PATH, FindStream,
     Refusal, RefusalCode,
 };
+use futures::future::BoxFuture;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tokio::sync::Semaphore;
-
-use crate::local::LocalCatalog;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIND_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,56 +26,32 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Calls under way at once; the others wait their turn within their time.
 const MAX_CALLS: usize = 32;
 
-/// Who does control calls.
-#[derive(Debug)]
-pub enum ControlPlane {
-    /// The operator's catalog service.
-    Remote(Box<RemoteControl>),
-    /// The catalog on this process's disk.
-    Local(Arc<LocalCatalog>),
+/// Who does control calls. Each is done to its end, also if the client who asked for it goes away.
+pub trait ControlPlane: fmt::Debug + Send + Sync {
+    /// Makes a stream; see [`CreateStream`]. Refused with [`RefusalCode::Unavailable`] if nobody could be asked.
+    fn create_stream(&self, call: CreateStream) -> BoxFuture<'_, Result<(), Refusal>>;
+
+    /// Deletes a stream; see [`DeleteStream`]. Refused with [`RefusalCode::Unavailable`] if nobody could be asked.
+    fn delete_stream(&self, call: DeleteStream) -> BoxFuture<'_, Result<(), Refusal>>;
+
+    /// Asks for a stream; see [`FindStream`]. Refused with [`RefusalCode::Unavailable`] if nobody could be asked.
+    fn find_stream(&self, call: FindStream) -> BoxFuture<'_, Result<Option<Stream>, Refusal>>;
 }
 
-impl ControlPlane {
-    /// Makes a stream; see [`CreateStream`].
-    ///
-    /// # Errors
-    /// If it was refused, or nobody could be asked ([`RefusalCode::Unavailable`]).
-    pub async fn create_stream(&self, call: CreateStream) -> Result<(), Refusal> {
-        match self {
-            Self::Remote(remote) => remote.post(CREATE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop),
-            Self::Local(local) => {
-                let local = local.clone();
-                to_its_end(async move { local.create_stream(call).await }).await
-            }
-        }
+impl ControlPlane for RemoteControl {
+    fn create_stream(&self, call: CreateStream) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move { self.post(CREATE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop) })
     }
 
-    /// Deletes a stream; see [`DeleteStream`].
-    ///
-    /// # Errors
-    /// If it was refused, or nobody could be asked ([`RefusalCode::Unavailable`]).
-    pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
-        match self {
-            Self::Remote(remote) => remote.post(DELETE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop),
-            Self::Local(local) => {
-                let local = local.clone();
-                to_its_end(async move { local.delete_stream(call).await }).await
-            }
-        }
+    fn delete_stream(&self, call: DeleteStream) -> BoxFuture<'_, Result<(), Refusal>> {
+        Box::pin(async move { self.post(DELETE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop) })
     }
 
-    /// Asks for a stream; see [`FindStream`].
-    ///
-    /// # Errors
-    /// If nobody could be asked ([`RefusalCode::Unavailable`]).
-    pub async fn find_stream(&self, call: FindStream) -> Result<Option<Stream>, Refusal> {
-        match self {
-            Self::Remote(remote) => {
-                let answer = remote.post(FIND_STREAM_PATH, &call, FIND_TIMEOUT).await?;
-                serde_json::from_slice(&answer).map_err(|error| unavailable(&error))
-            }
-            Self::Local(local) => Ok(local.find_stream(&call)),
-        }
+    fn find_stream(&self, call: FindStream) -> BoxFuture<'_, Result<Option<Stream>, Refusal>> {
+        Box::pin(async move {
+            let answer = self.post(FIND_STREAM_PATH, &call, FIND_TIMEOUT).await?;
+            serde_json::from_slice(&answer).map_err(|error| unavailable(&error))
+        })
     }
 }
 
@@ -121,13 +96,6 @@ impl RemoteControl {
                 .unwrap_or_else(|_| unavailable(&format!("the catalog service answers {status}")))),
         }
     }
-}
-
-/// Does a change here to its end, also if the client who asked for it goes away.
-async fn to_its_end(
-    change: impl Future<Output = Result<(), Refusal>> + Send + 'static,
-) -> Result<(), Refusal> {
-    tokio::spawn(change).await.unwrap_or_else(|error| Err(unavailable(&error)))
 }
 
 fn unavailable(reason: &impl std::fmt::Display) -> Refusal {

@@ -12,7 +12,7 @@ use super::{CatalogCopy, ControlPlane};
 #[derive(Debug)]
 pub struct Catalog {
     copy: CatalogCopy,
-    control: ControlPlane,
+    control: Box<dyn ControlPlane>,
 }
 
 /// Why there is no stream to give.
@@ -27,8 +27,8 @@ pub enum Unknown {
 impl Catalog {
     /// A catalog that asks `control` for what `copy` does not know.
     #[must_use]
-    pub fn new(copy: CatalogCopy, control: ControlPlane) -> Self {
-        Self { copy, control }
+    pub fn new(copy: CatalogCopy, control: impl ControlPlane + 'static) -> Self {
+        Self { copy, control: Box::new(control) }
     }
 
     /// The copy.

@@ -8,7 +8,7 @@ use super::Answer;
 use super::shard_view::children_of;
 use crate::gateway::Endpoint;
 use crate::gateway::token::{InvalidIterator, IteratorPosition, ShardIterator};
-use crate::shard::protocol::{Read, ReadOutcome};
+use crate::protocol::{Read, ReadOutcome};
 
 /// The most records of a call, and as many as there are in one where nobody says (AWS API reference, GetRecords).
 const MAX_RECORDS: u32 = 10_000;

@@ -7,7 +7,7 @@ use kinesis_wire::{Error, ErrorCode, response};
 use super::Answer;
 use crate::gateway::Endpoint;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
-use crate::shard::protocol::{Locate, Position};
+use crate::protocol::{Locate, Position};
 
 /// How far ahead a client's clock may be (Flink sends its own time).
 const AHEAD_MS: u64 = 1_000;

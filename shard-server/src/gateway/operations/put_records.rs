@@ -9,8 +9,8 @@ use kinesis_wire::{Error, request};
 
 use super::Answer;
 use crate::gateway::Endpoint;
+use crate::protocol::{Append, Refusal, Run, RunOutcome};
 use crate::record::{Record, RecordBlockBuilder};
-use crate::shard::protocol::{Append, Refusal, Run, RunOutcome};
 
 pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Answer, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
@@ -173,7 +173,7 @@ fn stored(
 mod tests {
     use super::*;
     use crate::gateway::testing::stream;
-    use crate::shard::protocol::Appended;
+    use crate::protocol::Appended;
     use bytes::Bytes;
     use catalog::{Log, plan};
 

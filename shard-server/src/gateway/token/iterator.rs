@@ -4,7 +4,7 @@ use catalog::ShardId;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{Purpose, TokenKeys};
-use crate::shard::protocol::Position;
+use crate::protocol::Position;
 
 /// How long an iterator may be used after it was made (AWS API reference, GetRecords).
 pub const LIFETIME_MS: u64 = 300_000;

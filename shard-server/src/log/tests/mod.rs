@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::protocol::ReadRun;
 use crate::record::{Record, RecordBlock, RecordBlockBuilder};
-use crate::shard::protocol::ReadRun;
 
 const REPLICA: Uuid = Uuid::from_u128(0x51ab);
 const ALL: Limits = Limits { max_records: 1_000_000, max_bytes: 100 << 20 };

@@ -8,7 +8,7 @@ use catalog::ShardId;
 use super::Inner;
 use super::state::{Serving, State};
 use crate::log;
-use crate::shard::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
+use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 
 /// What one read gives at most, whatever it asks for: so much an answer can carry.
 const MAX_READ_RECORDS: u32 = 10_000;

@@ -138,8 +138,8 @@ mod tests {
 
     use super::*;
     use crate::log::device::Device;
+    use crate::protocol::Refusal;
     use crate::shard::Group;
-    use crate::shard::protocol::Refusal;
     use crate::shard::tests::{append, bootstrap, config, data, read_all, run};
 
     /// A disk on which nothing can be written any more.

@@ -12,9 +12,9 @@ use catalog::member::{Bootstrap, MemberPhase, MemberStatus};
 use tokio::sync::watch;
 
 use super::Metrics;
-use super::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 use super::volume::{self, Lock};
 use crate::log::Clock;
+use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 use state::State;
 
 /// How often it looks whether the volume is free.

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use super::super::body::Pieces;
 use super::super::client::{Client, HoldBudget};
-use super::super::protocol::{Appended, Refusal, RunOutcome};
 use super::super::wire;
 use super::*;
+use crate::protocol::{Appended, Refusal, RunOutcome};
 
 /// What a member does with one request, after it read it.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use catalog::member::MemberPhase;
 use futures::FutureExt;
 
-use super::super::protocol::{Locate, Refusal};
 use super::*;
+use crate::protocol::{Locate, Refusal};
 
 #[tokio::test]
 async fn group_lives_from_bootstrap_over_restarts() {

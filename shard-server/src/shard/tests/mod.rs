@@ -6,8 +6,8 @@ mod group;
 use catalog::member::{Bootstrap, OpenShard};
 use catalog::{HashKeyRange, ShardId};
 
-use super::protocol::{Append, Position, Read, ReadOutcome, Run};
 use super::*;
+use crate::protocol::{Append, Position, Read, ReadOutcome, Run};
 use crate::record::{Record, RecordBlockBuilder};
 
 pub(crate) const UID: &str = "uid-1";
