@@ -22,6 +22,8 @@ impl Namespace {
         let kubectl = Kubectl::in_namespace(name);
         kubectl.run(&["create", "namespace", name])?;
         kubectl.run(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"])?;
+        // What every namespace gets by itself is there from the start for whoever compares.
+        kubectl.run(&["wait", "configmap/kube-root-ca.crt", "--for=create", "--timeout=60s"])?;
         Ok(Self { name: name.into(), kubectl })
     }
 }
