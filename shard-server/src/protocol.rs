@@ -142,3 +142,20 @@ pub enum Refusal {
     #[error("the request cannot be done: {0}")]
     Invalid(String),
 }
+
+impl Refusal {
+    /// The kind, as metrics label it.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::UnknownShard { .. } => "unknown_shard",
+            Self::NotReady(_) => "not_ready",
+            Self::QueueFull => "queue_full",
+            Self::StorageFull => "storage_full",
+            Self::LogStopped(_) => "log_stopped",
+            Self::Damaged(_) => "damaged",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+}

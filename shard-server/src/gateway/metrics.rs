@@ -80,17 +80,7 @@ impl Metrics {
 
     /// A group did not do what was asked.
     pub fn refused(&self, refusal: &Refusal) {
-        let reason = match refusal {
-            Refusal::UnknownShard { .. } => "unknown_shard",
-            Refusal::NotReady(_) => "not_ready",
-            Refusal::QueueFull => "queue_full",
-            Refusal::StorageFull => "storage_full",
-            Refusal::LogStopped(_) => "log_stopped",
-            Refusal::Damaged(_) => "damaged",
-            Refusal::OutcomeUnknown(_) => "outcome_unknown",
-            Refusal::Invalid(_) => "invalid",
-        };
-        self.refusals.with_label_values(&[reason]).inc();
+        self.refusals.with_label_values(&[refusal.label()]).inc();
     }
 }
 

@@ -32,16 +32,6 @@ impl Metrics {
 
     /// The counter of one kind of refusal.
     pub(super) fn refusals(&self, refusal: &Refusal) -> IntCounter {
-        let reason = match refusal {
-            Refusal::UnknownShard { .. } => "unknown_shard",
-            Refusal::NotReady(_) => "not_ready",
-            Refusal::QueueFull => "queue_full",
-            Refusal::StorageFull => "storage_full",
-            Refusal::LogStopped(_) => "log_stopped",
-            Refusal::Damaged(_) => "damaged",
-            Refusal::OutcomeUnknown(_) => "outcome_unknown",
-            Refusal::Invalid(_) => "invalid",
-        };
-        self.refusals.with_label_values(&[reason])
+        self.refusals.with_label_values(&[refusal.label()])
     }
 }
