@@ -2,7 +2,7 @@
 export KINETES_CACHE ?= $(HOME)/.cache/kinetes
 export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
 
-.PHONY: help run test images crds
+.PHONY: help run test simulate bugs images crds
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -12,6 +12,12 @@ run: ## build, serve the stream of examples/orders.yaml on localhost:4567, put a
 
 test: ## run every test, those on a real Kubernetes included
 	@tests/run
+
+simulate: ## live through 10,000 worlds in which the log's disk and clocks fail (SEEDS=n, SEED=first)
+	@cargo run --quiet --locked --package simulation
+
+bugs: ## plant bugs in a copy of the log, one by one, and look whether the simulation finds them
+	@tests/simulation/bugs/run
 
 images: ## build the container images as archives, with no daemon
 	@images/build

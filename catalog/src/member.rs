@@ -1,7 +1,8 @@
 //! What the operator and a pod of a shard group say to each other.
 //!
-//! `GET /status` answers a [`MemberStatus`]; `POST /bootstrap` takes a [`Bootstrap`] and answers the
-//! [`MemberStatus`] that follows from it, or status 409 with the reason as text.
+//! `GET /status` answers a [`MemberStatus`]; `POST /bootstrap` takes a [`Bootstrap`], `POST /retention` a
+//! [`SetRetention`], `POST /accept-loss` an [`AcceptLoss`]; each answers the [`MemberStatus`] that follows from it, or
+//! status 409 with the reason as text.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,10 @@ pub const KINESIS_PORT: u16 = 4567;
 pub const STATUS_PATH: &str = "/status";
 /// Path of [`Bootstrap`].
 pub const BOOTSTRAP_PATH: &str = "/bootstrap";
+/// Path of [`SetRetention`].
+pub const RETENTION_PATH: &str = "/retention";
+/// Path of [`AcceptLoss`].
+pub const ACCEPT_LOSS_PATH: &str = "/accept-loss";
 
 /// What a pod says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +69,35 @@ pub struct LogStatus {
     pub name: String,
     /// Its durable size in bytes.
     pub durable_bytes: u64,
+    /// How long it keeps records; absent where damage hides it: then nothing expires until it is said again.
+    pub retention_period_hours: Option<u32>,
+    /// What a person should know of its storage; empty while all is well.
+    pub conditions: Vec<LogCondition>,
     /// Its shards, sorted by id.
     pub shards: Vec<ShardStatus>,
+}
+
+/// Something about a log's storage that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogCondition {
+    /// What it is. Each kind is there at most once.
+    pub kind: LogConditionKind,
+    /// What exactly.
+    pub message: String,
+    /// Of damage, the first place: `FILE:POSITION` in the log.
+    pub place: Option<String>,
+}
+
+/// What may be about a log's storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogConditionKind {
+    /// The volume is full: appends are refused until it has room, reads go on.
+    StorageFull,
+    /// A part of the log cannot be read; the rest is served.
+    StorageDamaged,
+    /// The clock stepped: nothing expires until it is right again.
+    TrimmingSuspended,
 }
 
 /// The state of one shard of a log.
@@ -92,6 +124,30 @@ pub struct Bootstrap {
     pub log: String,
     /// The shards to open in it.
     pub shards: Vec<OpenShard>,
+    /// How long it keeps records.
+    pub retention_period_hours: u32,
+}
+
+/// Changes how long a log keeps records. Saying it again changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetRetention {
+    /// The stream that the pod was started for.
+    pub stream_uid: String,
+    /// The name of its log.
+    pub log: String,
+    /// How long, from now on.
+    pub retention_period_hours: u32,
+}
+
+/// Accepts the loss of what is damaged in a log so far: readers pass over it from then on instead of being refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptLoss {
+    /// The stream that the pod was started for.
+    pub stream_uid: String,
+    /// The name of its log.
+    pub log: String,
 }
 
 /// A shard to open.

@@ -11,6 +11,8 @@ pub struct ShardId(u32);
 
 impl ShardId {
     const MAX_INDEX: u32 = i32::MAX as u32;
+    /// The shard with index 0.
+    pub const FIRST: Self = Self(0);
 
     /// The id of the shard with this index, or nothing above 2^31 - 1.
     #[must_use]

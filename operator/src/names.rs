@@ -13,6 +13,9 @@ pub const FIELD_MANAGER: &str = "kinetes-operator";
 pub const API_FIELD_MANAGER: &str = "kinetes-api";
 /// Keeps a deleted stream until its pods are gone, and its volumes where they go with it.
 pub const FINALIZER: &str = "kinetes.dev/stream";
+/// The annotation of a DataStream by which somebody gives up damaged records: `LOG:FILE:POSITION`, as the condition
+/// StorageDamaged names them.
+pub const ACCEPT_LOSS: &str = "kinetes.dev/accept-loss";
 /// The label that names a stream's object.
 pub const STREAM_LABEL: &str = "kinetes.dev/stream";
 /// The label that carries a stream's UID: by it everything of a stream is found, and nothing of a stream of the

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shard_server::{gateway, local, serve};
+use shard_server::{gateway, inspect, local, serve};
 use tracing_subscriber::EnvFilter;
 
 /// The data plane of Kinetes, Kinesis Data Streams for Kubernetes: stores records and serves the Kinesis API
@@ -21,6 +21,7 @@ enum Role {
     Serve(serve::Options),
     Gateway(gateway::Options),
     Local(local::Options),
+    Inspect(inspect::Options),
 }
 
 #[tokio::main]
@@ -32,6 +33,7 @@ async fn main() -> ExitCode {
         Role::Serve(options) => serve::run(options).await,
         Role::Gateway(options) => gateway::run(options).await,
         Role::Local(options) => local::run(options).await,
+        Role::Inspect(options) => inspect::run(&options, &mut std::io::stdout()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 use catalog::ShardId;
 use serde::{Deserialize, Serialize};
 
-use crate::record::RecordBlock;
+pub use record_log::value::{Appended, Position, ReadOutcome, ReadRun, Run};
 
 /// Appends to several shards of one log, durable together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,39 +16,8 @@ pub struct Append {
     pub runs: Vec<Run>,
 }
 
-/// The records of one shard, in the order in which they will be numbered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// The shard.
-    pub shard: ShardId,
-    /// At least one record.
-    pub block: RecordBlock,
-}
-
 /// What became of one run, in the order of the request's. `Ok` means durable.
 pub type RunOutcome = Result<Appended, Refusal>;
-
-/// Where a run's records are: their offsets follow each other from `first_offset`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Appended {
-    /// The offset of the first record, from 1.
-    pub first_offset: u64,
-    /// When the run arrived, in milliseconds since 1970; never less than an earlier run's in the same log.
-    pub arrival_ms: u64,
-}
-
-/// Where to begin to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Position {
-    /// The oldest record that is kept.
-    TrimHorizon,
-    /// Behind the newest durable record.
-    Latest,
-    /// The first record that arrived at this time (milliseconds since 1970) or later.
-    AtTimestamp(u64),
-    /// This offset; one below the oldest kept record's is the trim horizon.
-    Offset(u64),
-}
 
 /// Asks which offset a position is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,29 +49,6 @@ pub struct Read {
     pub max_bytes: u32,
     /// Records that arrived before this (milliseconds since 1970) have expired and are passed over.
     pub oldest_arrival_ms: u64,
-}
-
-/// What a read found: durable records alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadOutcome {
-    /// The records in order; runs may be cut at both ends.
-    pub runs: Vec<ReadRun>,
-    /// Where the next read goes on.
-    pub next_offset: u64,
-    /// How far the last record found (or, if none was, the reader) is behind the shard's newest, in milliseconds;
-    /// 0 at the tip.
-    pub millis_behind_latest: u64,
-}
-
-/// Records that follow each other and arrived together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadRun {
-    /// The offset of the first.
-    pub first_offset: u64,
-    /// When they arrived, in milliseconds since 1970.
-    pub arrival_ms: u64,
-    /// The records.
-    pub block: RecordBlock,
 }
 
 /// Why a group did not do it. Nothing was written, unless it is [`Refusal::OutcomeUnknown`].

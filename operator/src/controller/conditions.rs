@@ -16,6 +16,13 @@ pub const PODS_OUTDATED: &str = "PodsOutdated";
 /// There, and False, while volumes are smaller than the spec says.
 pub const STORAGE_RESIZED: &str = "StorageResized";
 
+/// There while a volume is full: appends are refused, reads go on.
+pub const STORAGE_FULL: &str = "StorageFull";
+/// There while a part of a log cannot be read; the rest is served.
+pub const STORAGE_DAMAGED: &str = "StorageDamaged";
+/// There while nothing expires, as a clock stepped.
+pub const TRIMMING_SUSPENDED: &str = "TrimmingSuspended";
+
 /// A condition before it is known since when it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {

@@ -8,7 +8,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client, Resource, ResourceExt};
 
-use super::conditions::{PODS_OUTDATED, STALLED, STORAGE_RESIZED, condition};
+use super::conditions::{
+    PODS_OUTDATED, STALLED, STORAGE_DAMAGED, STORAGE_FULL, STORAGE_RESIZED, TRIMMING_SUSPENDED, condition,
+};
 use crate::names::FIELD_MANAGER;
 
 /// The longest note that the API server takes, in bytes.
@@ -47,7 +49,15 @@ pub fn news(before: &DataStreamStatus, after: &DataStreamStatus) -> Vec<News> {
             _ => {}
         }
     }
-    for (type_, warning) in [(STALLED, true), (STORAGE_RESIZED, true), (PODS_OUTDATED, false)] {
+    let told = [
+        (STALLED, true),
+        (STORAGE_RESIZED, true),
+        (STORAGE_FULL, true),
+        (STORAGE_DAMAGED, true),
+        (TRIMMING_SUSPENDED, true),
+        (PODS_OUTDATED, false),
+    ];
+    for (type_, warning) in told {
         let reason = |status: &DataStreamStatus| {
             condition(&status.conditions, type_).map(|found| (found.reason.clone(), found.message.clone()))
         };

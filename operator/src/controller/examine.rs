@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use catalog::ShardState;
-use catalog::member::{Bootstrap, MemberPhase, MemberStatus, OpenShard};
+use catalog::member::{
+    AcceptLoss, Bootstrap, LogCondition, LogConditionKind, LogStatus, MemberPhase, MemberStatus, OpenShard,
+    SetRetention,
+};
 use catalog::resource::Shard;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::context::Context;
 use super::error::Error;
-use super::health::{Health, Sight, health, is_ready, is_running};
+use super::health::{Health, Sight, health, is_running};
 use super::{patch, storage};
 use crate::names::{Names, claim, pod as pod_name};
 use crate::objects::Group;
@@ -19,20 +22,32 @@ use crate::world::Observed;
 /// How many pods are asked, or shards written, at a time.
 const AT_A_TIME: usize = 8;
 
+/// What the logs of a stream should do.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// How long they keep records.
+    pub retention_hours: u32,
+    /// The damage that somebody gave up: `LOG:FILE:POSITION`, as the condition names it.
+    pub accepted_loss: Option<&'a str>,
+}
+
 /// A group after it was looked at.
 pub struct Examined {
     /// The group, its shards as they are now.
     pub group: Group,
     /// How it is.
     pub health: Health,
+    /// What its pod says of its storage; nothing where it was not heard.
+    pub storage: Option<Vec<LogCondition>>,
     /// Whether its pod runs and is about to be told to begin, or about to say that it did: worth asking soon.
     pub soon: bool,
 }
 
-/// Looks at every group. Pods that serve as they should are not asked.
+/// Looks at every group, asks its pod, and tells it what is due.
 pub async fn examine(
     context: &Context,
     names: &Names,
+    wish: Wish<'_>,
     groups: Vec<Group>,
     observed: &Observed,
 ) -> Result<Vec<Examined>, Error> {
@@ -40,8 +55,8 @@ pub async fn examine(
     stream::iter(groups)
         .map(|group| async {
             let pod = observed.pods.get(&pod_name(&group.name)).map(|pod| &**pod);
-            let asked = match pod.filter(|pod| is_running(pod) && !(is_ready(pod) && group.is_open())) {
-                Some(pod) => ask(context, names, &group, pod).await?,
+            let asked = match pod.filter(|pod| is_running(pod)) {
+                Some(pod) => ask(context, names, wish, &group, pod).await?,
                 None => None,
             };
             let group =
@@ -55,7 +70,9 @@ pub async fn examine(
             };
             let health = health(&group, sight);
             let soon = asked.is_some() && !group.is_open();
-            Ok(Examined { group, health, soon })
+            let storage =
+                asked.as_ref().and_then(|said| Some(log_of(said.as_ref().ok()?, &group)?.conditions.clone()));
+            Ok(Examined { group, health, storage, soon })
         })
         .buffered(AT_A_TIME)
         .try_collect()
@@ -64,17 +81,23 @@ pub async fn examine(
 
 type Answer = Result<MemberStatus, String>;
 
-/// Asks a pod how it is, and tells it to begin if that is due.
-async fn ask(context: &Context, names: &Names, group: &Group, pod: &Pod) -> Result<Option<Answer>, Error> {
+/// Asks a pod how it is, and tells it to begin, or what has changed for it, if that is due.
+async fn ask(
+    context: &Context,
+    names: &Names,
+    wish: Wish<'_>,
+    group: &Group,
+    pod: &Pod,
+) -> Result<Option<Answer>, Error> {
     let Some(ip) = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()) else { return Ok(None) };
     let answer = from_the_right_pod(context.members.status(ip).await, names, group);
     let due = matches!(&answer, Ok(member) if member.phase == MemberPhase::AwaitingBootstrap)
         && !group.was_opened();
     if !due || was_opened_after_all(context, names, group).await? {
-        return Ok(Some(answer));
+        return Ok(Some(tell(context, names, wish, group, ip, answer).await));
     }
     tracing::info!(stream = names.stream, group = group.name, "begins on an empty volume");
-    let answer = context.members.bootstrap(ip, &bootstrap(names, group)).await;
+    let answer = context.members.bootstrap(ip, &bootstrap(names, group, wish.retention_hours)).await;
     let answer = from_the_right_pod(answer, names, group);
     if let Err(error) = &answer {
         tracing::warn!(stream = names.stream, group = group.name, error, "did not begin; asked again");
@@ -89,7 +112,7 @@ async fn was_opened_after_all(context: &Context, names: &Names, group: &Group) -
     Ok(shards.iter().any(|shard| shard.spec.log == group.log && shard.state() != ShardState::Pending))
 }
 
-fn bootstrap(names: &Names, group: &Group) -> Bootstrap {
+fn bootstrap(names: &Names, group: &Group, retention_period_hours: u32) -> Bootstrap {
     Bootstrap {
         stream_uid: names.uid.clone(),
         group: group.name.clone(),
@@ -104,7 +127,73 @@ fn bootstrap(names: &Names, group: &Group) -> Bootstrap {
                 create_seconds: shard.create_seconds,
             })
             .collect(),
+        retention_period_hours,
     }
+}
+
+/// Tells a pod that serves what it should do and does not; what it answers then. Refusals are no news: the next look
+/// tells it again.
+async fn tell(
+    context: &Context,
+    names: &Names,
+    wish: Wish<'_>,
+    group: &Group,
+    ip: &str,
+    answer: Answer,
+) -> Answer {
+    let Ok(member) = &answer else { return answer };
+    let Some(log) = log_of(member, group).filter(|_| member.phase == MemberPhase::Serving) else {
+        return answer;
+    };
+    let told = match due(log, wish) {
+        None => return answer,
+        Some(Due::Retention) => {
+            let (stream_uid, log) = (names.uid.clone(), group.log.clone());
+            let call = SetRetention { stream_uid, log, retention_period_hours: wish.retention_hours };
+            context.members.set_retention(ip, &call).await
+        }
+        Some(Due::AcceptLoss) => {
+            tracing::warn!(
+                stream = names.stream,
+                group = group.name,
+                "the loss of damaged records is accepted"
+            );
+            let call = AcceptLoss { stream_uid: names.uid.clone(), log: group.log.clone() };
+            context.members.accept_loss(ip, &call).await
+        }
+    };
+    from_the_right_pod(told, names, group).or_else(|error| {
+        tracing::warn!(
+            stream = names.stream,
+            group = group.name,
+            error,
+            "it was told and did not do it; told again"
+        );
+        answer
+    })
+}
+
+fn log_of<'m>(member: &'m MemberStatus, group: &Group) -> Option<&'m LogStatus> {
+    member.logs.iter().find(|log| log.name == group.log)
+}
+
+/// What a log is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Retention,
+    AcceptLoss,
+}
+
+/// What a log is to be told next. Pure.
+fn due(log: &LogStatus, wish: Wish<'_>) -> Option<Due> {
+    if log.retention_period_hours != Some(wish.retention_hours) {
+        return Some(Due::Retention);
+    }
+    let damage =
+        log.conditions.iter().find(|condition| condition.kind == LogConditionKind::StorageDamaged)?;
+    let accepted = wish.accepted_loss?;
+    let named = damage.place.as_ref().is_some_and(|place| accepted == format!("{}:{place}", log.name));
+    named.then_some(Due::AcceptLoss)
 }
 
 /// Writes down which shards take records, as the log itself says.
@@ -146,5 +235,47 @@ fn from_the_right_pod(
         Ok(member)
     } else {
         Err(format!("a pod of stream {} answered, group {}", member.stream_uid, member.group))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(hours: Option<u32>, place: Option<&str>) -> LogStatus {
+        let damage = place.map(|place| LogCondition {
+            kind: LogConditionKind::StorageDamaged,
+            message: "damaged".into(),
+            place: Some(place.into()),
+        });
+        LogStatus {
+            name: "g0".into(),
+            durable_bytes: 0,
+            retention_period_hours: hours,
+            conditions: damage.into_iter().collect(),
+            shards: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn log_is_told_its_retention_where_it_has_another_or_has_forgotten_it() {
+        let wish = Wish { retention_hours: 24, accepted_loss: None };
+        assert_eq!(due(&log(Some(24), None), wish), None);
+        assert_eq!(due(&log(Some(48), None), wish), Some(Due::Retention));
+        assert_eq!(due(&log(None, None), wish), Some(Due::Retention));
+    }
+
+    #[test]
+    fn loss_is_accepted_only_where_the_annotation_names_this_very_damage() {
+        let damaged = log(Some(24), Some("segment-000000000002:8192"));
+        let accepting = |accepted| due(&damaged, Wish { retention_hours: 24, accepted_loss: accepted });
+        assert_eq!(accepting(Some("g0:segment-000000000002:8192")), Some(Due::AcceptLoss));
+        for other in
+            [None, Some("true"), Some("g1:segment-000000000002:8192"), Some("g0:segment-000000000002:4096")]
+        {
+            assert_eq!(accepting(other), None, "{other:?}");
+        }
+        let sound = log(Some(24), None);
+        assert_eq!(due(&sound, Wish { retention_hours: 24, accepted_loss: Some("g0:") }), None);
     }
 }

@@ -65,7 +65,8 @@ pub fn health(group: &Group, sight: Sight) -> Health {
         Some(Ok(member)) if member.phase == MemberPhase::AwaitingBootstrap && group.was_opened() => {
             return Health::VolumeLost(volume_lost(group));
         }
-        None if group.is_open() && is_ready(pod) => return Health::Serving,
+        // One answer that does not come is no news of a pod that its kubelet finds ready.
+        None | Some(Err(_)) if group.is_open() && is_ready(pod) => return Health::Serving,
         _ => {}
     }
     let trouble = unscheduled(group, pod, sight)

@@ -24,6 +24,7 @@ mod patch;
 mod reconcile;
 mod report;
 mod run;
+mod said;
 mod status;
 mod storage;
 

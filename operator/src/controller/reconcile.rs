@@ -13,18 +13,21 @@ use kube::runtime::controller::Action;
 use super::apply::apply;
 use super::context::Context;
 use super::error::Error;
-use super::examine::{Examined, examine};
+use super::examine::{Examined, Wish, examine};
 use super::health::{Health, Trouble};
 use super::name::{is_ours, owns_name};
 use super::report::report;
+use super::said::Said;
 use super::status::{Finding, Live};
 use super::{delete, patch, storage};
-use crate::names::{FINALIZER, Names, pod as pod_name};
+use crate::names::{ACCEPT_LOSS, FINALIZER, Names, pod as pod_name};
 use crate::objects::{self, Group};
 use crate::world::Observed;
 
 /// How soon a pod that is about to begin is asked again.
 const SOON: Duration = Duration::from_millis(300);
+/// How often pods are asked at least: so late a full or damaged volume is told of.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How many shards are written at a time.
 const AT_A_TIME: usize = 8;
 
@@ -72,14 +75,20 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
     create_shards(context, &stream, &names, &groups, &observed).await?;
     apply_objects(context, &stream, &names, &resolved, &groups, &observed).await?;
     let storage = storage::grow(context, &stream, &names, &resolved, &observed).await?;
-    let examined = examine(context, &names, groups, &observed).await?;
+    let wish = Wish {
+        retention_hours: resolved.retention_period_hours.cast_unsigned(),
+        accepted_loss: stream.annotations().get(ACCEPT_LOSS).map(String::as_str),
+    };
+    let examined = examine(context, &names, wish, groups, &observed).await?;
 
     let soon = examined.iter().any(|examined| examined.soon);
     let outdated_pods = outdated_pods(&examined, &observed);
+    let logs =
+        examined.iter().map(|examined| Said::of(&examined.group, examined.storage.as_deref())).collect();
     let groups = examined.into_iter().map(|Examined { group, health, .. }| (group, health)).collect();
-    let finding = Finding::Live(Box::new(Live { resolved, groups, outdated_pods, storage }));
+    let finding = Finding::Live(Box::new(Live { resolved, groups, outdated_pods, storage, logs }));
     report(context, &stream, &finding).await?;
-    Ok(Action::requeue(if soon { SOON } else { context.settings.requeue() }))
+    Ok(Action::requeue(if soon { SOON } else { context.settings.requeue().min(LOOK_EVERY) }))
 }
 
 /// Makes a new stream ours before anything is made for it: the finalizer, then a status that says so, under the
@@ -99,7 +108,13 @@ async fn claim(
             message: format!("waits for pod {} to be made", pod_name(&group.name)),
         };
         let groups = groups.iter().map(|group| (group.clone(), Health::Waiting(made(group)))).collect();
-        let live = Live { resolved: resolved.clone(), groups, outdated_pods: Vec::new(), storage: None };
+        let live = Live {
+            resolved: resolved.clone(),
+            groups,
+            outdated_pods: Vec::new(),
+            storage: None,
+            logs: Vec::new(),
+        };
         stream = report(context, &stream, &Finding::Live(Box::new(live))).await?;
     }
     Ok(stream)

@@ -6,9 +6,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{
-    Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_RESIZED, condition, is, settle,
+    Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_DAMAGED, STORAGE_FULL,
+    STORAGE_RESIZED, TRIMMING_SUSPENDED, condition, is, settle,
 };
 use super::health::{Health, Trouble};
+use super::said::{Said, storage_conditions};
 use crate::names::Names;
 use crate::objects::Group;
 use crate::settings::Settings;
@@ -46,6 +48,8 @@ pub struct Live {
     pub outdated_pods: Vec<String>,
     /// Why volumes are smaller than the spec says.
     pub storage: Option<Trouble>,
+    /// What the pods say of their logs' storage.
+    pub logs: Vec<Said>,
 }
 
 /// The status that follows from a finding.
@@ -82,7 +86,12 @@ pub fn status(
             );
             stalled("NameTaken", &message)
         }
-        Finding::Live(live) => live_conditions(live, map_changed && !is(&before.conditions, READY, true)),
+        Finding::Live(live) => {
+            let mut drafts = live_conditions(live, map_changed && !is(&before.conditions, READY, true));
+            let name = stream.metadata.name.as_deref().unwrap_or_default();
+            drafts.extend(storage_conditions(&live.logs, &before.conditions, name));
+            drafts
+        }
         Finding::Refused { message } => refused(&before.conditions, message),
         Finding::Deleting { message } => waiting("Deleting", message),
     };
@@ -173,7 +182,16 @@ fn live_conditions(live: &Live, publishing: bool) -> Vec<Draft> {
 
 /// The conditions that were there, and why the operator gets no further.
 fn refused(before: &[Condition], message: &str) -> Vec<Draft> {
-    let known = [READY, STALLED, SCALING_ACTIVE, PODS_OUTDATED, STORAGE_RESIZED];
+    let known = [
+        READY,
+        STALLED,
+        SCALING_ACTIVE,
+        PODS_OUTDATED,
+        STORAGE_RESIZED,
+        STORAGE_FULL,
+        STORAGE_DAMAGED,
+        TRIMMING_SUSPENDED,
+    ];
     let keep = |type_: &'static str| {
         let found = condition(before, type_)?;
         Some(Draft::new(type_, found.status == "True", &*found.reason, &*found.message))

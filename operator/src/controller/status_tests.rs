@@ -38,7 +38,13 @@ fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding
     let shards: Vec<_> =
         catalog::plan::create(4, 2, 1).into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
     let groups = crate::objects::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
-    Finding::Live(Box::new(Live { resolved, groups, outdated_pods: Vec::new(), storage: None }))
+    Finding::Live(Box::new(Live {
+        resolved,
+        groups,
+        outdated_pods: Vec::new(),
+        storage: None,
+        logs: Vec::new(),
+    }))
 }
 
 fn waits(reason: &str) -> Health {

@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use catalog::member::{BOOTSTRAP_PATH, Bootstrap, MemberStatus, STATUS_PATH};
+use catalog::member::{
+    ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, Bootstrap, MemberStatus, RETENTION_PATH, STATUS_PATH,
+    SetRetention,
+};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde::Serialize;
 
 /// How long a connection may take: a pod is near, or it is gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a status may take.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a bootstrap may take: it syncs a disk.
-const BOOTSTRAP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take to do what it is told: it syncs a disk.
+const TELL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer: a status lists up to 1,000 shards.
 const MOST_ANSWER_BYTES: usize = 1 << 20;
 
@@ -72,8 +76,28 @@ impl Members {
     /// # Errors
     /// If it refuses, or does not answer: then it may or may not have begun, and may be told again.
     pub async fn bootstrap(&self, ip: &str, bootstrap: &Bootstrap) -> Result<MemberStatus, Error> {
-        let body = serde_json::to_vec(bootstrap).unwrap_or_default().into();
-        self.call(ip, Method::POST, BOOTSTRAP_PATH, body, BOOTSTRAP_TIMEOUT).await
+        self.tell(ip, BOOTSTRAP_PATH, bootstrap).await
+    }
+
+    /// Tells the pod how long to keep records; gives its status after that.
+    ///
+    /// # Errors
+    /// If it refuses, or does not answer: it may be told again.
+    pub async fn set_retention(&self, ip: &str, call: &SetRetention) -> Result<MemberStatus, Error> {
+        self.tell(ip, RETENTION_PATH, call).await
+    }
+
+    /// Tells the pod that what is damaged is given up; gives its status after that.
+    ///
+    /// # Errors
+    /// If it refuses, or does not answer: it may be told again.
+    pub async fn accept_loss(&self, ip: &str, call: &AcceptLoss) -> Result<MemberStatus, Error> {
+        self.tell(ip, ACCEPT_LOSS_PATH, call).await
+    }
+
+    async fn tell(&self, ip: &str, path: &str, call: &impl Serialize) -> Result<MemberStatus, Error> {
+        let body = serde_json::to_vec(call).unwrap_or_default().into();
+        self.call(ip, Method::POST, path, body, TELL_TIMEOUT).await
     }
 
     async fn call(

@@ -12,8 +12,8 @@ use super::catalog::{Catalog, Unknown};
 use super::metrics::Metrics;
 use super::route::{Route, Routes};
 use super::token::TokenKeys;
+use crate::clock::Clock;
 use crate::protocol::Refusal;
-use crate::shard::Clock;
 
 /// The bytes of answers to GetRecords that are in memory at once.
 const ANSWER_BYTES: usize = 256 << 20;

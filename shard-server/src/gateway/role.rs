@@ -14,7 +14,7 @@ use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, ser
 use super::http::KinesisService;
 use super::{Endpoint, Held, Metrics, Options, Parts, Routes, keys, token::KeyFiles};
 use crate::admin::{self, Admin, Termination, listener};
-use crate::shard::system_clock;
+use crate::clock::system_clock;
 
 /// How long connections are still taken after the order to end, until everybody has heard that this gateway is
 /// not ready. With the 20 s in which requests finish it stays below the 25 s that a drain may take.

@@ -77,6 +77,11 @@ impl Routes {
         guard(&self.groups).insert(stream_uid.into(), group);
     }
 
+    /// The group of a stream that lives here.
+    pub fn group(&self, stream_uid: &str) -> Option<Group> {
+        guard(&self.groups).get(stream_uid).cloned()
+    }
+
     /// Takes a stream's group out of the routes.
     pub fn remove_group(&self, stream_uid: &str) -> Option<Group> {
         guard(&self.groups).remove(stream_uid)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
 use catalog::feed::CatalogEvent;
-use catalog::member::{Bootstrap, OpenShard};
+use catalog::member::{Bootstrap, MemberPhase, OpenShard, SetRetention};
 use catalog::{Stream, StreamName};
 use tokio::sync::Mutex;
 
@@ -15,9 +15,10 @@ use super::catalog_file::{self, Entries};
 use super::data_dir::{DataDir, sync_dir};
 use super::entry::{Birth, Entry, object_of};
 use super::manifest::Manifest;
+use crate::clock::Clock;
 use crate::gateway::Routes;
 use crate::gateway::catalog::CatalogCopy;
-use crate::shard::{Clock, Group, GroupConfig, Metrics};
+use crate::shard::{Group, GroupConfig, Metrics, Resources};
 
 /// How many logs are opened at once when the process starts.
 const OPENING: usize = 16;
@@ -29,6 +30,7 @@ pub struct LocalCatalog {
     routes: Arc<Routes>,
     clock: Clock,
     metrics: Metrics,
+    resources: Resources,
     /// What is on disk. Held through every change, so that changes follow each other.
     entries: Mutex<Entries>,
 }
@@ -64,7 +66,8 @@ impl LocalCatalog {
             );
         }
         data_dir.sweep(|uid| entries.contains_key(uid))?;
-        let catalog = Self { data_dir, copy, routes, clock, metrics, entries: Mutex::default() };
+        let resources = Resources::new(metrics.log.clone());
+        let catalog = Self { data_dir, copy, routes, clock, metrics, resources, entries: Mutex::default() };
         let streams: Vec<_> = entries.values().map(|entry| entry.stream.clone()).collect();
         for chunk in streams.chunks(OPENING) {
             futures::future::try_join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await?;
@@ -97,12 +100,14 @@ impl LocalCatalog {
                     return Ok(());
                 }
                 tracing::info!(stream = %updated.stream.name, "updated by a manifest");
-                let event = CatalogEvent::Changed(updated.stream.clone());
+                let updated_stream = updated.stream.clone();
+                let event = CatalogEvent::Changed(updated_stream.clone());
                 let mut changed = entries.clone();
                 changed.insert(updated.stream.uid.clone(), updated);
+                let stream = updated_stream;
                 self.save(&mut entries, changed).await?;
                 self.copy.apply(event);
-                Ok(())
+                self.tell_retention(&stream).await
             }
         }
     }
@@ -182,12 +187,46 @@ impl LocalCatalog {
         Ok(())
     }
 
+    /// Tells a stream's log how long to keep records: the catalog says so, the log does it.
+    async fn tell_retention(&self, stream: &Stream) -> anyhow::Result<()> {
+        let Some(group) = self.routes.group(&stream.uid) else { return Ok(()) };
+        let hours = Some(stream.retention_period_hours);
+        if group.status().logs.iter().all(|log| log.retention_period_hours == hours) {
+            return Ok(());
+        }
+        let call = SetRetention {
+            stream_uid: stream.uid.clone(),
+            log: group_name(stream)?.into(),
+            retention_period_hours: stream.retention_period_hours,
+        };
+        let told = group.set_retention(call).await;
+        told.with_context(|| format!("keep the records of stream {} so long", stream.name)).map(drop)
+    }
+
     async fn open_stream(&self, stream: &Stream) -> anyhow::Result<()> {
         let dir = self.data_dir.stream_dir(&stream.uid).join(group_name(stream)?);
-        let group = Group::open(dir.clone(), self.config(stream)?).await;
-        let group = group.with_context(|| format!("open stream {} in {}", stream.name, dir.display()))?;
+        let group = Group::start(dir.clone(), self.config(stream)?);
+        let settled = group.settled().await;
         self.routes.add_group(&stream.uid, group);
-        Ok(())
+        match settled {
+            Ok(MemberPhase::AwaitingBootstrap) => {
+                bail!("stream {} has lost its log in {}", stream.name, dir.display())
+            }
+            Ok(_) => {
+                if let Err(error) = self.tell_retention(stream).await {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "records are kept as long as the log knew before"
+                    );
+                }
+                Ok(())
+            }
+            // The others are served; this one says what is wrong with it.
+            Err(error) if error.is_damage() => Ok(()),
+            Err(error) => {
+                Err(error).with_context(|| format!("open stream {} in {}", stream.name, dir.display()))
+            }
+        }
     }
 
     async fn save(&self, entries: &mut Entries, changed: Entries) -> anyhow::Result<()> {
@@ -204,7 +243,7 @@ impl LocalCatalog {
         Ok(GroupConfig {
             stream_uid: stream.uid.clone(),
             group: group_name(stream)?.into(),
-            clock: self.clock.clone(),
+            resources: self.resources.clone(),
             metrics: self.metrics.clone(),
         })
     }
@@ -232,6 +271,7 @@ fn bootstrap(stream: &Stream) -> anyhow::Result<Bootstrap> {
         group: name.into(),
         log: name.into(),
         shards: shards.collect(),
+        retention_period_hours: stream.retention_period_hours,
     })
 }
 

@@ -12,10 +12,11 @@ use super::catalog::check_distinct;
 use super::data_dir::DataDir;
 use super::{LocalCatalog, Options, manifest};
 use crate::admin::{self, Admin, Termination};
+use crate::clock::system_clock;
 use crate::gateway::catalog::{Catalog, CatalogCopy};
 use crate::gateway::token::TokenKeys;
 use crate::gateway::{self, Endpoint, Parts, Routes};
-use crate::shard::{self, system_clock};
+use crate::shard;
 
 /// Runs until the process is told to end.
 ///

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use tokio::net::TcpListener;
 
 use crate::admin::{self, Admin, Termination, listener};
-use crate::shard::{Group, GroupConfig, Metrics, system_clock};
+use crate::shard::{Group, GroupConfig, Metrics, Resources};
 use service::Service;
 
 /// How long the log may take to write what it took, once no more comes.
@@ -68,7 +68,8 @@ async fn serve(
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry)?;
     let Options { data_dir, stream_uid, group, .. } = options;
-    let group = Group::start(data_dir, GroupConfig { stream_uid, group, clock: system_clock(), metrics });
+    let resources = Resources::new(metrics.log.clone());
+    let group = Group::start(data_dir, GroupConfig { stream_uid, group, resources, metrics });
 
     // The admin port is the last to go: it shows how the rest ends.
     let (_end, admin_termination) = Termination::by_hand();

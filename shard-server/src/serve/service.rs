@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use catalog::member::{BOOTSTRAP_PATH, MemberStatus, STATUS_PATH};
+use catalog::member::{ACCEPT_LOSS_PATH, BOOTSTRAP_PATH, MemberStatus, RETENTION_PATH, STATUS_PATH};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::protocol::Refusal;
@@ -17,6 +18,8 @@ use crate::shard::wire::{self, Message};
 
 /// The largest bootstrap, as JSON.
 const MAX_BOOTSTRAP_BYTES: usize = 4 << 20;
+/// The largest other call of the operator, as JSON.
+const MAX_CALL_BYTES: usize = 64 << 10;
 /// The bytes of all request bodies that are in memory before they are answered.
 const MAX_BODIES_BYTES: usize = 128 << 20;
 /// How long a caller may take to send a body.
@@ -49,6 +52,12 @@ impl Service {
             (&Method::POST, wire::READ_PATH) => self.read(request).await,
             (&Method::POST, wire::LOCATE_PATH) => self.locate(request).await,
             (&Method::POST, BOOTSTRAP_PATH) => self.bootstrap(request).await,
+            (&Method::POST, RETENTION_PATH) => {
+                self.told(request, |group, call| async move { group.set_retention(call).await }).await
+            }
+            (&Method::POST, ACCEPT_LOSS_PATH) => {
+                self.told(request, |group, call| async move { group.accept_loss(call).await }).await
+            }
             _ => Err(text(StatusCode::NOT_FOUND, format!("{path} is not served by a shard group"))),
         };
         answer.unwrap_or_else(|refused| refused)
@@ -70,6 +79,20 @@ impl Service {
         let body = self.receive(request, wire::MAX_BODY_BYTES).await?;
         let locate = wire::decode_locate(body.bytes).map_err(invalid)?;
         Ok(message(wire::encode_located(&self.group.locate(locate).await)))
+    }
+
+    /// Something that the operator tells the group.
+    async fn told<C: DeserializeOwned, D: Future<Output = Result<MemberStatus, Refusal>>>(
+        &self,
+        request: Request<Incoming>,
+        tell: impl FnOnce(Group, C) -> D,
+    ) -> Result<Answer, Answer> {
+        let body = self.receive(request, MAX_CALL_BYTES).await?;
+        let call = serde_json::from_slice(&body.bytes).map_err(invalid)?;
+        match tell(self.group.clone(), call).await {
+            Ok(done) => Ok(status(&done)),
+            Err(refused) => Err(text(StatusCode::CONFLICT, refused.to_string())),
+        }
     }
 
     async fn bootstrap(&self, request: Request<Incoming>) -> Result<Answer, Answer> {

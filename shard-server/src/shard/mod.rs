@@ -17,6 +17,6 @@ pub(crate) mod tests;
 pub mod volume;
 pub(crate) mod wire;
 
-pub use crate::log::{Clock, system_clock};
+pub use crate::log::Resources;
 pub use group::{BootstrapRefused, Group, GroupConfig, OpenError};
 pub use metrics::Metrics;

@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use catalog::member::OpenShard;
+use record_log::Birth;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -86,9 +86,14 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
-    /// The log is damaged or cannot be read.
-    #[error(transparent)]
-    Log(#[from] log::Error),
+    /// Nothing of the log can be served, or it cannot be written.
+    #[error("the log in {}: {error}", directory.display())]
+    Log {
+        /// The log's directory.
+        directory: PathBuf,
+        /// What is wrong.
+        error: log::Error,
+    },
     /// The system refused; a restart may help.
     #[error("cannot {action} {}: {error}", path.display())]
     Io {
@@ -106,11 +111,11 @@ impl Error {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::DamagedIdentity { .. } | Self::Log(log::Error::Damaged { .. }) => true,
+            Self::DamagedIdentity { .. } | Self::Log { error: log::Error::Damaged(_), .. } => true,
             Self::Foreign { .. }
             | Self::UnknownContent { .. }
             | Self::Empty(_)
-            | Self::Log(log::Error::Io { .. })
+            | Self::Log { error: log::Error::Io { .. } | log::Error::Foreign { .. }, .. }
             | Self::Io { .. } => false,
         }
     }
@@ -127,9 +132,10 @@ impl Lock {
     /// of this one, has it.
     pub fn try_take(directory: &Path) -> Result<Option<Self>, Error> {
         match fs::create_dir(directory) {
-            Ok(()) => log::sync_directory(
-                directory.parent().filter(|path| path.is_dir()).unwrap_or(Path::new(".")),
-            )?,
+            Ok(()) => {
+                let parent = directory.parent().filter(|path| path.is_dir()).unwrap_or(Path::new("."));
+                sync_directory(parent)?;
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed("create", directory)(error)),
         }
@@ -224,12 +230,7 @@ fn check_log_name(name: &str) -> Result<(), String> {
 
 /// Begins a group in an empty directory: its log with these shards, and its identity. A crash on the way leaves it
 /// empty.
-pub fn bootstrap(
-    directory: &Path,
-    identity: &Identity,
-    shards: &[OpenShard],
-    arrival_ms: u64,
-) -> Result<(), Error> {
+pub fn bootstrap(directory: &Path, identity: &Identity, birth: &Birth) -> Result<(), Error> {
     let draft = directory.join(BOOTSTRAP);
     match fs::remove_dir_all(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &draft)(error)),
@@ -237,18 +238,24 @@ pub fn bootstrap(
     }
     let logs = draft.join(LOGS);
     fs::create_dir_all(&logs).map_err(failed("create", &logs))?;
-    log::create(&logs.join(&identity.log), identity.replica(), shards, arrival_ms)?;
-    log::sync_directory(&logs)?;
+    let log = logs.join(&identity.log);
+    log::create(&log, birth).map_err(|error| Error::Log { directory: log, error })?;
+    sync_directory(&logs)?;
 
     let path = draft.join(IDENTITY);
     let bytes = serde_json::to_vec_pretty(identity).expect("an identity is plain data");
     fs::write(&path, bytes).and_then(|()| File::open(&path)?.sync_all()).map_err(failed("write", &path))?;
-    log::sync_directory(&draft)?;
+    sync_directory(&draft)?;
 
     let group = directory.join(GROUP);
     fs::rename(&draft, &group).map_err(failed("rename", &draft))?;
-    log::sync_directory(directory)?;
+    sync_directory(directory)?;
     Ok(())
+}
+
+/// Makes the entries of a directory durable: files created in it, renamed or removed.
+fn sync_directory(directory: &Path) -> Result<(), Error> {
+    File::open(directory).and_then(|opened| opened.sync_all()).map_err(failed("sync", directory))
 }
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
@@ -263,18 +270,29 @@ mod tests {
         Identity::new(stream_uid.into(), "g0".into(), "g0".into(), Uuid::from_u128(1)).unwrap()
     }
 
+    fn birth() -> Birth {
+        let incarnation = Uuid::from_u128(1);
+        Birth {
+            log_id: Uuid::from_u128(2),
+            incarnation,
+            shards: Vec::new(),
+            retention_hours: 24,
+            created_ms: 1,
+        }
+    }
+
     #[test]
     fn bootstrapped_directory_knows_whose_it_is() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(identify(directory.path(), "uid", "g0").unwrap(), None);
-        bootstrap(directory.path(), &identity("uid"), &[], 1).unwrap();
+        bootstrap(directory.path(), &identity("uid"), &birth()).unwrap();
         assert_eq!(identify(directory.path(), "uid", "g0").unwrap(), Some(identity("uid")));
     }
 
     #[test]
     fn foreign_directory_is_refused_with_both_identities() {
         let directory = tempfile::tempdir().unwrap();
-        bootstrap(directory.path(), &identity("theirs"), &[], 1).unwrap();
+        bootstrap(directory.path(), &identity("theirs"), &birth()).unwrap();
         let error = identify(directory.path(), "ours", "g0").unwrap_err();
         assert!(!error.is_damage());
         let text = error.to_string();
@@ -287,7 +305,7 @@ mod tests {
         fs::create_dir(directory.path().join(LOST_AND_FOUND)).unwrap();
         fs::create_dir_all(directory.path().join(BOOTSTRAP).join(LOGS).join("g0")).unwrap();
         assert_eq!(identify(directory.path(), "uid", "g0").unwrap(), None);
-        bootstrap(directory.path(), &identity("uid"), &[], 1).unwrap();
+        bootstrap(directory.path(), &identity("uid"), &birth()).unwrap();
         assert!(identify(directory.path(), "uid", "g0").unwrap().is_some());
         assert!(!directory.path().join(BOOTSTRAP).exists());
     }
@@ -303,7 +321,7 @@ mod tests {
     #[test]
     fn missing_or_empty_identity_is_damage() {
         let directory = tempfile::tempdir().unwrap();
-        bootstrap(directory.path(), &identity("uid"), &[], 1).unwrap();
+        bootstrap(directory.path(), &identity("uid"), &birth()).unwrap();
         let path = directory.path().join(GROUP).join(IDENTITY);
         fs::write(&path, "").unwrap();
         assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_damage());

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Append, Locate, Read, ReadOutcome, ReadRun, Refusal, Run, RunOutcome};
-use crate::record::RecordBlock;
+use record_log::record::RecordBlock;
 
 /// Path of an append.
 pub const APPEND_PATH: &str = "/v1/append";
@@ -256,8 +256,8 @@ pub fn decode_located(body: Bytes) -> Result<Result<u64, Refusal>, InvalidMessag
 mod tests {
     use super::*;
     use crate::protocol::{Appended, Position};
-    use crate::record::{Record, RecordBlockBuilder};
     use proptest::prelude::*;
+    use record_log::record::{Record, RecordBlockBuilder};
 
     fn shard() -> impl Strategy<Value = ShardId> {
         (0u32..=i32::MAX as u32).prop_map(|index| ShardId::new(index).unwrap())

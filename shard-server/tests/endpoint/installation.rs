@@ -143,6 +143,7 @@ impl Pod {
             group: log.into(),
             log: log.into(),
             shards: shards.collect(),
+            retention_period_hours: stream.retention_period_hours,
         };
         let body = serde_json::to_vec(&bootstrap).unwrap();
         let begun = async {

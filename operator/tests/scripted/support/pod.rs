@@ -72,7 +72,13 @@ impl FakePod {
                 bootstrap.shards.iter().map(|shard| ShardStatus { id: shard.id, next_offset: 1 }).collect();
             let mut status = self.status.lock().unwrap();
             status.phase = MemberPhase::Serving;
-            status.logs = vec![LogStatus { name: bootstrap.log.clone(), durable_bytes: 0, shards }];
+            status.logs = vec![LogStatus {
+                name: bootstrap.log.clone(),
+                durable_bytes: 0,
+                retention_period_hours: Some(bootstrap.retention_period_hours),
+                conditions: Vec::new(),
+                shards,
+            }];
             self.bootstraps.lock().unwrap().push(bootstrap);
         }
         let status = serde_json::to_vec(&*self.status.lock().unwrap()).unwrap();

@@ -10,7 +10,7 @@ use kinesis_wire::{Error, request};
 use super::Answer;
 use crate::gateway::Endpoint;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
-use crate::record::{Record, RecordBlockBuilder};
+use record_log::record::{Record, RecordBlockBuilder};
 
 pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Answer, Error> {
     let name = endpoint.required_name_of(&request.stream)?;

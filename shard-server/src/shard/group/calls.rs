@@ -9,6 +9,7 @@ use super::Inner;
 use super::state::{Serving, State};
 use crate::log;
 use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
+use record_log::value::Limits;
 
 /// What one read gives at most, whatever it asks for: so much an answer can carry.
 const MAX_READ_RECORDS: u32 = 10_000;
@@ -57,7 +58,7 @@ impl Inner {
         if read.max_records == 0 {
             return Err(Refusal::Invalid("a read of no records".into()));
         }
-        let limits = log::Limits {
+        let limits = Limits {
             max_records: read.max_records.min(MAX_READ_RECORDS),
             max_bytes: (read.max_bytes as usize).min(MAX_READ_BYTES),
         };
@@ -68,6 +69,19 @@ impl Inner {
         let serving = self.serving()?;
         self.check(&serving, &locate.stream_uid, &locate.log, locate.shard)?;
         serving.log.locate(locate.shard, locate.position).await
+    }
+
+    /// The log that a call of the operator means.
+    pub(super) fn serving_log(&self, stream_uid: &str, log: &str) -> Result<Arc<Serving>, Refusal> {
+        let serving = self.serving()?;
+        let identity = &serving.identity;
+        match identity.stream_uid == stream_uid && identity.log == log {
+            true => Ok(serving),
+            false => Err(Refusal::Invalid(format!(
+                "this is log {} of stream {}, not log {log} of stream {stream_uid}",
+                identity.log, identity.stream_uid
+            ))),
+        }
     }
 
     fn serving(&self) -> Result<Arc<Serving>, Refusal> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use catalog::member::Bootstrap;
+use record_log::Birth;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -43,6 +44,7 @@ impl Inner {
                 bootstrap.group, bootstrap.stream_uid
             ));
         }
+        let retention_hours = bootstrap.retention_period_hours;
         let mut shards = bootstrap.shards;
         shards.sort_by_key(|shard| shard.id);
         if shards.is_empty() || shards.windows(2).any(|pair| pair[0].id == pair[1].id) {
@@ -65,7 +67,14 @@ impl Inner {
         let lock = lock.ok_or_else(|| BootstrapRefused("the volume's lock is not held".into()))?;
         let inner = Arc::clone(self);
         let serving = on_thread(move || {
-            volume::bootstrap(&inner.directory, &identity, &shards, (inner.config.clock)())?;
+            let birth = Birth {
+                log_id: Uuid::new_v4(),
+                incarnation: identity.replica(),
+                shards,
+                retention_hours,
+                created_ms: inner.config.resources.now_ms(),
+            };
+            volume::bootstrap(&inner.directory, &identity, &birth)?;
             inner.open_log(identity, lock)
         })
         .await
@@ -76,9 +85,9 @@ impl Inner {
     }
 
     fn open_log(&self, identity: Identity, lock: Arc<Lock>) -> Result<Serving, volume::Error> {
-        let GroupConfig { clock, metrics, .. } = &self.config;
         let directory = identity.log_directory(&self.directory);
-        let log = Log::open(&directory, identity.replica(), Arc::clone(clock), metrics.log.clone(), lock)?;
+        let log = Log::open(&directory, identity.replica(), &self.config.resources, lock)
+            .map_err(|error| volume::Error::Log { directory, error })?;
         Ok(Serving { identity, log })
     }
 
@@ -86,6 +95,7 @@ impl Inner {
     fn serve(self: &Arc<Self>, serving: Serving) {
         let serving = Arc::new(serving);
         let mut condition = serving.log.condition();
+        serving.log.look_after();
         self.enter(State::Serving(serving));
         let inner = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -132,32 +142,13 @@ async fn on_thread<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use catalog::member::MemberPhase;
 
     use super::*;
-    use crate::log::device::Device;
+    use crate::log::tests::faulty_disk::{Faults, FaultyDisk, Switch};
     use crate::protocol::Refusal;
     use crate::shard::Group;
     use crate::shard::tests::{append, bootstrap, config, data, read_all, run};
-
-    /// A disk on which nothing can be written any more.
-    struct Broken;
-
-    impl Device for Broken {
-        fn put(&mut self, _: u64, _: &[u8]) -> io::Result<()> {
-            Err(io::Error::other("broken"))
-        }
-
-        fn sync(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn cut(&mut self, _: u64) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[tokio::test]
     async fn stopped_log_is_reported_and_read_on() {
@@ -165,25 +156,22 @@ mod tests {
         let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
         assert!(group.append(append(vec![run(0, &["a"])])).await[0].is_ok());
         let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
-        let log = Log::open_on(
-            &identity.log_directory(directory.path()),
-            identity.replica(),
-            config().clock,
-            config().metrics.log,
-            Arc::new(()),
-            |_| Box::new(Broken),
-        );
+        let switch = Switch::default();
+        let disk = FaultyDisk::new(&identity.log_directory(directory.path()), switch.clone());
+        let log = Log::open_on(Arc::new(disk), identity.replica(), &config().resources, Arc::new(()));
         group.inner.serve(Serving { identity, log: log.unwrap() });
+        assert!(group.append(append(vec![run(0, &["b"])])).await[0].is_ok());
+        switch.set(Faults { fail_write: true, ..Faults::default() });
 
         assert!(matches!(
-            group.append(append(vec![run(0, &["b"])])).await[0],
+            group.append(append(vec![run(0, &["c"])])).await[0],
             Err(Refusal::OutcomeUnknown(_))
         ));
         group.not_ready().wait_for(Option::is_some).await.unwrap();
         let status = group.status();
         assert_eq!(status.phase, MemberPhase::Stopped);
         assert!(status.reason.unwrap().contains("broken"));
-        assert!(matches!(group.append(append(vec![run(0, &["c"])])).await[0], Err(Refusal::LogStopped(_))));
-        assert_eq!(data(&group.read(read_all(0)).await.unwrap()), ["a"]);
+        assert!(matches!(group.append(append(vec![run(0, &["d"])])).await[0], Err(Refusal::LogStopped(_))));
+        assert_eq!(data(&group.read(read_all(0)).await.unwrap()), ["a", "b"]);
     }
 }

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use catalog::member::{Bootstrap, MemberPhase, MemberStatus};
+use catalog::member::{AcceptLoss, Bootstrap, MemberPhase, MemberStatus, SetRetention};
 use tokio::sync::watch;
 
 use super::Metrics;
 use super::volume::{self, Lock};
-use crate::log::Clock;
+use crate::log::Resources;
 use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 use state::State;
 
@@ -27,8 +27,8 @@ pub struct GroupConfig {
     pub stream_uid: String,
     /// Its name.
     pub group: String,
-    /// Where arrival times come from.
-    pub clock: Clock,
+    /// What its log shares with others of the process.
+    pub resources: Resources,
     /// Where it counts.
     pub metrics: Metrics,
 }
@@ -153,6 +153,27 @@ impl Group {
             group.inner.begin(bootstrap).await.map(|()| group.status())
         });
         done.await.unwrap_or_else(|error| Err(BootstrapRefused(error.to_string())))
+    }
+
+    /// Changes how long the log keeps records; returns when that is durable.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn set_retention(&self, call: SetRetention) -> Result<MemberStatus, Refusal> {
+        let serving = self.inner.serving_log(&call.stream_uid, &call.log)?;
+        serving.log.set_retention(call.retention_period_hours).await?;
+        Ok(self.status())
+    }
+
+    /// Gives up what is damaged in the log so far; returns when that is durable.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn accept_loss(&self, call: AcceptLoss) -> Result<MemberStatus, Refusal> {
+        let serving = self.inner.serving_log(&call.stream_uid, &call.log)?;
+        tracing::warn!(log = call.log, damage = ?serving.log.status().damage, "the loss of what is damaged is accepted");
+        serving.log.accept_loss().await?;
+        Ok(self.status())
     }
 
     /// What the group is doing.

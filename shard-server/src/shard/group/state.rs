@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use catalog::member::{LogStatus, MemberPhase};
 
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::shard::volume::{self, Identity};
 
 /// What the group is doing.
@@ -29,10 +29,13 @@ pub struct Serving {
 
 impl Serving {
     pub fn status(&self) -> LogStatus {
+        let status = self.log.status();
         LogStatus {
             name: self.identity.log.clone(),
-            durable_bytes: self.log.durable_bytes(),
-            shards: self.log.shards(),
+            durable_bytes: status.durable_bytes,
+            retention_period_hours: status.retention_hours,
+            conditions: log::conditions_of(&status),
+            shards: log::shards_of(&status),
         }
     }
 }

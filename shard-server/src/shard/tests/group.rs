@@ -87,13 +87,14 @@ async fn foreign_volume_is_refused_and_left_alone() {
 async fn damaged_log_is_reported_and_every_call_answers_so() {
     let directory = tempfile::tempdir().unwrap();
     Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
-    let file = directory.path().join("group/logs/g0/records.log");
-    fs::write(&file, "").unwrap();
+    let log = directory.path().join("group/logs/g0");
+    fs::write(log.join("slots"), "").unwrap();
     let group = Group::start(directory.path().into(), config());
     assert!(group.settled().await.unwrap_err().is_damage());
     let status = group.status();
     assert_eq!(status.phase, MemberPhase::Stopped);
-    assert!(status.reason.unwrap().contains(&file.display().to_string()));
+    let reason = status.reason.unwrap();
+    assert!(reason.contains(&log.display().to_string()) && reason.contains("slots"), "{reason}");
     assert!(matches!(group.append(append(vec![run(0, &["a"])])).await[0], Err(Refusal::Damaged(_))));
     assert!(matches!(group.read(read_all(0)).await, Err(Refusal::Damaged(_))));
     assert!(group.bootstrap(bootstrap(1)).await.is_err(), "a damaged log is never begun anew");

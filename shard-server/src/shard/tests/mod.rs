@@ -8,13 +8,14 @@ use catalog::{HashKeyRange, ShardId};
 
 use super::*;
 use crate::protocol::{Append, Position, Read, ReadOutcome, Run};
-use crate::record::{Record, RecordBlockBuilder};
+use record_log::record::{Record, RecordBlockBuilder};
 
 pub(crate) const UID: &str = "uid-1";
 
 pub(crate) fn config() -> GroupConfig {
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-    GroupConfig { stream_uid: UID.into(), group: "orders-g0".into(), clock: system_clock(), metrics }
+    let resources = Resources::new(metrics.log.clone());
+    GroupConfig { stream_uid: UID.into(), group: "orders-g0".into(), resources, metrics }
 }
 
 pub(crate) fn shard(index: u32) -> ShardId {
@@ -25,7 +26,13 @@ pub(crate) fn shard(index: u32) -> ShardId {
 pub(crate) fn bootstrap(count: u32) -> Bootstrap {
     let open = |(index, range)| OpenShard { id: shard(index), range, parents: Vec::new(), create_seconds: 1 };
     let shards = (0..).zip(HashKeyRange::uniform(count)).map(open).collect();
-    Bootstrap { stream_uid: UID.into(), group: "orders-g0".into(), log: "g0".into(), shards }
+    Bootstrap {
+        stream_uid: UID.into(),
+        group: "orders-g0".into(),
+        log: "g0".into(),
+        shards,
+        retention_period_hours: 24,
+    }
 }
 
 pub(crate) fn run(index: u32, records: &[&str]) -> Run {

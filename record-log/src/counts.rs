@@ -1,0 +1,70 @@
+//! What a log did, counted since it was opened.
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// How often each thing happened.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counts {
+            /// Every count with its name.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+counts! {
+    /// Batches of records.
+    batches,
+    /// Empty batches that confirmed the one before.
+    confirmations,
+    /// Segments begun.
+    segments_begun,
+    /// Segments begun in an expired one.
+    segments_recycled,
+    /// Segments begun smaller than wanted, as the disk had no more.
+    segments_small,
+    /// Segments closed with a footer.
+    footers_written,
+    /// Footers that could not be written; the segment is read from front to back instead.
+    footers_failed,
+    /// Times that the oldest records expired.
+    trims,
+    /// Segments that expired.
+    segments_trimmed,
+    /// Times that the disk had no room for a segment.
+    full,
+    /// Times that it had room again.
+    room_again,
+    /// Recovery: incomplete batches at the end that were cut off.
+    torn_tails,
+    /// Recovery: stretches that are no batch, with good ones behind them.
+    bad_heads,
+    /// Recovery: good heads with a damaged block, with good batches behind them.
+    bad_blocks,
+    /// Recovery: the newest segment's head was bad, so the log takes no appends.
+    bad_newest_head,
+    /// Recovery: the disk did not give the end of the newest segment, so the log takes no appends.
+    unreadable_end,
+    /// Recovery: segments that are not there between others.
+    missing_segments,
+    /// Recovery: the newest segment had no batch.
+    empty_segments,
+    /// Recovery: there was a spare.
+    spares_found,
+    /// Reads answered from the tail.
+    tail_reads,
+    /// Segments whose marks came from their footer.
+    footers_read,
+    /// Segments without a good footer that were read from front to back for their marks.
+    footers_rebuilt,
+    /// Reads of damage, refused.
+    damaged_reads,
+    /// Reads that passed over damage that was given up.
+    damage_passed,
+}

@@ -1,0 +1,78 @@
+//! What can go wrong with a log.
+
+use std::io;
+
+use catalog::ShardId;
+
+/// Bytes that are not what was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file} is damaged at byte {position}: {what}")]
+pub struct Damage {
+    /// The file's name in the log's directory.
+    pub file: String,
+    /// Where in it, in bytes.
+    pub position: u64,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// Why a log was not created or opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not even a part of it can be served: somebody has to look.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// It is another copy than it should be.
+    #[error("the log is copy {found}, and copy {expected} was expected")]
+    Foreign {
+        /// The incarnation that its slots have.
+        found: uuid::Uuid,
+        /// The one that was expected.
+        expected: uuid::Uuid,
+    },
+    /// The system refused; trying again may help.
+    #[error("cannot {action} {file}: {error}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file of the log.
+        file: String,
+        /// The system's answer.
+        error: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, file: &str) -> impl FnOnce(io::Error) -> Self {
+        let file = file.to_owned();
+        move |error| Self::Io { action, file, error }
+    }
+}
+
+/// Why something was not appended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The disk has no room for another segment. Nothing was written; trying again may help.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// The write failed, and the log has stopped. Whether this batch is durable is not known until it is opened again.
+    #[error("the log has stopped, and what became of this write is not known: {0}")]
+    Final(String),
+    /// The log had stopped before. Nothing was written.
+    #[error("the log has stopped: {0}")]
+    Stopped(String),
+}
+
+/// Why nothing was read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The disk would have to be waited for.
+    #[error("the disk has to be waited for")]
+    WouldBlock,
+    /// The shard is not in this log.
+    #[error("{0} is not in this log")]
+    UnknownShard(ShardId),
+    /// What was to be read next is damaged, or the disk does not give it.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+}

@@ -1,0 +1,167 @@
+//! The footer of a closed segment: the marks of its shards, so that a reader finds a record without looking at all of
+//! it. A segment without one is read from front to back instead: a footer saves time and is never the truth.
+//!
+//! ```text
+//! at the first block behind the last batch
+//!   marks of 24 bytes, shard by shard: first offset u64, arrival u64, position u64
+//!   shards of 16 bytes: index u32, number of its marks u32, CRC32C of its marks u32 (seeded with the nonce), 0 u32
+//! the last 40 bytes of the file
+//!   0  8  magic "KINEFOOT"
+//!   8  4  CRC32C, seeded with the nonce, of the bytes behind it and of the shards
+//!  12  4  number of shards
+//!  16  8  where the footer begins
+//!  24  8  where the segment was closed: the end of its last batch
+//!  32  8  the nonce
+//! ```
+
+use bytes::{Buf as _, BufMut as _};
+use catalog::ShardId;
+
+use super::{Invalid, block_ceil, seed_of};
+use crate::marks::{Mark, Marks, SegmentMarks};
+
+/// Bytes of the trailer.
+pub const TRAILER_BYTES: usize = 40;
+const MARK_BYTES: usize = 24;
+const SHARD_BYTES: usize = 16;
+const MAGIC: &[u8; 8] = b"KINEFOOT";
+const CRC_END: usize = 12;
+
+/// What the end of the file says of its footer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trailer {
+    shards: u32,
+    crc: u32,
+    start: u64,
+    /// Where the segment was closed.
+    pub end: u64,
+}
+
+/// Which shards have marks in a footer, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    shards: Vec<(ShardId, Part)>,
+}
+
+/// Where the marks of one shard are in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where they begin.
+    pub position: u64,
+    /// How many bytes they take.
+    pub bytes: usize,
+    crc: u32,
+}
+
+/// The bytes of the footer of a segment that was closed at `end`: whole blocks, to be written at the first block behind
+/// it.
+#[must_use]
+pub fn encode(nonce: u64, end: u64, marks: &SegmentMarks) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for (shard, marks) in &marks.shards {
+        let start = bytes.len();
+        for mark in marks.as_slice() {
+            bytes.put_u64_le(mark.first_offset);
+            bytes.put_u64_le(mark.arrival_ms);
+            bytes.put_u64_le(mark.position);
+        }
+        directory.put_u32_le(shard.index());
+        directory.put_u32_le(marks.as_slice().len() as u32);
+        directory.put_u32_le(crc32c::crc32c_append(seed_of(nonce), &bytes[start..]));
+        directory.put_u32_le(0);
+    }
+    let total = block_ceil((bytes.len() + directory.len() + TRAILER_BYTES) as u64) as usize;
+    // The directory lies right before the trailer, at the end of the last block.
+    bytes.resize(total - directory.len() - TRAILER_BYTES, 0);
+    bytes.extend_from_slice(&directory);
+    let trailer = bytes.len();
+    bytes.put_slice(MAGIC);
+    bytes.put_u32_le(0);
+    bytes.put_u32_le(marks.shards.len() as u32);
+    bytes.put_u64_le(block_ceil(end));
+    bytes.put_u64_le(end);
+    bytes.put_u64_le(nonce);
+    let crc = trailer_crc(nonce, &bytes[trailer + CRC_END..], &directory);
+    bytes[trailer + MAGIC.len()..trailer + CRC_END].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn trailer_crc(nonce: u64, rest: &[u8], directory: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(seed_of(nonce), rest), directory)
+}
+
+impl Trailer {
+    /// Reads the last [`TRAILER_BYTES`] of a file of this length.
+    ///
+    /// # Errors
+    /// If the segment has no footer. The checksum is checked with the directory.
+    pub fn decode(nonce: u64, bytes: &[u8], file_bytes: u64) -> Result<Self, Invalid> {
+        let invalid = Invalid("the segment has no footer");
+        if bytes.len() != TRAILER_BYTES || !bytes.starts_with(MAGIC) {
+            return Err(invalid);
+        }
+        let mut rest = &bytes[MAGIC.len()..];
+        let (crc, shards) = (rest.get_u32_le(), rest.get_u32_le());
+        let (start, end) = (rest.get_u64_le(), rest.get_u64_le());
+        let trailer = Self { shards, crc, start, end };
+        let fits = start.checked_add((trailer.directory_bytes() + TRAILER_BYTES) as u64);
+        let whole = fits.is_some_and(|end| end <= file_bytes) && start == block_ceil(end);
+        if rest.get_u64_le() == nonce && whole { Ok(trailer) } else { Err(invalid) }
+    }
+
+    /// How many bytes the directory has; it lies right before the trailer.
+    #[must_use]
+    pub fn directory_bytes(&self) -> usize {
+        self.shards as usize * SHARD_BYTES
+    }
+
+    /// Checks and reads the directory.
+    ///
+    /// # Errors
+    /// If the footer is damaged.
+    pub fn directory(&self, nonce: u64, bytes: &[u8]) -> Result<Directory, Invalid> {
+        let mut rest = Vec::with_capacity(TRAILER_BYTES - CRC_END);
+        rest.put_u32_le(self.shards);
+        rest.put_u64_le(self.start);
+        rest.put_u64_le(self.end);
+        rest.put_u64_le(nonce);
+        if trailer_crc(nonce, &rest, bytes) != self.crc {
+            return Err(Invalid("the checksum of a footer is wrong"));
+        }
+        let mut position = self.start;
+        let mut shards = Vec::with_capacity(self.shards as usize);
+        for mut shard in bytes.chunks_exact(SHARD_BYTES) {
+            let id = ShardId::new(shard.get_u32_le()).ok_or(Invalid("a footer names no shard"))?;
+            let bytes = shard.get_u32_le() as usize * MARK_BYTES;
+            shards.push((id, Part { position, bytes, crc: shard.get_u32_le() }));
+            position += bytes as u64;
+        }
+        Ok(Directory { shards })
+    }
+}
+
+impl Directory {
+    /// Where the marks of a shard are; nothing if it has no records in the segment.
+    #[must_use]
+    pub fn find(&self, shard: ShardId) -> Option<Part> {
+        self.shards.iter().find(|(id, _)| *id == shard).map(|(_, part)| *part)
+    }
+}
+
+impl Part {
+    /// Checks and reads the marks.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    pub fn decode(&self, nonce: u64, bytes: &[u8]) -> Result<Marks, Invalid> {
+        if crc32c::crc32c_append(seed_of(nonce), bytes) != self.crc {
+            return Err(Invalid("the checksum of a footer's marks is wrong"));
+        }
+        let marks = bytes.chunks_exact(MARK_BYTES).map(|mut mark| Mark {
+            first_offset: mark.get_u64_le(),
+            arrival_ms: mark.get_u64_le(),
+            position: mark.get_u64_le(),
+        });
+        Ok(Marks::of(marks.collect()))
+    }
+}

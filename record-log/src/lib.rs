@@ -1,0 +1,96 @@
+//! The log of a shard group: records of all its shards, interleaved in batches, in segments on disk. The log is the
+//! store, there is no second copy.
+//!
+//! A [`Log`] is the writing side, a plain struct driven by calls; a [`Reader`] is any number of handles that read what
+//! is durable. Neither has a thread, a queue or a runtime: the caller brings those, and the disk, the clock and the
+//! random numbers ([`Environment`]), so that a simulation drives the very same code.
+//!
+//! What holds here:
+//! - An append returns when its batch is durable; one write a batch, however many appends are in it.
+//! - A failed write or sync is final: the log stops and says so. Only a full disk is not, for space is taken before it
+//!   is written to.
+//! - Nothing stale passes for new: every checksum is seeded with a nonce that is drawn when a segment is begun.
+//! - A segment is written once, front to back. After a restart, or behind a torn tail, the next batch opens a new one,
+//!   whose head says where the one before ends.
+//! - What is damaged is named by file and position and never served; all the rest is.
+//! - Readers see durable records alone, none older than the retention, and check what they read.
+//! - Arrival times never go back, so a time is found by bisection. Offsets decide order.
+//!
+//! Not here: replication (the format carries its terms and slots), and anything of streams, volumes or the network.
+
+pub mod clock;
+mod counts;
+pub mod disk;
+mod error;
+mod format;
+pub mod inspect;
+mod log;
+mod lru;
+mod marks;
+mod open;
+mod reader;
+pub mod record;
+mod scan;
+mod segments;
+mod shared;
+mod state;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod trim;
+pub mod value;
+mod window;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use counts::Counts;
+pub use error::{Damage, Error, ReadError, WriteError};
+pub use log::Log;
+pub use open::{Birth, create, open};
+pub use reader::Reader;
+pub use shared::Status;
+pub use tail::TailBudget;
+
+use clock::Clock;
+use disk::Disk;
+
+/// What a log needs of its surroundings. Cloning shares it.
+#[derive(Clone)]
+pub struct Environment {
+    /// The log's directory.
+    pub disk: Arc<dyn Disk>,
+    /// Where arrival times come from, and when records expire.
+    pub clock: Arc<dyn Clock>,
+    /// Draws nonces.
+    pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// How much the newest records of this log and others may take in memory.
+    pub tail: TailBudget,
+    /// How large segments are.
+    pub sizes: Sizes,
+}
+
+/// The sizes of segments, in bytes. A batch that is larger gets a segment of its own size.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Of the first.
+    pub first_segment_bytes: u64,
+    /// Each next one is twice as large, up to this.
+    pub largest_segment_bytes: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { first_segment_bytes: 1 << 20, largest_segment_bytes: 64 << 20 }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Environment")
+            .field("disk", &self.disk)
+            .field("sizes", &self.sizes)
+            .finish_non_exhaustive()
+    }
+}

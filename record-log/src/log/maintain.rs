@@ -1,0 +1,138 @@
+//! What is due now and then: expired records go, and a full disk is asked again for room.
+
+use super::Log;
+use crate::error::WriteError;
+use crate::format::batch::{EntryHead, EntryKind};
+use crate::format::{SPARE, segment_name};
+use crate::segments::Missing;
+use crate::state::Place;
+use crate::trim::horizon_ms;
+use crate::value::Wait;
+
+/// At most so many segments go in one call.
+const MAX_SEGMENTS: u64 = 16;
+
+impl Log {
+    /// Expires what is older than the retention and frees its segments; asks a full disk again for room. Due every
+    /// second or so.
+    ///
+    /// # Errors
+    /// See [`WriteError`]. Records that expired stay so.
+    pub fn maintain(&mut self) -> Result<(), WriteError> {
+        self.check_running()?;
+        let clock = &self.environment.clock;
+        let now_ms = clock.wall_ms();
+        let suspended = self.gate.look(now_ms, clock.monotonic_ms());
+        let retention_hours = self.shared.published().state.retention_hours;
+        if let Some(hours) = retention_hours.filter(|_| suspended.is_none()) {
+            self.expire(horizon_ms(now_ms, hours))?;
+        }
+        self.tell_suspended(suspended);
+        if self.shared.published().full.is_some() {
+            self.ask_for_room()?;
+        }
+        Ok(())
+    }
+
+    fn tell_suspended(&self, suspended: Option<String>) {
+        let mut published = self.shared.publish();
+        if published.trimming_suspended != suspended {
+            match &suspended {
+                Some(why) => tracing::warn!(why, "trimming is suspended"),
+                None => tracing::info!("trimming goes on"),
+            }
+            published.trimming_suspended = suspended;
+        }
+    }
+
+    fn expire(&mut self, horizon_ms: u64) -> Result<(), WriteError> {
+        self.leave_expired_segment(horizon_ms)?;
+        let count = self.expired_segments(horizon_ms);
+        if count == 0 {
+            return Ok(());
+        }
+        match self.control(|_| EntryHead::control(EntryKind::Trim, horizon_ms, 0)) {
+            // With no room for the entry, room has to be made first: the head of the oldest kept segment says the rest.
+            Ok(()) | Err(WriteError::Full(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.shared.segments.count(|counts| counts.trims += 1);
+        for _ in 0..count {
+            self.remove_oldest()?;
+        }
+        Ok(())
+    }
+
+    /// How many of the oldest segments hold nothing but expired records. The newest is none of them.
+    fn expired_segments(&self, horizon_ms: u64) -> u64 {
+        let (oldest, newest) = {
+            let published = self.shared.published();
+            (published.oldest, published.newest.head.sequence)
+        };
+        let mut expired = 0;
+        for sequence in oldest + 1..=newest.min(oldest + MAX_SEGMENTS) {
+            match self.shared.segments.head(sequence, Wait::ForDisk) {
+                Ok(head) if head.state.last_arrival_ms < horizon_ms => expired = sequence - oldest,
+                Ok(_) => break,
+                // What cannot be judged goes with the next segment that can.
+                Err(Missing::Damaged(_) | Missing::NoFile | Missing::WouldBlock) => {}
+            }
+        }
+        expired
+    }
+
+    /// Goes on in a new segment where all of the newest one has expired.
+    fn leave_expired_segment(&mut self, horizon_ms: u64) -> Result<(), WriteError> {
+        let due = {
+            let published = self.shared.published();
+            let newest = &published.newest;
+            !newest.marks.shards.is_empty() && published.state.last_arrival_ms < horizon_ms
+        };
+        match due.then(|| self.roll(0, self.environment.sizes.first_segment_bytes)) {
+            None | Some(Ok(()) | Err(WriteError::Full(_))) => Ok(()),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// Removes the oldest segment, or makes it the spare. The names are durable before the next goes, so that a crash
+    /// leaves no gap.
+    fn remove_oldest(&mut self) -> Result<(), WriteError> {
+        let sequence = {
+            let mut published = self.shared.publish();
+            published.oldest += 1;
+            published.oldest - 1
+        };
+        let segments = &self.shared.segments;
+        let held = segments.forget(sequence);
+        let name = segment_name(sequence);
+        let disk = &self.environment.disk;
+        let removed = match held || self.has_spare {
+            true => disk.remove(&name),
+            false => disk.rename(&name, SPARE).map(|()| self.has_spare = true),
+        };
+        let removed = match removed {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        if let Err(error) = removed.and_then(|()| disk.sync_directory()) {
+            let why = format!("{name}, which has expired, could not be removed: {error}");
+            self.stop(&why);
+            return Err(WriteError::Stopped(why));
+        }
+        segments.count(|counts| counts.segments_trimmed += 1);
+        self.shared.forget_damage_before(Place { segment: sequence + 1, position: 0 });
+        if let Ok(head) = segments.head(sequence + 1, Wait::ForDisk) {
+            self.shared.publish().trimmed_bytes = head.bytes_before;
+        }
+        Ok(())
+    }
+
+    /// Takes space for the next segment as soon as there is some, so that it is known that there is.
+    fn ask_for_room(&mut self) -> Result<(), WriteError> {
+        let bytes = self.environment.sizes.first_segment_bytes;
+        match self.take_space(bytes, bytes) {
+            Ok(_) | Err(WriteError::Full(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Beginning the next segment, and closing the one before it.
+//!
+//! The space of a segment is taken before it is begun, under the name of the spare. Its head, which says where the
+//! segment before it ends, is durable before the spare gets the segment's name, and the name is durable before anything
+//! is appended. So a segment that has its name has a good head, or is damaged.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Active, Log};
+use crate::disk::DiskFile;
+use crate::disk::aligned::AlignedBuffer;
+use crate::error::WriteError;
+use crate::format::footer;
+use crate::format::head::Head;
+use crate::format::{SPARE, block_ceil, segment_name};
+use crate::marks::SegmentMarks;
+use crate::shared::Newest;
+
+/// At most so much of a segment is kept for what must get through where the disk is full.
+const MAX_RESERVE_BYTES: u64 = 1 << 20;
+
+impl Log {
+    /// Begins a segment of about `wanted` bytes that has room for a batch of so many bytes.
+    pub(super) fn roll(&mut self, batch_bytes: u64, wanted: u64) -> Result<(), WriteError> {
+        let (head, head_bytes) = self.next_head();
+        let least = least_bytes(head.bytes + batch_bytes);
+        let file = self.take_space(wanted.max(least), least)?;
+        let name = segment_name(head.sequence);
+        let begun = self.begin(&*file, &name, &head_bytes);
+        if let Err(error) = begun {
+            let why = format!("{name} could not be begun: {error}");
+            self.stop(&why);
+            return Err(WriteError::Stopped(why));
+        }
+        let capacity = file.bytes().unwrap_or(least);
+        self.active = Some(Active { capacity, reserve: reserve_bytes(capacity) });
+        self.fit_buffer(0);
+        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks: SegmentMarks::default() };
+        let before = std::mem::replace(&mut self.shared.publish().newest, newest);
+        self.shared.segments.count(|counts| counts.segments_begun += 1);
+        match self.close(&before) {
+            Ok(()) => self.shared.segments.count(|counts| counts.footers_written += 1),
+            Err(error) => {
+                tracing::warn!(file = before.name(), %error, "a closed segment has no footer: its reads will be slower");
+                self.shared.segments.count(|counts| counts.footers_failed += 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn next_head(&self) -> (Head, Vec<u8>) {
+        let published = self.shared.published();
+        let (before, end) = (&published.newest.head, published.newest.end);
+        let nonce = (self.environment.random)();
+        let bytes_before = before.bytes_before + end;
+        Head::new(nonce, self.owner, before.sequence + 1, end, bytes_before, published.state.clone())
+    }
+
+    fn begin(&mut self, file: &dyn DiskFile, name: &str, head_bytes: &[u8]) -> io::Result<()> {
+        write_blocks(file, 0, head_bytes)?;
+        file.sync()?;
+        let disk = &self.environment.disk;
+        disk.rename(SPARE, name)?;
+        self.has_spare = false;
+        disk.sync_directory()
+    }
+
+    /// A file of the size that is due, or where the disk has no room for that, one of the least size.
+    pub(super) fn take_space(&mut self, wanted: u64, least: u64) -> Result<Arc<dyn DiskFile>, WriteError> {
+        let mut taken = self.spare_of(wanted);
+        if wanted > least && taken.as_ref().is_err_and(is_full) {
+            taken = self.spare_of(least);
+            self.shared.segments.count(|counts| counts.segments_small += u64::from(taken.is_ok()));
+        }
+        match taken {
+            Ok(file) => {
+                if self.shared.publish().full.take().is_some() {
+                    tracing::info!("the disk has room again");
+                    self.shared.segments.count(|counts| counts.room_again += 1);
+                }
+                Ok(file)
+            }
+            Err(error) if is_full(&error) => {
+                let why = format!("there is no room for another segment of {least} bytes");
+                if self.shared.publish().full.replace(why.clone()).is_none() {
+                    tracing::warn!(least, "the disk is full: appends are refused until it has room again");
+                }
+                self.shared.segments.count(|counts| counts.full += 1);
+                Err(WriteError::Full(why))
+            }
+            Err(error) => {
+                let why = format!("no space could be taken for a segment: {error}");
+                self.stop(&why);
+                Err(WriteError::Stopped(why))
+            }
+        }
+    }
+
+    /// The spare, made or made to fit.
+    fn spare_of(&mut self, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let disk = &self.environment.disk;
+        if self.has_spare {
+            let file = disk.open(SPARE)?;
+            file.resize(bytes)?;
+            self.shared.segments.count(|counts| counts.segments_recycled += 1);
+            return Ok(file);
+        }
+        let file = disk.create(SPARE, bytes)?;
+        self.has_spare = true;
+        Ok(file)
+    }
+
+    /// Each segment is twice as large as the one before, within limits.
+    pub(super) fn wanted_bytes(&self) -> u64 {
+        let sizes = &self.environment.sizes;
+        let end = self.shared.published().newest.end;
+        let doubled = if end > sizes.first_segment_bytes / 2 { 2 * end.next_power_of_two() } else { 0 };
+        block_ceil(doubled.clamp(sizes.first_segment_bytes, sizes.largest_segment_bytes))
+    }
+
+    /// Gives a segment that is written no more its footer, and cuts off the space behind it.
+    fn close(&self, segment: &Newest) -> io::Result<()> {
+        let footer = footer::encode(segment.head.nonce, segment.end, &segment.marks);
+        let start = block_ceil(segment.end);
+        // Cut first: the length says where the footer is.
+        segment.file.resize(start + footer.len() as u64)?;
+        write_blocks(&*segment.file, start, &footer)?;
+        segment.file.sync()
+    }
+}
+
+fn write_blocks(file: &dyn DiskFile, position: u64, blocks: &[u8]) -> io::Result<()> {
+    let mut buffer = AlignedBuffer::with_capacity(blocks.len());
+    buffer.as_mut_slice()[..blocks.len()].copy_from_slice(blocks);
+    file.write(position, &buffer.as_slice()[..blocks.len()])
+}
+
+/// The least segment for so many bytes and the reserve.
+fn least_bytes(bytes: u64) -> u64 {
+    let bytes = block_ceil(bytes);
+    bytes + block_ceil(MAX_RESERVE_BYTES.min(bytes / 4))
+}
+
+/// What a segment of this size keeps for control entries.
+fn reserve_bytes(capacity: u64) -> u64 {
+    MAX_RESERVE_BYTES.min(capacity / 8)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn least_segment_has_its_reserve() {
+        for bytes in [4096, 8192, 100_000, 1 << 20, 40 << 20] {
+            let capacity = least_bytes(bytes);
+            assert!(block_ceil(bytes) + reserve_bytes(capacity) <= capacity, "{bytes}");
+        }
+    }
+}

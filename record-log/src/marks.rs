@@ -1,0 +1,97 @@
+//! Where the runs of a shard are in a segment: a mark here and there, between which a reader goes from batch to batch.
+
+use std::collections::BTreeMap;
+
+use catalog::ShardId;
+
+use crate::format::batch::{BatchHead, EntryKind};
+
+/// A run gets a mark if so many of the shard's own bytes lie between it and the last mark ...
+const SHARD_STRIDE_BYTES: u64 = 4 << 10;
+/// ... or so many bytes of the segment: so far a reader may have to look.
+pub const STRIDE_BYTES: u64 = 256 << 10;
+
+/// One run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The offset of the run's first record.
+    pub first_offset: u64,
+    /// When the run arrived.
+    pub arrival_ms: u64,
+    /// Where the batch with the run begins in the segment.
+    pub position: u64,
+}
+
+/// The marks of one shard in one segment. Offsets, arrivals and positions only grow from mark to mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    marks: Vec<Mark>,
+    /// The shard's bytes since the last mark.
+    unmarked_bytes: u64,
+}
+
+impl Marks {
+    /// Marks that were kept.
+    #[must_use]
+    pub fn of(marks: Vec<Mark>) -> Self {
+        Self { marks, unmarked_bytes: 0 }
+    }
+
+    /// All of them, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// Notes the shard's next run and how long its block is.
+    pub fn push(&mut self, run: Mark, block_bytes: u64) {
+        let due = self.marks.last().is_none_or(|last| {
+            self.unmarked_bytes >= SHARD_STRIDE_BYTES || run.position - last.position >= STRIDE_BYTES
+        });
+        if due {
+            self.marks.push(run);
+            self.unmarked_bytes = 0;
+        }
+        self.unmarked_bytes += block_bytes;
+    }
+
+    /// Where to begin to look for the record with this offset, or the first one behind it.
+    #[must_use]
+    pub fn of_offset(&self, offset: u64) -> Option<Mark> {
+        self.before(|mark| mark.first_offset <= offset)
+    }
+
+    /// Where to begin to look for the first run that arrived at this time or later.
+    #[must_use]
+    pub fn of_arrival(&self, arrival_ms: u64) -> Option<Mark> {
+        self.before(|mark| mark.arrival_ms < arrival_ms)
+    }
+
+    /// The first mark at or behind this position.
+    #[must_use]
+    pub fn at_or_behind(&self, position: u64) -> Option<Mark> {
+        self.marks.get(self.marks.partition_point(|mark| mark.position < position)).copied()
+    }
+
+    /// The last mark for which it holds, else the first of all.
+    fn before(&self, holds: impl Fn(&Mark) -> bool) -> Option<Mark> {
+        self.marks.get(self.marks.partition_point(holds).saturating_sub(1)).copied()
+    }
+}
+
+/// The marks of all shards in one segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SegmentMarks {
+    /// By shard; a shard without records in the segment is not there.
+    pub shards: BTreeMap<ShardId, Marks>,
+}
+
+impl SegmentMarks {
+    /// Notes the runs of the batch that begins at this position.
+    pub fn note(&mut self, position: u64, head: &BatchHead) {
+        for entry in head.entries.iter().filter(|entry| entry.kind == EntryKind::Append) {
+            let mark = Mark { first_offset: entry.first_offset, arrival_ms: head.arrival_ms, position };
+            self.shards.entry(entry.shard).or_default().push(mark, u64::from(entry.block_bytes));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The closed segments on disk, as readers need them: heads, ends, marks and open files, each through a small cache.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use catalog::ShardId;
+
+use crate::counts::Counts;
+use crate::disk::{Disk, DiskFile};
+use crate::error::{Damage, ReadError};
+use crate::format::footer::{self, TRAILER_BYTES, Trailer};
+use crate::format::head::{HEAD_BYTES, Head};
+use crate::format::slots::Slots;
+use crate::format::{Invalid, segment_name};
+use crate::lru::Lru;
+use crate::marks::{Marks, SegmentMarks};
+use crate::scan::{Scan, Step};
+use crate::value::Wait;
+
+/// How many of each a log keeps.
+const FILES: usize = 8;
+const HEADS: usize = 32;
+const DIRECTORIES: usize = 16;
+const MARKS: usize = 16;
+
+/// A segment that is written no more.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Its head.
+    pub head: Arc<Head>,
+    /// Where its last batch ends.
+    pub end: u64,
+}
+
+/// Why something of a segment is not to be had.
+#[derive(Debug)]
+pub enum Missing {
+    /// The disk would have to be waited for.
+    WouldBlock,
+    /// There is no such file: it has expired meanwhile, or is lost.
+    NoFile,
+    /// It is damaged, or the disk does not give it.
+    Damaged(Damage),
+}
+
+/// The segments of one log.
+#[derive(Debug)]
+pub struct Segments {
+    disk: Arc<dyn Disk>,
+    owner: Slots,
+    files: Lru<u64, Arc<dyn DiskFile>>,
+    heads: Lru<u64, Arc<Head>>,
+    directories: Lru<u64, Option<Arc<footer::Directory>>>,
+    marks: Lru<(u64, ShardId), Arc<Marks>>,
+    /// What was counted by readers and writer.
+    pub counts: Mutex<Counts>,
+}
+
+impl Segments {
+    /// The segments of the log with this owner.
+    pub fn new(disk: Arc<dyn Disk>, owner: Slots) -> Self {
+        Self {
+            disk,
+            owner,
+            files: Lru::new(FILES),
+            heads: Lru::new(HEADS),
+            directories: Lru::new(DIRECTORIES),
+            marks: Lru::new(MARKS),
+            counts: Mutex::default(),
+        }
+    }
+
+    /// Counts something.
+    pub fn count(&self, what: impl FnOnce(&mut Counts)) {
+        what(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The open file of a segment.
+    pub fn file(&self, sequence: u64) -> Result<Arc<dyn DiskFile>, Missing> {
+        let name = segment_name(sequence);
+        self.files.get_or(&sequence, || self.disk.open(&name)).map_err(|error| missing(&name, 0, &error))
+    }
+
+    /// The head of a segment.
+    pub fn head(&self, sequence: u64, wait: Wait) -> Result<Arc<Head>, Missing> {
+        self.heads.get_or(&sequence, || self.read_head(sequence, |file, buffer| file.read(0, buffer, wait)))
+    }
+
+    /// The head of a segment as the disk has it, whatever a cache may say.
+    pub fn head_on_disk(&self, sequence: u64) -> Result<Arc<Head>, Missing> {
+        self.read_head(sequence, |file, buffer| file.read_disk(0, buffer))
+    }
+
+    fn read_head(
+        &self,
+        sequence: u64,
+        read: impl Fn(&dyn DiskFile, &mut [u8]) -> io::Result<usize>,
+    ) -> Result<Arc<Head>, Missing> {
+        let file = self.file(sequence)?;
+        let name = segment_name(sequence);
+        let read = |buffer: &mut [u8]| read(&*file, buffer).map_err(|error| missing(&name, 0, &error));
+        let invalid = |invalid: Invalid| Missing::Damaged(damage(&name, 0, invalid.0));
+        let mut bytes = vec![0; HEAD_BYTES];
+        let some = read(&mut bytes)?;
+        let head_bytes = Head::peek(&bytes[..some]).map_err(invalid)?;
+        bytes.resize(head_bytes, 0);
+        let all = read(&mut bytes)?;
+        Head::decode(&bytes[..all], self.owner, sequence).map(Arc::new).map_err(invalid)
+    }
+
+    /// Where a segment ends that is followed by another: as that one's head says, or where that is damaged, its own
+    /// footer or its file's end.
+    pub fn closed(&self, sequence: u64, wait: Wait) -> Result<Closed, Missing> {
+        let head = self.head(sequence, wait)?;
+        let end = match self.head(sequence + 1, wait) {
+            Ok(next) => next.previous_end,
+            Err(Missing::WouldBlock) => return Err(Missing::WouldBlock),
+            Err(Missing::NoFile | Missing::Damaged(_)) => {
+                let file = self.file(sequence)?;
+                let name = segment_name(sequence);
+                let file_bytes = file.bytes().map_err(|error| missing(&name, 0, &error))?;
+                self.trailer(&*file, head.nonce, wait)?.map_or(file_bytes, |trailer| trailer.end)
+            }
+        };
+        Ok(Closed { head, end })
+    }
+
+    /// Where the records of a shard are in a closed segment.
+    pub fn marks(&self, segment: &Closed, shard: ShardId, wait: Wait) -> Result<Arc<Marks>, Missing> {
+        let sequence = segment.head.sequence;
+        self.marks.get_or(&(sequence, shard), || {
+            let file = self.file(sequence)?;
+            let nonce = segment.head.nonce;
+            let directory = self.directories.get_or(&sequence, || self.directory(&*file, segment, wait))?;
+            let name = segment_name(sequence);
+            if let Some(directory) = directory {
+                let Some(part) = directory.find(shard) else { return Ok(Arc::default()) };
+                let mut bytes = vec![0; part.bytes];
+                let read = file.read(part.position, &mut bytes, wait);
+                let read = read.map_err(|error| missing(&name, part.position, &error))?;
+                if let Ok(marks) = part.decode(nonce, &bytes[..read]) {
+                    self.count(|counts| counts.footers_read += 1);
+                    return Ok(Arc::new(marks));
+                }
+            }
+            if wait == Wait::Never {
+                return Err(Missing::WouldBlock);
+            }
+            self.count(|counts| counts.footers_rebuilt += 1);
+            let mut marks = SegmentMarks::default();
+            let mut scan = Scan::new(Arc::clone(&file), nonce, segment.head.bytes, segment.end, false);
+            while let Some(step) = scan.next() {
+                if let Step::Batch { position, head, .. } = step {
+                    marks.note(position, &head);
+                }
+            }
+            Ok(Arc::new(marks.shards.remove(&shard).unwrap_or_default()))
+        })
+    }
+
+    fn directory(
+        &self,
+        file: &dyn DiskFile,
+        segment: &Closed,
+        wait: Wait,
+    ) -> Result<Option<Arc<footer::Directory>>, Missing> {
+        let nonce = segment.head.nonce;
+        let Some(trailer) = self.trailer(file, nonce, wait)?.filter(|trailer| trailer.end == segment.end)
+        else {
+            return Ok(None);
+        };
+        let name = segment_name(segment.head.sequence);
+        let io = |error: io::Error| missing(&name, segment.end, &error);
+        let file_bytes = file.bytes().map_err(io)?;
+        let mut bytes = vec![0; trailer.directory_bytes()];
+        let position = file_bytes - (TRAILER_BYTES + bytes.len()) as u64;
+        let read = file.read(position, &mut bytes, wait).map_err(io)?;
+        Ok(trailer.directory(nonce, &bytes[..read]).ok().map(Arc::new))
+    }
+
+    /// The trailer of a segment's file, if it has one.
+    fn trailer(&self, file: &dyn DiskFile, nonce: u64, wait: Wait) -> Result<Option<Trailer>, Missing> {
+        let would_block = |error: io::Error| match error.kind() {
+            io::ErrorKind::WouldBlock => Err(Missing::WouldBlock),
+            _ => Ok(None),
+        };
+        let Ok(file_bytes) = file.bytes() else { return Ok(None) };
+        let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
+        let mut bytes = [0; TRAILER_BYTES];
+        match file.read(position, &mut bytes, wait) {
+            Ok(read) => Ok(Trailer::decode(nonce, &bytes[..read], file_bytes).ok()),
+            Err(error) => would_block(error),
+        }
+    }
+
+    /// Forgets a segment that has expired. Whether a reader still holds its file.
+    pub fn forget(&self, sequence: u64) -> bool {
+        let held = self.files.take(&sequence).is_some_and(|file| Arc::strong_count(&file) > 1);
+        self.heads.forget(|key| *key == sequence);
+        self.directories.forget(|key| *key == sequence);
+        self.marks.forget(|(key, _)| *key == sequence);
+        held
+    }
+}
+
+/// Damage, as readers and status name it.
+pub fn damage(file: &str, position: u64, what: impl Into<String>) -> Damage {
+    Damage { file: file.into(), position, what: what.into() }
+}
+
+fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Missing::WouldBlock,
+        io::ErrorKind::NotFound => Missing::NoFile,
+        _ => Missing::Damaged(damage(file, position, error.to_string())),
+    }
+}
+
+impl Missing {
+    /// As a reader's answer.
+    pub fn refuse(self, sequence: u64) -> ReadError {
+        match self {
+            Self::WouldBlock => ReadError::WouldBlock,
+            Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, "there is no such file")),
+            Self::Damaged(damage) => ReadError::Damaged(damage),
+        }
+    }
+}

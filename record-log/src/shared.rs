@@ -1,0 +1,157 @@
+//! What the writing side shows to readers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use catalog::ShardId;
+use catalog::member::OpenShard;
+
+use crate::counts::Counts;
+use crate::disk::DiskFile;
+use crate::error::Damage;
+use crate::format::head::Head;
+use crate::format::segment_name;
+use crate::marks::SegmentMarks;
+use crate::segments::Segments;
+use crate::state::{Place, State};
+use crate::tail::Tail;
+
+/// So much damage is told of one by one.
+const MAX_DAMAGE: usize = 64;
+
+/// One log, seen from both sides.
+#[derive(Debug)]
+pub struct Shared {
+    /// The closed segments.
+    pub segments: Segments,
+    /// What is durable.
+    pub published: RwLock<Published>,
+    /// The newest runs.
+    pub tail: Mutex<Tail>,
+    /// The damage that was found.
+    pub damage: Mutex<Vec<Damage>>,
+}
+
+/// What is durable, and how the log is.
+#[derive(Debug)]
+pub struct Published {
+    /// The state behind the last durable batch.
+    pub state: State,
+    /// The oldest kept segment; all from it to the newest are there, but for damage.
+    pub oldest: u64,
+    /// Bytes of the log that are trimmed.
+    pub trimmed_bytes: u64,
+    /// The segment that is written, or was last.
+    pub newest: Newest,
+    /// Why there is no room, while there is none.
+    pub full: Option<String>,
+    /// Why nothing expires, while nothing does.
+    pub trimming_suspended: Option<String>,
+    /// Why it takes no appends any more.
+    pub stopped: Option<String>,
+}
+
+/// The newest segment.
+#[derive(Clone, Debug)]
+pub struct Newest {
+    /// Its head.
+    pub head: Arc<Head>,
+    /// Its file.
+    pub file: Arc<dyn DiskFile>,
+    /// Where its last durable batch ends.
+    pub end: u64,
+    /// Where the runs are.
+    pub marks: SegmentMarks,
+}
+
+/// How a log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The offset that the next record of each shard will have.
+    pub next_offsets: BTreeMap<ShardId, u64>,
+    /// Bytes of the kept segments' batches and heads.
+    pub durable_bytes: u64,
+    /// How many segments are kept.
+    pub segments: u64,
+    /// How long records are kept; none where damage may hide it, so that nothing expires until it is said again.
+    pub retention_hours: Option<u32>,
+    /// When the last batch arrived, in milliseconds since 1970.
+    pub last_arrival_ms: u64,
+    /// Records that arrived before this have expired.
+    pub trimmed_ms: u64,
+    /// The damage that was found and is not given up, at most 64 pieces of it.
+    pub damage: Vec<Damage>,
+    /// Why there is no room for appends, while there is none.
+    pub full: Option<String>,
+    /// Why nothing expires, while nothing does.
+    pub trimming_suspended: Option<String>,
+    /// Why it takes no appends until it is opened again.
+    pub stopped: Option<String>,
+    /// What happened since it was opened.
+    pub counts: Counts,
+}
+
+impl Shared {
+    /// What is durable now.
+    pub fn published(&self) -> RwLockReadGuard<'_, Published> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To change what is durable.
+    pub fn publish(&self) -> RwLockWriteGuard<'_, Published> {
+        self.published.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes damage, once.
+    pub fn note(&self, damage: &Damage) {
+        let mut known = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new =
+            !known.iter().any(|other| (&other.file, other.position) == (&damage.file, damage.position));
+        if is_new && known.len() < MAX_DAMAGE {
+            tracing::error!(%damage, "damage was found in the log; the rest is served");
+            known.push(damage.clone());
+        }
+    }
+
+    /// Forgets the damage before a place: it is given up, or has expired.
+    pub fn forget_damage_before(&self, place: Place) {
+        let mut known = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|damage| {
+            let segment = crate::format::sequence_of(&damage.file).unwrap_or_default();
+            Place { segment, position: damage.position } >= place
+        });
+    }
+
+    /// How the log is.
+    pub fn status(&self) -> Status {
+        let published = self.published();
+        let Published { state, newest, .. } = &*published;
+        let next_offsets = state.shards.iter().map(|(id, shard)| (*id, shard.next_offset));
+        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Status {
+            next_offsets: next_offsets.collect(),
+            durable_bytes: newest.head.bytes_before + newest.end - published.trimmed_bytes,
+            segments: newest.head.sequence + 1 - published.oldest,
+            retention_hours: state.retention_hours,
+            last_arrival_ms: state.last_arrival_ms,
+            trimmed_ms: state.trimmed_ms,
+            damage,
+            full: published.full.clone(),
+            trimming_suspended: published.trimming_suspended.clone(),
+            stopped: published.stopped.clone(),
+            counts: *self.segments.counts.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// The shards as they were opened, sorted by id.
+    pub fn opened(&self) -> Vec<OpenShard> {
+        self.published().state.shards.values().map(|shard| shard.open.clone()).collect()
+    }
+}
+
+impl Newest {
+    /// The name of its file.
+    pub fn name(&self) -> String {
+        segment_name(self.head.sequence)
+    }
+}

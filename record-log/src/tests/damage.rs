@@ -1,0 +1,135 @@
+//! Damage: named, never served, and the rest is.
+
+use super::*;
+
+const SECOND: &str = "segment-000000000002";
+
+/// A log with one batch each of "first", "second" and "third" for shard 0, all confirmed, and one for shard 1 between.
+fn three() -> Bench {
+    let bench = Bench::new();
+    let (mut log, _reader) = bench.open();
+    put(&mut log, 0, &["first"]);
+    log.append(&[vec![run(0, &["second"]), run(1, &["other"])]]).unwrap();
+    put(&mut log, 0, &["third"]);
+    log.confirm().unwrap();
+    bench
+}
+
+#[test]
+fn flipped_bit_is_named_and_costs_only_its_run() {
+    let bench = three();
+    let position = bench.find(SECOND, "second");
+    bench.flip(SECOND, position);
+    let (mut log, reader) = bench.open();
+    let damage = reader.status().damage;
+    assert_eq!((damage.len(), damage[0].file.as_str()), (1, SECOND));
+    assert_eq!(data(&read(&reader, 0, Position::TrimHorizon).unwrap()), ["first"]);
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    assert_eq!(data(&read(&reader, 0, Position::Offset(3)).unwrap()), ["third"]);
+    assert_eq!(all(&reader, 1), ["other"]);
+    assert_eq!(put(&mut log, 0, &["fourth"]).first_offset, 4);
+}
+
+#[test]
+fn damaged_head_of_a_batch_costs_only_that_batch() {
+    let bench = three();
+    let position = bench.find(SECOND, "second");
+    // Before the block lie two entry heads and the head.
+    bench.flip(SECOND, position - 100);
+    let (mut log, reader) = bench.open();
+    assert_eq!(reader.status().counts.bad_heads, 1);
+    // What cannot be read may have changed the retention: nothing expires until it is said again.
+    assert_eq!(reader.status().retention_hours, None);
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 1, Position::TrimHorizon), Err(ReadError::Damaged(_))));
+    assert_eq!(data(&read(&reader, 0, Position::Offset(3)).unwrap()), ["third"]);
+    log.set_retention(24).unwrap();
+    assert_eq!(reader.status().retention_hours, Some(24));
+}
+
+#[test]
+fn loss_that_is_accepted_is_passed_over_also_after_opening() {
+    let bench = three();
+    bench.flip(SECOND, bench.find(SECOND, "second"));
+    let (mut log, reader) = bench.open();
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    log.accept_loss().unwrap();
+    assert_eq!(all(&reader, 0), ["first", "third"]);
+    assert_eq!(reader.status().damage, []);
+    drop((log, reader));
+    let (_log, reader) = bench.open();
+    assert_eq!(reader.status().damage, []);
+    assert_eq!(data(&read(&reader, 0, Position::Offset(2)).unwrap()), ["third"]);
+}
+
+#[test]
+fn torn_end_is_cut_and_the_next_batch_opens_a_new_segment() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    put(&mut log, 0, &["kept"]);
+    put(&mut log, 0, &["torn"]);
+    bench.flip(SECOND, bench.find(SECOND, "torn"));
+    let (mut log, reader) = bench.open();
+    assert_eq!((reader.status().counts.torn_tails, reader.status().damage), (1, Vec::new()));
+    assert_eq!(all(&reader, 0), ["kept"]);
+    assert_eq!(put(&mut log, 0, &["next"]).first_offset, 2);
+    drop((log, reader));
+    let (_log, reader) = bench.open();
+    assert_eq!(all(&reader, 0), ["kept", "next"]);
+    assert_eq!(reader.status().segments, 3);
+}
+
+#[test]
+fn lost_segment_is_damage_and_those_around_it_are_served() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    let texts = kilobytes(0, 300);
+    fill(&mut log, 0, &texts);
+    std::fs::remove_file(bench.path("segment-000000000003")).unwrap();
+    let (_log, reader) = bench.open();
+    assert_eq!(reader.status().counts.missing_segments, 1);
+    let before = data(&read(&reader, 0, Position::TrimHorizon).unwrap());
+    assert_eq!(before, texts[..before.len()]);
+    assert!(matches!(
+        read(&reader, 0, Position::Offset(before.len() as u64 + 1)),
+        Err(ReadError::Damaged(_))
+    ));
+    assert_eq!(data(&read(&reader, 0, Position::Offset(300)).unwrap()), texts[299..]);
+}
+
+#[test]
+fn bad_head_of_the_newest_segment_stops_appends_and_nothing_else() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    fill(&mut log, 0, &kilobytes(0, 100));
+    bench.flip("segment-000000000003", 20);
+    let (mut log, reader) = bench.open();
+    let status = reader.status();
+    assert!(status.stopped.unwrap().contains("segment-000000000003"));
+    assert_eq!(status.damage.len(), 1);
+    assert!(matches!(log.append(&[vec![run(0, &["x"])]]), Err(crate::WriteError::Stopped(_))));
+    assert!(!all(&reader, 0).is_empty());
+}
+
+#[test]
+fn damaged_footer_costs_time_and_no_record() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    let texts = kilobytes(0, 200);
+    fill(&mut log, 0, &texts);
+    let bytes = std::fs::metadata(bench.path(SECOND)).unwrap().len() as usize;
+    bench.flip(SECOND, bytes - 30);
+    let (_log, reader) = bench.open();
+    assert_eq!(all(&reader, 0), texts);
+    assert_eq!(reader.status().counts.footers_rebuilt, 1);
+}
+
+#[test]
+fn log_without_its_slots_or_segments_is_no_empty_log() {
+    let bench = three();
+    std::fs::remove_file(bench.path("slots")).unwrap();
+    assert!(matches!(bench.try_open(), Err(Error::Damaged(_))));
+    let bench = Bench::new();
+    std::fs::remove_file(bench.path("segment-000000000001")).unwrap();
+    assert!(matches!(bench.try_open(), Err(Error::Damaged(_))));
+}

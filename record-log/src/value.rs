@@ -1,0 +1,78 @@
+//! What is asked of a log and what it answers.
+
+use catalog::ShardId;
+use serde::{Deserialize, Serialize};
+
+use crate::record::RecordBlock;
+
+/// The records of one shard, in the order in which they will be numbered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The shard.
+    pub shard: ShardId,
+    /// At least one record.
+    pub block: RecordBlock,
+}
+
+/// Where a run's records are: their offsets follow each other from `first_offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Appended {
+    /// The offset of the first record, from 1.
+    pub first_offset: u64,
+    /// When the run arrived, in milliseconds since 1970; never less than an earlier run's in the same log.
+    pub arrival_ms: u64,
+}
+
+/// Where to begin to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Position {
+    /// The oldest record that is kept.
+    TrimHorizon,
+    /// Behind the newest durable record.
+    Latest,
+    /// The first record that arrived at this time (milliseconds since 1970) or later.
+    AtTimestamp(u64),
+    /// This offset; one below the oldest kept record's is the trim horizon.
+    Offset(u64),
+}
+
+/// How much a read may give.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// At most so many records, at least 1.
+    pub max_records: u32,
+    /// At most so many encoded bytes, but one record where there is one.
+    pub max_bytes: usize,
+}
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It may: call it where blocking is no harm.
+    ForDisk,
+    /// It gives [`crate::ReadError::WouldBlock`] where memory does not have what it needs.
+    Never,
+}
+
+/// What a read found: durable records alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOutcome {
+    /// The records in order; runs may be cut at both ends.
+    pub runs: Vec<ReadRun>,
+    /// Where the next read goes on.
+    pub next_offset: u64,
+    /// How far the last record found (or, if none was, the reader) is behind the shard's newest, in milliseconds;
+    /// 0 at the tip.
+    pub millis_behind_latest: u64,
+}
+
+/// Records that follow each other and arrived together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRun {
+    /// The offset of the first.
+    pub first_offset: u64,
+    /// When they arrived, in milliseconds since 1970.
+    pub arrival_ms: u64,
+    /// The records.
+    pub block: RecordBlock,
+}

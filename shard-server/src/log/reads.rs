@@ -1,0 +1,60 @@
+//! Where reads run: at once where memory has what they need, else on threads that may wait for the disk.
+
+use std::sync::Arc;
+
+use record_log::value::Wait;
+use record_log::{ReadError, Reader};
+use tokio::sync::Semaphore;
+
+use crate::protocol::Refusal;
+
+/// The most reads of the disk that are under way at once in a process; each may hold its limit in memory. More wait.
+const THREADS: usize = 4;
+
+/// The threads of a process that read logs from the disk. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct ReadThreads {
+    free: Arc<Semaphore>,
+}
+
+impl ReadThreads {
+    /// Four threads, which the runtime starts when they are needed and ends when they are not.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { free: Arc::new(Semaphore::new(THREADS)) }
+    }
+
+    /// Reads, waiting for the disk only where memory is not enough.
+    ///
+    /// # Errors
+    /// If the log is damaged where it reads.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        reader: &Reader,
+        read: impl Fn(&Reader, Wait) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        match read(reader, Wait::Never) {
+            Err(ReadError::WouldBlock) => {}
+            outcome => return outcome.map_err(refusal),
+        }
+        let _place = self.free.acquire().await.map_err(|error| Refusal::NotReady(error.to_string()))?;
+        let reader = reader.clone();
+        match tokio::task::spawn_blocking(move || read(&reader, Wait::ForDisk)).await {
+            Ok(outcome) => outcome.map_err(refusal),
+            Err(error) => Err(Refusal::NotReady(format!("a read was dropped: {error}"))),
+        }
+    }
+}
+
+impl Default for ReadThreads {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn refusal(error: ReadError) -> Refusal {
+    match error {
+        ReadError::Damaged(damage) => Refusal::Damaged(damage.to_string()),
+        ReadError::WouldBlock | ReadError::UnknownShard(_) => Refusal::NotReady(error.to_string()),
+    }
+}

@@ -1,0 +1,304 @@
+//! The one who empties a log's queue into batches, on a thread while there is something to do.
+
+use std::any::Any;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use record_log::{Log, Reader, WriteError};
+use tokio::sync::{oneshot, watch};
+
+use super::metrics::{Gauges, Metrics};
+use super::queue::Place;
+use crate::protocol::{Appended, Refusal, Run};
+
+/// A batch takes appends as long as they are no more than this together; a larger one is a batch of its own.
+const BATCH_BYTES: usize = 1 << 20;
+/// After so much quiet the last batch is confirmed.
+const CONFIRM_AFTER: Duration = Duration::from_millis(10);
+/// How often a busy log, or one on a full disk, looks after itself.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
+/// After so much quiet a log that had appends gives its thread and memory back.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
+
+/// Whether a log takes appends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It does.
+    Running,
+    /// It was closed, and all that it took is answered.
+    Closed,
+    /// It does not until it is opened again, for this reason.
+    Stopped(String),
+}
+
+/// What a log is asked for.
+#[derive(Debug)]
+pub enum Request {
+    /// To append runs.
+    Append {
+        /// The runs.
+        runs: Vec<Run>,
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
+        /// Its place in the queue.
+        place: Place,
+    },
+    /// To keep records so long.
+    SetRetention {
+        /// How long.
+        hours: u32,
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// To give up what is damaged.
+    AcceptLoss {
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+}
+
+/// An append that waits for its batch.
+struct Waiting {
+    reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
+    _place: Place,
+}
+
+/// Empties a log's queue.
+#[derive(Debug)]
+pub struct Worker {
+    receiver: Receiver<Request>,
+    log: Log,
+    reader: Reader,
+    metrics: Metrics,
+    gauges: Gauges,
+    maintained: Option<Instant>,
+    // Fields are dropped in this order: the lock is free before the worker is said to have ended.
+    #[expect(dead_code, reason = "it is kept, not used")]
+    lock: KeptLock,
+    ending: Ending,
+}
+
+/// The right to write, for as long as it is there.
+struct KeptLock(#[expect(dead_code, reason = "it is kept, not used")] Arc<dyn Any + Send + Sync>);
+
+impl std::fmt::Debug for KeptLock {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("KeptLock")
+    }
+}
+
+impl Worker {
+    /// A worker, and whether its log takes appends.
+    pub fn new(
+        log: Log,
+        reader: Reader,
+        receiver: Receiver<Request>,
+        metrics: Metrics,
+        lock: Arc<dyn Any + Send + Sync>,
+    ) -> (Self, watch::Receiver<Condition>) {
+        let status = reader.status();
+        let first = status.stopped.clone().map_or(Condition::Running, Condition::Stopped);
+        let (ending, condition) = watch::channel(first);
+        let gauges = Gauges::new(&metrics, &status);
+        let (lock, ending) = (KeptLock(lock), Ending(ending));
+        (Self { receiver, log, reader, metrics, gauges, maintained: None, lock, ending }, condition)
+    }
+
+    /// Does what is asked and what is due until nothing is, then parks itself; ends when the queue is closed and empty.
+    pub fn run(mut self, parked: &Mutex<Option<Self>>) {
+        let mut quiet_since = Instant::now();
+        let mut had_requests = false;
+        let mut left_over = None;
+        loop {
+            self.maintain();
+            let next = match left_over.take() {
+                Some(request) => Ok(request),
+                None => self.receiver.recv_timeout(self.patience(had_requests)),
+            };
+            match next {
+                Ok(request) => {
+                    left_over = self.answer(request);
+                    (quiet_since, had_requests) = (Instant::now(), true);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.confirm();
+                    let idle_after = if had_requests { IDLE_AFTER } else { Duration::ZERO };
+                    if quiet_since.elapsed() >= idle_after && self.reader.status().full.is_none() {
+                        match self.park(parked) {
+                            Some((worker, request)) => (self, left_over) = (worker, Some(request)),
+                            None => return,
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.confirm();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Refuses all that waits.
+    pub fn refuse_waiting(&self, refusal: &Refusal) {
+        self.receiver.try_iter().for_each(|request| request.refuse(refusal.clone()));
+    }
+
+    /// Gives itself back to the queue, unless something came at the last moment.
+    fn park(mut self, parked: &Mutex<Option<Self>>) -> Option<(Self, Request)> {
+        self.log.rest();
+        let mut place = parked.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.receiver.try_recv() {
+            Ok(request) => Some((self, request)),
+            Err(std::sync::mpsc::TryRecvError::Disconnected) => None,
+            Err(std::sync::mpsc::TryRecvError::Empty) => {
+                *place = Some(self);
+                None
+            }
+        }
+    }
+
+    /// How long to wait for a request before something else is due.
+    fn patience(&self, had_requests: bool) -> Duration {
+        match (had_requests, self.log.unconfirmed()) {
+            (false, false) if self.reader.status().full.is_none() => Duration::ZERO,
+            (_, true) => CONFIRM_AFTER,
+            (_, false) => MAINTAIN_EVERY,
+        }
+    }
+
+    fn confirm(&mut self) {
+        let confirmed = self.log.confirm();
+        self.note(confirmed.as_ref().err());
+    }
+
+    fn maintain(&mut self) {
+        if self.maintained.is_none_or(|last| last.elapsed() >= MAINTAIN_EVERY) {
+            let maintained = self.log.maintain();
+            self.note(maintained.as_ref().err());
+            self.maintained = Some(Instant::now());
+            self.gauges.set(&self.reader.status());
+        }
+    }
+
+    /// Does what is asked, an append with all others that fit into its batch; gives back what it took and did not do.
+    fn answer(&mut self, request: Request) -> Option<Request> {
+        match request {
+            Request::Append { runs, reply, place } => self.append(runs, reply, place),
+            Request::SetRetention { hours, reply } => {
+                let done = self.log.set_retention(hours);
+                self.reply(done, reply);
+                None
+            }
+            Request::AcceptLoss { reply } => {
+                let done = self.log.accept_loss();
+                self.reply(done, reply);
+                None
+            }
+        }
+    }
+
+    fn reply(&mut self, done: Result<(), WriteError>, reply: oneshot::Sender<Result<(), Refusal>>) {
+        self.note(done.as_ref().err());
+        let _ = reply.send(done.map_err(refusal));
+    }
+
+    fn append(
+        &mut self,
+        runs: Vec<Run>,
+        reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
+        place: Place,
+    ) -> Option<Request> {
+        let mut bytes = place.bytes;
+        let mut appends = vec![runs];
+        let mut waiting = vec![Waiting { reply, _place: place }];
+        let mut left_over = None;
+        while let Ok(request) = self.receiver.try_recv() {
+            match request {
+                Request::Append { runs, reply, place } if bytes + place.bytes <= BATCH_BYTES => {
+                    bytes += place.bytes;
+                    appends.push(runs);
+                    waiting.push(Waiting { reply, _place: place });
+                }
+                other => {
+                    left_over = Some(other);
+                    break;
+                }
+            }
+        }
+        let begin = Instant::now();
+        let appended = self.log.append(&appends);
+        self.metrics.write_seconds.observe(begin.elapsed().as_secs_f64());
+        self.note(appended.as_ref().err());
+        let answers: Vec<_> = match appended {
+            Ok(appended) => {
+                let records = appends.iter().flatten().map(|run| u64::from(run.block.count())).sum();
+                self.metrics.batches.inc();
+                self.metrics.appended_records.inc_by(records);
+                self.metrics.appended_bytes.inc_by(bytes as u64);
+                appended.into_iter().map(Ok).collect()
+            }
+            Err(error) => waiting.iter().map(|_| Err(refusal(error.clone()))).collect(),
+        };
+        for (waiting, answer) in waiting.into_iter().zip(answers) {
+            // Whoever asked may have gone; the records are durable all the same.
+            let _ = waiting.reply.send(answer);
+        }
+        left_over
+    }
+
+    /// Says that the log has stopped, if it has.
+    fn note(&mut self, error: Option<&WriteError>) {
+        let (Some(WriteError::Final(_) | WriteError::Stopped(_)), Some(why)) =
+            (error, self.reader.status().stopped)
+        else {
+            return;
+        };
+        self.gauges.set(&self.reader.status());
+        self.ending.0.send_if_modified(|condition| {
+            let running = *condition == Condition::Running;
+            if running {
+                *condition = Condition::Stopped(why);
+            }
+            running
+        });
+    }
+}
+
+impl Request {
+    fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::Append { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::SetRetention { reply, .. } | Self::AcceptLoss { reply } => drop(reply.send(Err(refusal))),
+        }
+    }
+}
+
+fn refusal(error: WriteError) -> Refusal {
+    match error {
+        WriteError::Full(_) => Refusal::StorageFull,
+        WriteError::Final(why) => Refusal::OutcomeUnknown(why),
+        WriteError::Stopped(why) => Refusal::LogStopped(why),
+    }
+}
+
+/// Sees to it that a worker that ended, if in a panic, does not look as if it ran.
+#[derive(Debug)]
+struct Ending(watch::Sender<Condition>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let last = match thread::panicking() {
+            true => Condition::Stopped("the log's thread panicked".into()),
+            false => Condition::Closed,
+        };
+        self.0.send_if_modified(|condition| {
+            let running = *condition == Condition::Running;
+            if running {
+                *condition = last;
+            }
+            running
+        });
+    }
+}

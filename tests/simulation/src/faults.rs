@@ -1,0 +1,70 @@
+//! What goes wrong in a world, drawn by its seed, and what did go wrong.
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, RngExt as _};
+
+/// How often the disk fails, each as one in so many operations; 0 is never.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// A write fails, with any of its sectors on the disk.
+    pub failed_write: u32,
+    /// A sync of a file fails.
+    pub failed_sync: u32,
+    /// A sync of the directory fails, with any of its changes on the disk.
+    pub failed_directory_sync: u32,
+    /// A read fails, and the next one of the same bytes may not.
+    pub failed_read: u32,
+    /// A read that must not wait would have to.
+    pub cold_read: u32,
+    /// Bytes that the disk has; 0 is without end.
+    pub capacity_bytes: u64,
+    /// How often at most a bit flips or a sector goes bad, while the log is closed.
+    pub damages: u32,
+    /// Whether somebody sets the clock.
+    pub steps: bool,
+}
+
+impl Faults {
+    /// Those of a world. Every kind is absent in many worlds, so that nothing hides behind another.
+    #[must_use]
+    pub fn draw(random: &mut StdRng) -> Self {
+        let mut sometimes = |one_in: u32| if random.random_ratio(1, 4) { one_in } else { 0 };
+        let mut faults = Self {
+            failed_write: sometimes(60),
+            failed_sync: sometimes(10),
+            failed_directory_sync: sometimes(8),
+            failed_read: sometimes(40),
+            cold_read: 4,
+            capacity_bytes: 0,
+            damages: 0,
+            steps: false,
+        };
+        if random.random_ratio(1, 4) {
+            faults.capacity_bytes = random.random_range(64..400) << 10;
+        }
+        if random.random_ratio(1, 3) {
+            faults.damages = if random.random_ratio(2, 3) { 1 } else { 4 };
+        }
+        faults.steps = random.random_ratio(1, 2);
+        faults
+    }
+
+    /// Whether the disk may do what a log stops for.
+    #[must_use]
+    pub fn may_stop(&self) -> bool {
+        self.failed_write > 0 || self.failed_sync > 0 || self.failed_directory_sync > 0
+    }
+
+    /// Whether what is on the disk may be unreadable or wrong by no fault of the log.
+    #[must_use]
+    pub fn may_lose(&self) -> bool {
+        self.damages > 0 || self.failed_read > 0
+    }
+}
+
+/// Whether something that happens one in so many times happens now.
+pub fn happens(random: &mut StdRng, one_in: u32) -> bool {
+    // The draw is made in any case, so that worlds with and without a fault go alike until it fires.
+    let draw = random.next_u32();
+    one_in > 0 && draw.is_multiple_of(one_in)
+}

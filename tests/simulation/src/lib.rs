@@ -1,0 +1,12 @@
+//! The log of [`record_log`] over a disk and clocks that fail in every way, each by a seed: the same seed twice is the
+//! same run.
+//!
+//! A [`world`] is one run: operations drawn by its seed, on a simulated [`disk`] with simulated [`clocks`], under
+//! [`faults`] that are drawn too. A [`model`] knows what was promised and compares whatever the log says with it.
+
+pub mod clocks;
+pub mod disk;
+pub mod faults;
+pub mod model;
+pub mod totals;
+pub mod world;
