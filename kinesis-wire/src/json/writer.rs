@@ -19,9 +19,14 @@ impl Writer {
         Self { out: Vec::with_capacity(bytes), follows_value: false }
     }
 
-    /// How many bytes are written.
-    pub(crate) fn written_bytes(&self) -> usize {
-        self.out.len()
+    /// Makes room for so many more bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+
+    /// Takes what was written so far; it goes on behind that, in a buffer that takes so many bytes before it grows.
+    pub(crate) fn take(&mut self, next_bytes: usize) -> Vec<u8> {
+        std::mem::replace(&mut self.out, Vec::with_capacity(next_bytes))
     }
 
     /// What was written.

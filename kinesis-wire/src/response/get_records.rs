@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::json::Writer;
 use crate::response::ChildShard;
 
-/// Writes the answer to GetRecords record by record, straight into one buffer.
+/// Writes the answer to GetRecords record by record, whole or in pieces.
 #[derive(Debug)]
 pub struct GetRecordsWriter {
     writer: Writer,
@@ -46,13 +46,19 @@ impl GetRecordsWriter {
         writer.end_map();
     }
 
-    /// How many bytes the answer has so far.
-    #[must_use]
-    pub fn written_bytes(&self) -> usize {
-        self.writer.written_bytes()
+    /// Makes room for so many more bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.writer.reserve(bytes);
     }
 
-    /// The finished body. At the shard's end there is no next iterator but children, and only there.
+    /// Takes a piece of the body: what was written since the last one. The next one takes so many bytes before its
+    /// buffer grows.
+    #[must_use]
+    pub fn take_piece(&mut self, next_bytes: usize) -> Vec<u8> {
+        self.writer.take(next_bytes)
+    }
+
+    /// The finished body, or its last piece. At the shard's end there is no next iterator but children, and only there.
     #[must_use]
     pub fn finish(
         self,

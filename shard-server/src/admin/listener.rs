@@ -11,6 +11,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use rustix::net::sockopt;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,9 @@ const PING: Duration = Duration::from_secs(20);
 /// What a client may send on one HTTP/2 stream, and on all of a connection, before it has to wait.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// How long a client may take nothing of what it was sent, in milliseconds, before its connection is ended: until then it
+/// holds a piece of an answer in memory.
+const STALL_MS: u32 = 30_000;
 /// How long to wait after the system refused to accept, which it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -78,6 +82,8 @@ async fn accept(
         Ok((socket, _)) => {
             // Answers are small and waited for: never hold them back to fill a packet.
             let _ = socket.set_nodelay(true);
+            // A client that takes nothing at all for so long is gone, or might as well be.
+            let _ = sockopt::set_tcp_user_timeout(&socket, STALL_MS);
             Some((socket, place))
         }
         Err(error) => {

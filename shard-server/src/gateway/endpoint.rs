@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::protocol::Refusal;
 
 /// The bytes of answers to GetRecords that are in memory at once.
-const ANSWER_BYTES: usize = 256 << 20;
+const ANSWER_BYTES: usize = 64 << 20;
 
 /// The parts of an endpoint.
 pub struct Parts {

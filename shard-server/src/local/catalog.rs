@@ -7,17 +7,19 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
 use catalog::feed::CatalogEvent;
-use catalog::member::{Bootstrap, MemberPhase, OpenShard, SetRetention};
+use catalog::member::{MemberPhase, OpenShard, SetRetention};
 use catalog::{Stream, StreamName};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
-use super::catalog_file::{self, Entries};
-use super::data_dir::{DataDir, sync_dir};
+use super::data_dir::DataDir;
 use super::entry::{Birth, Entry, object_of};
 use super::manifest::Manifest;
+use super::stream_file::{self, Entries};
 use crate::clock::Clock;
 use crate::gateway::Routes;
 use crate::gateway::catalog::CatalogCopy;
+use crate::shard::volume::{self, Identity};
 use crate::shard::{Group, GroupConfig, Metrics, Resources};
 
 /// How many logs are opened at once when the process starts.
@@ -25,7 +27,7 @@ const OPENING: usize = 16;
 
 /// The streams of a data directory, their groups, and the one way to change them.
 pub struct LocalCatalog {
-    data_dir: DataDir,
+    data_dir: Arc<DataDir>,
     copy: CatalogCopy,
     routes: Arc<Routes>,
     clock: Clock,
@@ -54,7 +56,12 @@ impl LocalCatalog {
         clock: Clock,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
-        let entries = catalog_file::read(&data_dir.catalog_file())?;
+        data_dir.sweep()?;
+        let mut entries = Entries::new();
+        for directory in data_dir.stream_dirs()? {
+            let entry = stream_file::read(&directory)?;
+            entries.insert(entry.stream.uid.clone(), entry);
+        }
         if let Some(foreign) =
             entries.values().map(|entry| &entry.stream).find(|stream| stream.account_id != account_id)
         {
@@ -65,8 +72,8 @@ impl LocalCatalog {
                 foreign.account_id
             );
         }
-        data_dir.sweep(|uid| entries.contains_key(uid))?;
         let resources = Resources::new(metrics.log.clone());
+        let data_dir = Arc::new(data_dir);
         let catalog = Self { data_dir, copy, routes, clock, metrics, resources, entries: Mutex::default() };
         let streams: Vec<_> = entries.values().map(|entry| entry.stream.clone()).collect();
         for chunk in streams.chunks(OPENING) {
@@ -102,12 +109,12 @@ impl LocalCatalog {
                 tracing::info!(stream = %updated.stream.name, "updated by a manifest");
                 let updated_stream = updated.stream.clone();
                 let event = CatalogEvent::Changed(updated_stream.clone());
-                let mut changed = entries.clone();
-                changed.insert(updated.stream.uid.clone(), updated);
-                let stream = updated_stream;
-                self.save(&mut entries, changed).await?;
+                let directory = self.data_dir.stream_dir(&updated.stream.uid);
+                let updated =
+                    on_disk(move || stream_file::write(&directory, &updated).map(|()| updated)).await?;
+                entries.insert(updated.stream.uid.clone(), updated);
                 self.copy.apply(event);
-                self.tell_retention(&stream).await
+                self.tell_retention(&updated_stream).await
             }
         }
     }
@@ -139,15 +146,16 @@ impl LocalCatalog {
             let message = format!("Stream {} under account {} not found.", call.name, call.account_id);
             return Err(Refusal { code: RefusalCode::ResourceNotFound, message });
         };
-        let mut changed = entries.clone();
-        changed.remove(&uid);
-        self.save(&mut entries, changed).await.map_err(|error| unavailable(&error))?;
+        let (data_dir, withdrawn) = (self.data_dir.clone(), uid.clone());
+        let done = on_disk(move || Ok(data_dir.withdraw(&withdrawn)?)).await;
+        done.map_err(|error| unavailable(&error))?;
+        entries.remove(&uid);
         self.copy.apply(CatalogEvent::Removed { uid: uid.clone() });
         if let Some(group) = self.routes.remove_group(&uid) {
             group.close().await;
         }
         // The stream is gone already; what stays on disk now is swept at the next start.
-        let dir = self.data_dir.stream_dir(&uid);
+        let dir = self.data_dir.draft_dir(&uid);
         match tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -170,19 +178,24 @@ impl LocalCatalog {
         futures::future::join_all(groups.iter().map(Group::close)).await;
     }
 
-    /// The log first, the catalog after it: a stream in the catalog always has its log.
+    /// Makes a stream beside the others, whole, before it is one of them.
     async fn add(&self, entries: &mut Entries, entry: Entry) -> anyhow::Result<()> {
         let stream = entry.stream.clone();
-        let dir = self.data_dir.stream_dir(&stream.uid);
-        std::fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
-        let group =
-            Group::create(dir.join(group_name(&stream)?), self.config(&stream)?, bootstrap(&stream)?).await?;
-        sync_dir(&dir)?;
-        dir.parent().map_or(Ok(()), sync_dir)?;
-        let mut changed = entries.clone();
-        changed.insert(stream.uid.clone(), entry);
-        self.save(entries, changed).await?;
-        self.routes.add_group(&stream.uid, group);
+        let (data_dir, uid) = (self.data_dir.clone(), stream.uid.clone());
+        let (group, birth) = (group_name(&stream)?.to_owned(), birth_of_log(&stream));
+        let made = on_disk(move || {
+            let draft = data_dir.draft_dir(&uid);
+            let volume = draft.join(&group);
+            std::fs::create_dir_all(&volume).with_context(|| format!("make {}", volume.display()))?;
+            let identity = Identity::new(uid.clone(), group.clone(), group, birth.incarnation);
+            volume::bootstrap(&volume, &identity.map_err(anyhow::Error::msg)?, &birth)?;
+            stream_file::write(&draft, &entry)?;
+            data_dir.publish(&uid)?;
+            Ok(entry)
+        });
+        let entry = made.await?;
+        entries.insert(stream.uid.clone(), entry);
+        self.open_stream(&stream).await?;
         self.copy.apply(CatalogEvent::Changed(stream));
         Ok(())
     }
@@ -229,16 +242,6 @@ impl LocalCatalog {
         }
     }
 
-    async fn save(&self, entries: &mut Entries, changed: Entries) -> anyhow::Result<()> {
-        let path = self.data_dir.catalog_file();
-        let changed = tokio::task::spawn_blocking(move || {
-            catalog_file::write(&path, &changed)?;
-            anyhow::Ok(changed)
-        });
-        *entries = changed.await??;
-        Ok(())
-    }
-
     fn config(&self, stream: &Stream) -> anyhow::Result<GroupConfig> {
         Ok(GroupConfig {
             stream_uid: stream.uid.clone(),
@@ -258,21 +261,27 @@ fn group_name(stream: &Stream) -> anyhow::Result<&str> {
     stream.groups.first().map(|group| group.name.as_str()).context("the stream has no group")
 }
 
-fn bootstrap(stream: &Stream) -> anyhow::Result<Bootstrap> {
-    let shards = stream.shards.iter().map(|shard| OpenShard {
+fn birth_of_log(stream: &Stream) -> record_log::Birth {
+    let open = |shard: &catalog::Shard| OpenShard {
         id: shard.id,
         range: shard.range,
         parents: shard.parents.clone(),
         create_seconds: shard.create_seconds,
-    });
-    let name = group_name(stream)?;
-    Ok(Bootstrap {
-        stream_uid: stream.uid.clone(),
-        group: name.into(),
-        log: name.into(),
-        shards: shards.collect(),
-        retention_period_hours: stream.retention_period_hours,
-    })
+    };
+    record_log::Birth {
+        log_id: Uuid::new_v4(),
+        incarnation: Uuid::new_v4(),
+        shards: stream.shards.iter().map(open).collect(),
+        retention_hours: stream.retention_period_hours,
+        created_ms: u64::try_from(stream.created_ms).unwrap_or(0),
+    }
+}
+
+/// Does work on the disk where it is no harm to wait.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await?
 }
 
 fn named<'e>(entries: &'e Entries, name: &StreamName) -> Option<&'e Entry> {

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use rustix::fs::{FlockOperation, flock};
 
+const STREAMS: &str = "streams";
+const DRAFTS: &str = "drafts";
+
 /// A data directory that this process alone uses, until this value is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -35,8 +38,10 @@ impl DataDir {
             ),
             Err(error) => return Err(error).with_context(|| format!("lock {}", lock_path.display())),
         }
-        let streams = path.join("streams");
-        fs::create_dir_all(&streams).with_context(|| format!("make {}", streams.display()))?;
+        for name in [STREAMS, DRAFTS] {
+            let directory = path.join(name);
+            fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+        }
         sync_dir(&path)?;
         // The directory itself may be new. Where its parent cannot be opened somebody else made it long ago.
         let _ = path.parent().map(sync_dir);
@@ -49,16 +54,44 @@ impl DataDir {
         &self.path
     }
 
-    /// The file of the catalog.
-    #[must_use]
-    pub fn catalog_file(&self) -> PathBuf {
-        self.path.join("catalog.json")
-    }
-
     /// The directory of a stream.
     #[must_use]
     pub fn stream_dir(&self, stream_uid: &str) -> PathBuf {
-        self.path.join("streams").join(stream_uid)
+        self.path.join(STREAMS).join(stream_uid)
+    }
+
+    /// Where a stream is made, and where it goes to be removed: what is there at a start is nobody's.
+    #[must_use]
+    pub fn draft_dir(&self, stream_uid: &str) -> PathBuf {
+        self.path.join(DRAFTS).join(stream_uid)
+    }
+
+    /// The directories of all streams.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub fn stream_dirs(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let streams = self.path.join(STREAMS);
+        let entries = fs::read_dir(&streams).with_context(|| format!("read {}", streams.display()))?;
+        entries.map(|entry| Ok(entry?.path())).collect()
+    }
+
+    /// Makes a draft a stream: durable, whole or not at all.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn publish(&self, stream_uid: &str) -> io::Result<()> {
+        fs::rename(self.draft_dir(stream_uid), self.stream_dir(stream_uid))?;
+        sync_dir(&self.path.join(STREAMS))
+    }
+
+    /// Makes a stream a draft again, durably: what is left to do is to remove it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn withdraw(&self, stream_uid: &str) -> io::Result<()> {
+        fs::rename(self.stream_dir(stream_uid), self.draft_dir(stream_uid))?;
+        sync_dir(&self.path.join(STREAMS))
     }
 
     /// The key of shard iterators; drawn and kept at first use.
@@ -78,20 +111,16 @@ impl DataDir {
         }
     }
 
-    /// Removes the directories of streams that the catalog does not have: what a creation or deletion that was
-    /// interrupted left behind.
+    /// Removes what creations and deletions that were interrupted left behind.
     ///
     /// # Errors
-    /// If one cannot be removed.
-    pub fn sweep(&self, is_stream: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-        let streams = self.path.join("streams");
-        for entry in fs::read_dir(&streams).with_context(|| format!("read {}", streams.display()))? {
+    /// If something cannot be removed.
+    pub fn sweep(&self) -> anyhow::Result<()> {
+        let drafts = self.path.join(DRAFTS);
+        for entry in fs::read_dir(&drafts).with_context(|| format!("read {}", drafts.display()))? {
             let path = entry?.path();
-            let known = path.file_name().and_then(|name| name.to_str()).is_some_and(&is_stream);
-            if !known {
-                tracing::info!(path = %path.display(), "removing what an interrupted deletion left");
-                fs::remove_dir_all(&path).with_context(|| format!("remove {}", path.display()))?;
-            }
+            tracing::info!(path = %path.display(), "removing what an interrupted creation or deletion left");
+            fs::remove_dir_all(&path).with_context(|| format!("remove {}", path.display()))?;
         }
         Ok(())
     }
@@ -139,14 +168,17 @@ mod tests {
     }
 
     #[test]
-    fn sweep_removes_directories_of_no_stream() {
+    fn stream_is_there_from_publish_to_withdraw_and_drafts_are_swept() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = DataDir::open(folder.path()).unwrap();
-        for uid in ["kept", "left"] {
-            fs::create_dir_all(data_dir.stream_dir(uid).join("g0")).unwrap();
+        for uid in ["kept", "left", "deleted"] {
+            fs::create_dir_all(data_dir.draft_dir(uid).join("g0")).unwrap();
         }
-        data_dir.sweep(|uid| uid == "kept").unwrap();
-        assert!(data_dir.stream_dir("kept").exists());
-        assert!(!data_dir.stream_dir("left").exists());
+        data_dir.publish("kept").unwrap();
+        data_dir.publish("deleted").unwrap();
+        data_dir.withdraw("deleted").unwrap();
+        data_dir.sweep().unwrap();
+        assert_eq!(data_dir.stream_dirs().unwrap(), [data_dir.stream_dir("kept")]);
+        assert!(!data_dir.draft_dir("left").exists() && !data_dir.draft_dir("deleted").exists());
     }
 }

@@ -27,7 +27,7 @@ const BOOTSTRAP: &str = "bootstrap";
 const LOST_AND_FOUND: &str = "lost+found";
 const IDENTITY: &str = "identity.json";
 const LOGS: &str = "logs";
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Whose a directory is. Written once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

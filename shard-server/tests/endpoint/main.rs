@@ -5,6 +5,7 @@
 mod errors;
 mod gateway;
 mod installation;
+mod kills;
 mod manifests;
 mod program;
 mod raw;
@@ -12,3 +13,4 @@ mod records;
 mod restart;
 mod shards;
 mod streams;
+mod thousand;

@@ -61,6 +61,14 @@ impl Local {
         end(self.process).await;
     }
 
+    /// A number that the kernel keeps of the process, by its name in `/proc/PID/status`.
+    pub fn status(&self, name: &str) -> u64 {
+        let id = self.process.id().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// A client of it.
     pub fn client(&self) -> Client {
         client(&self.url)

@@ -62,11 +62,37 @@ async fn deleted_stream_stays_deleted_and_what_it_left_is_swept() {
     create(&client, "orders", 1).await;
     client.delete_stream().stream_name("orders").send().await.unwrap();
     first.kill().await;
-    let left = data_dir.path().join("streams/left-by-a-crash/g0");
+    let left = data_dir.path().join("drafts/left-by-a-crash/g0");
     std::fs::create_dir_all(&left).unwrap();
     let second = Local::start(data_dir.path(), &[]).await;
     assert!(!left.exists());
     assert_eq!(second.client().list_streams().send().await.unwrap().stream_names, [""; 0]);
+}
+
+#[tokio::test]
+async fn damaged_stream_is_refused_by_itself_and_the_others_are_served() {
+    let (data_dir, first) = local().await;
+    let client = first.client();
+    for name in ["good", "bad"] {
+        create(&client, name, 1).await;
+        put(&client, name, "a", "1").await;
+    }
+    first.stop().await;
+    let streams =
+        std::fs::read_dir(data_dir.path().join("streams")).unwrap().map(|entry| entry.unwrap().path());
+    let is_bad = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path.join("stream.json")).unwrap().contains("\"bad\"")
+    };
+    let bad = streams.into_iter().find(is_bad).unwrap();
+    std::fs::write(bad.join("g0/group/logs/g0/slots"), "").unwrap();
+
+    let second = Local::start(data_dir.path(), &[]).await;
+    let client = second.client();
+    assert_eq!(read_all(&client, "good").await, ["1"]);
+    let refused =
+        client.put_record().stream_name("bad").partition_key("a").data(b"2".to_vec().into()).send().await;
+    let error = refused.unwrap_err().into_service_error();
+    assert_eq!(error.meta().code(), Some("InternalFailure"));
 }
 
 #[tokio::test]

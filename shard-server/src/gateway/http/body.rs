@@ -1,14 +1,16 @@
 //! Reading a request's body.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use futures::stream::{self, Stream, StreamExt as _};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::gateway::budget::{ByteBudget, Share};
+use crate::gateway::operations::{Answer, Piece};
 
 /// The largest body: 10 MiB of records in base64, and room for 500 keys and the JSON around them.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
@@ -40,7 +42,8 @@ where
         return Err(BodyError::TooLarge);
     }
     let bytes = said_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(MAX_BODY_BYTES);
-    let share = budget.take(bytes).await.map_err(|_| BodyError::Busy)?;
+    // What it is decoded to is hardly smaller.
+    let share = budget.take(2 * bytes).await.map_err(|_| BodyError::Busy)?;
     let collected = Limited::new(body, MAX_BODY_BYTES).collect();
     match tokio::time::timeout(MAX_TIME, collected).await {
         Ok(Ok(body)) => Ok((body.to_bytes(), share)),
@@ -50,17 +53,35 @@ where
     }
 }
 
-/// An answer's body, with the shares of budgets that are given back when it has been sent.
-#[derive(Debug)]
-pub struct AnswerBody {
-    body: Full<Bytes>,
-    _shares: Vec<Share>,
+/// An answer's body. Shares of budgets are given back when what they stand for has been sent.
+pub enum AnswerBody {
+    /// There all at once.
+    Whole {
+        /// Its bytes; none once they were taken.
+        bytes: Option<Bytes>,
+        /// What it holds.
+        share: Option<Share>,
+    },
+    /// Made while it is sent.
+    Pieces {
+        /// The pieces.
+        pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
+        /// What the piece before holds: hyper asks for another when it has taken that.
+        share: Option<Share>,
+    },
 }
 
 impl AnswerBody {
-    /// A body that holds these shares.
-    pub fn new(body: Vec<u8>, shares: Vec<Share>) -> Self {
-        Self { body: Full::from(body), _shares: shares }
+    /// The body of an answer.
+    pub fn new(answer: Answer) -> Self {
+        match answer {
+            Answer::Whole { body, share } => Self::Whole { bytes: Some(body.into()), share },
+            Answer::Pieces { first, rest } => {
+                let rest = stream::unfold(rest, async |mut rest| Some((rest.next().await?, rest)));
+                let pieces = stream::iter([first]).chain(rest);
+                Self::Pieces { pieces: Box::pin(pieces), share: None }
+            }
+        }
     }
 }
 
@@ -69,25 +90,45 @@ impl Body for AnswerBody {
     type Error = std::convert::Infallible;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        match self.get_mut() {
+            Self::Whole { bytes, .. } => Poll::Ready(
+                bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
+            ),
+            Self::Pieces { pieces, share } => {
+                share.take();
+                let piece = ready!(pieces.as_mut().poll_next(context));
+                Poll::Ready(piece.map(|piece| {
+                    *share = Some(piece.share);
+                    Ok(Frame::data(piece.bytes))
+                }))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match self {
+            Self::Whole { bytes, .. } => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Pieces { .. } => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self {
+            Self::Whole { bytes, .. } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Pieces { .. } => SizeHint::default(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::StreamBody;
+    use http_body_util::{Full, StreamBody};
 
     fn budget() -> ByteBudget {
         ByteBudget::new(64 << 20)

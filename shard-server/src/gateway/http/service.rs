@@ -11,11 +11,11 @@ use kinesis_wire::{Operation, json};
 
 use super::body::{self, AnswerBody, BodyError};
 use crate::gateway::Endpoint;
-use crate::gateway::budget::{ByteBudget, Share};
-use crate::gateway::operations::{self, Answer};
+use crate::gateway::budget::ByteBudget;
+use crate::gateway::operations;
 
-/// The bytes of request bodies that are in memory at once.
-const REQUEST_BYTES: usize = 256 << 20;
+/// The bytes of request bodies that are in memory at once, each with what it is decoded to.
+const REQUEST_BYTES: usize = 96 << 20;
 
 /// Answers HTTP requests with the operations of an endpoint. Cloning shares it.
 #[derive(Clone)]
@@ -26,8 +26,9 @@ pub struct KinesisService {
 
 /// What a request was and what became of it.
 struct Done {
+    /// Its head; its body too, unless there is another.
     reply: Reply,
-    shares: Vec<Share>,
+    body: Option<AnswerBody>,
     operation: Option<Operation>,
     code: &'static str,
 }
@@ -57,19 +58,19 @@ impl KinesisService {
             extended_request_id: &extended_request_id,
         };
         let done = match body::read(body, &self.budget).await {
-            Ok((body, share)) => self.call(&envelope, &body, share).await,
+            Ok((body, _share)) => self.call(&envelope, &body).await,
             Err(error) => refuse_body(&envelope, error),
         };
         self.endpoint.metrics().answered(done.operation, done.code, began.elapsed());
-        Ok(response_of(done.reply, done.shares))
+        Ok(response_of(done.reply, done.body))
     }
 
-    async fn call(&self, envelope: &Envelope<'_>, body: &[u8], share: Share) -> Done {
+    async fn call(&self, envelope: &Envelope<'_>, body: &[u8]) -> Done {
         let operation = match envelope.open(body) {
             Ok(operation) => operation,
             Err(reply) => {
                 let code = if reply.status == 200 { "OK" } else { "Envelope" };
-                return Done { reply, shares: vec![share], operation: None, code };
+                return Done { reply, body: None, operation: None, code };
             }
         };
         let answer = match json::decode(operation, body) {
@@ -77,14 +78,14 @@ impl KinesisService {
             Err(error) => Err(error),
         };
         match answer {
-            Ok(Answer { body, share: answer_share }) => {
-                let shares = [Some(share), answer_share].into_iter().flatten().collect();
-                Done { reply: envelope.success(body), shares, operation: Some(operation), code: "OK" }
+            Ok(answer) => {
+                let reply = envelope.success(Vec::new());
+                Done { reply, body: Some(AnswerBody::new(answer)), operation: Some(operation), code: "OK" }
             }
             Err(error) => {
                 tracing::debug!(%operation, %error, "refused");
                 let reply = envelope.error(&error);
-                Done { reply, shares: vec![share], operation: Some(operation), code: error.code.name() }
+                Done { reply, body: None, operation: Some(operation), code: error.code.name() }
             }
         }
     }
@@ -103,11 +104,12 @@ fn refuse_body(envelope: &Envelope<'_>, error: BodyError) -> Done {
     };
     let body = format!("{{\"__type\":\"{code}\"}}").into_bytes();
     let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
-    Done { reply, shares: Vec::new(), operation: None, code }
+    Done { reply, body: None, operation: None, code }
 }
 
-fn response_of(reply: Reply, shares: Vec<Share>) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::new(reply.body, shares));
+fn response_of(reply: Reply, body: Option<AnswerBody>) -> Response<AnswerBody> {
+    let body = body.unwrap_or_else(|| AnswerBody::new(reply.body.into()));
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     if let Some(content_type) = reply.content_type {

@@ -13,7 +13,7 @@ pub async fn answer(endpoint: &Endpoint, request: request::CreateStream<'_>) -> 
     let name = call.name.to_string();
     endpoint.catalog().create_stream(call).await.map_err(refused)?;
     tracing::info!(stream = name, "created by the API");
-    Ok(Answer::default())
+    Ok(Vec::new().into())
 }
 
 /// The control call that a request means. Whether its values make a stream is for the catalog service to say.

@@ -12,5 +12,5 @@ pub async fn answer(endpoint: &Endpoint, request: request::DeleteStream<'_>) -> 
     let call = DeleteStream { account_id: endpoint.account_id().into(), name: name.clone() };
     endpoint.catalog().delete_stream(call).await.map_err(refused)?;
     tracing::info!(stream = %name, "deleted by the API");
-    Ok(Answer::default())
+    Ok(Vec::new().into())
 }

@@ -10,26 +10,39 @@ mod list_shards;
 mod list_streams;
 mod put_record;
 mod put_records;
+mod record_pieces;
 mod shard_view;
+
+use std::sync::Arc;
 
 use kinesis_wire::Error;
 use kinesis_wire::request::Request;
 
 use super::Endpoint;
 use super::budget::Share;
+pub use record_pieces::{Piece, RecordPieces};
 
 /// A successful answer.
-#[derive(Debug, Default)]
-pub struct Answer {
-    /// Its body.
-    pub body: Vec<u8>,
-    /// What it holds of a budget until it has been sent.
-    pub share: Option<Share>,
+pub enum Answer {
+    /// There all at once.
+    Whole {
+        /// Its body.
+        body: Vec<u8>,
+        /// What it holds of a budget until it has been sent.
+        share: Option<Share>,
+    },
+    /// Made while it is sent.
+    Pieces {
+        /// The first piece of its body.
+        first: Piece,
+        /// The others.
+        rest: Box<RecordPieces>,
+    },
 }
 
 impl From<Vec<u8>> for Answer {
     fn from(body: Vec<u8>) -> Self {
-        Self { body, share: None }
+        Self::Whole { body, share: None }
     }
 }
 
@@ -37,7 +50,7 @@ impl From<Vec<u8>> for Answer {
 ///
 /// # Errors
 /// What the client is told.
-pub async fn answer(endpoint: &Endpoint, request: Request<'_>) -> Result<Answer, Error> {
+pub async fn answer(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<Answer, Error> {
     match request {
         Request::CreateStream(request) => create_stream::answer(endpoint, request).await,
         Request::DeleteStream(request) => delete_stream::answer(endpoint, request).await,

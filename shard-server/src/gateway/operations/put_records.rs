@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use catalog::{HashKey, SequenceNumber, ShardId, Stream};
+use catalog::{HashKey, SequenceNumber, Shard, ShardId, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
 use kinesis_wire::{Error, request};
@@ -10,7 +10,7 @@ use kinesis_wire::{Error, request};
 use super::Answer;
 use crate::gateway::Endpoint;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
-use record_log::record::{Record, RecordBlockBuilder};
+use record_log::record::{Record, RecordBlock, RunsBuilder};
 
 pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Answer, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
@@ -41,19 +41,33 @@ pub(super) enum Path {
 /// Records on their way to the logs.
 #[derive(Debug)]
 pub(super) struct Batch {
-    appends: Vec<Append>,
-    /// Where each record of the request is in the appends; none has no open shard.
+    appends: Appends,
+    /// Where each record of the request is; none has no open shard.
     places: Vec<Option<Place>>,
     bytes: Vec<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    append: usize,
-    run: usize,
-    at: u32,
+/// One call a log.
+#[derive(Debug)]
+struct Appends {
+    calls: Vec<Append>,
+    /// Where the runs are in the calls.
+    runs: Vec<RunPlace>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct RunPlace {
+    call: usize,
+    at: usize,
     shard: ShardId,
     create_seconds: u64,
+}
+
+/// A record of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    run: usize,
+    at: u32,
 }
 
 impl Batch {
@@ -62,47 +76,59 @@ impl Batch {
     /// # Errors
     /// If a record has no key, a hash key out of range, or is larger than the stream takes: then none is put.
     pub(super) fn new(stream: &Stream, records: &[request::Record<'_>], path: Path) -> Result<Self, Error> {
-        let mut runs: Vec<Vec<(ShardId, RecordBlockBuilder)>> = Vec::new();
-        let mut logs: Vec<&str> = Vec::new();
-        let mut found: HashMap<ShardId, (usize, usize)> = HashMap::new();
-        let mut places = Vec::with_capacity(records.len());
-        let mut bytes = Vec::with_capacity(records.len());
         let checked = records.iter().enumerate().map(|(index, record)| {
             check(stream, record, (path == Path::List).then_some(index)).map(|checked| (checked, record))
         });
         let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
-        for ((partition_key, hash_key), record) in checked {
+        let mut shards: Vec<&Shard> = Vec::new();
+        let mut sizes: Vec<usize> = Vec::new();
+        let mut found: HashMap<ShardId, usize> = HashMap::new();
+        let mut runs = Vec::with_capacity(records.len());
+        let mut bytes = Vec::with_capacity(records.len());
+        for ((partition_key, hash_key), record) in &checked {
             bytes.push((partition_key.len() + record.data.len()) as u64);
-            let Some(shard) = stream.open_shard_at(hash_key) else {
-                places.push(None);
-                continue;
-            };
-            let (append, run) = *found.entry(shard.id).or_insert_with(|| {
-                let append = logs.iter().position(|log| *log == shard.log).unwrap_or_else(|| {
-                    logs.push(&shard.log);
-                    runs.push(Vec::new());
-                    logs.len() - 1
+            runs.push(stream.open_shard_at(*hash_key).map(|shard| {
+                let run = *found.entry(shard.id).or_insert_with(|| {
+                    shards.push(shard);
+                    sizes.push(0);
+                    shards.len() - 1
                 });
-                runs[append].push((shard.id, RecordBlockBuilder::default()));
-                (append, runs[append].len() - 1)
-            });
-            let block = &mut runs[append][run].1;
-            let place = Place {
-                append,
-                run,
-                at: block.count(),
-                shard: shard.id,
-                create_seconds: shard.create_seconds,
-            };
-            block.push(Record { partition_key, data: &record.data });
-            places.push(Some(place));
+                sizes[run] += Record { partition_key, data: &record.data }.encoded_bytes();
+                run
+            }));
         }
-        let appends = logs.into_iter().zip(runs).map(|(log, runs)| Append {
-            stream_uid: stream.uid.clone(),
-            log: log.into(),
-            runs: runs.into_iter().map(|(shard, block)| Run { shard, block: block.build() }).collect(),
-        });
-        Ok(Self { appends: appends.collect(), places, bytes })
+        let mut blocks = RunsBuilder::new(&sizes);
+        let mut places = Vec::with_capacity(records.len());
+        for (((partition_key, _), record), run) in checked.iter().zip(runs) {
+            places.push(run.map(|run| Place { run, at: blocks.count(run) }));
+            if let Some(run) = run {
+                blocks.push(run, Record { partition_key, data: &record.data });
+            }
+        }
+        let appends = Appends::new(stream, &shards, blocks.build());
+        Ok(Self { appends, places, bytes })
+    }
+}
+
+impl Appends {
+    /// The runs of these shards, by log.
+    fn new(stream: &Stream, shards: &[&Shard], blocks: Vec<RecordBlock>) -> Self {
+        let mut calls: Vec<Append> = Vec::new();
+        let mut runs = Vec::with_capacity(shards.len());
+        for (shard, block) in shards.iter().zip(blocks) {
+            let call = calls.iter().position(|call| call.log == shard.log).unwrap_or_else(|| {
+                calls.push(Append {
+                    stream_uid: stream.uid.clone(),
+                    log: shard.log.clone(),
+                    runs: Vec::new(),
+                });
+                calls.len() - 1
+            });
+            let (at, create_seconds) = (calls[call].runs.len(), shard.create_seconds);
+            runs.push(RunPlace { call, at, shard: shard.id, create_seconds });
+            calls[call].runs.push(Run { shard: shard.id, block });
+        }
+        Self { calls, runs }
     }
 }
 
@@ -130,8 +156,8 @@ pub(super) async fn append(
     stream: &Stream,
     batch: Batch,
 ) -> Vec<Result<SequenceNumber, Refusal>> {
-    let Batch { appends, places, bytes } = batch;
-    let calls = appends.into_iter().map(|append| async move {
+    let Batch { appends: Appends { calls, runs }, places, bytes } = batch;
+    let calls = calls.into_iter().map(|append| async move {
         let runs = append.runs.len();
         match endpoint.route(stream, &append.log) {
             Ok(route) => route.append(append).await,
@@ -141,7 +167,7 @@ pub(super) async fn append(
     let outcomes = join_all(calls).await;
     let refusals: Vec<_> = outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err()).collect();
     endpoint.note(&refusals);
-    let stored: Vec<_> = places.into_iter().map(|place| stored(stream, place, &outcomes)).collect();
+    let stored: Vec<_> = places.into_iter().map(|place| stored(stream, place, &runs, &outcomes)).collect();
     let durable_bytes =
         stored.iter().zip(&bytes).filter(|(stored, _)| stored.is_ok()).map(|(_, bytes)| *bytes);
     let (records, bytes) = durable_bytes.fold((0, 0), |(records, sum), bytes| (records + 1, sum + bytes));
@@ -153,17 +179,19 @@ pub(super) async fn append(
 fn stored(
     stream: &Stream,
     place: Option<Place>,
+    runs: &[RunPlace],
     outcomes: &[Vec<RunOutcome>],
 ) -> Result<SequenceNumber, Refusal> {
     let nobody =
         || Refusal::NotReady(format!("a part of the ring of stream {} has no open shard", stream.name));
     let place = place.ok_or_else(nobody)?;
-    let outcome = outcomes.get(place.append).and_then(|outcomes| outcomes.get(place.run));
+    let run = runs[place.run];
+    let outcome = outcomes.get(run.call).and_then(|outcomes| outcomes.get(run.at));
     let silent = || Refusal::OutcomeUnknown("the group answered for fewer runs than it was sent".into());
     let appended = outcome.cloned().ok_or_else(silent)??;
     Ok(SequenceNumber {
-        create_seconds: place.create_seconds,
-        shard: place.shard,
+        create_seconds: run.create_seconds,
+        shard: run.shard,
         counter: appended.first_offset + u64::from(place.at),
         arrival_seconds: appended.arrival_ms / 1_000,
     })
@@ -200,11 +228,14 @@ mod tests {
         let records: Vec<_> = [2, 0, 2, 1].into_iter().map(record).collect();
         let batch = Batch::new(&two_logs(), &records, Path::List).unwrap();
         let shape: Vec<_> =
-            batch.appends.iter().map(|append| (append.log.as_str(), append.runs.len())).collect();
+            batch.appends.calls.iter().map(|append| (append.log.as_str(), append.runs.len())).collect();
         assert_eq!(shape, [("g1", 1), ("g0", 2)]);
-        assert_eq!(batch.appends[0].runs[0].block.count(), 2);
-        let places: Vec<_> =
-            batch.places.iter().flatten().map(|place| (place.append, place.run, place.at)).collect();
+        assert_eq!(batch.appends.calls[0].runs[0].block.count(), 2);
+        let at = |place: &Place| {
+            let run = batch.appends.runs[place.run];
+            (run.call, run.at, place.at)
+        };
+        let places: Vec<_> = batch.places.iter().flatten().map(at).collect();
         assert_eq!(places, [(0, 0, 0), (1, 0, 0), (0, 0, 1), (1, 1, 0)]);
     }
 
@@ -215,8 +246,11 @@ mod tests {
         let batch = Batch::new(&stream, &records, Path::List).unwrap();
         let good = Ok(Appended { first_offset: 7, arrival_ms: 1_700_000_001_999 });
         let outcomes = [vec![good], vec![Err(Refusal::QueueFull)]];
-        let stored: Vec<_> =
-            batch.places.iter().map(|place| super::stored(&stream, *place, &outcomes)).collect();
+        let stored: Vec<_> = batch
+            .places
+            .iter()
+            .map(|place| super::stored(&stream, *place, &batch.appends.runs, &outcomes))
+            .collect();
         assert_eq!(stored[1], Err(Refusal::QueueFull));
         let counters: Vec<_> =
             stored.iter().flatten().map(|number| (number.counter, number.arrival_seconds)).collect();

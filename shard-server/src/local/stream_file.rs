@@ -1,0 +1,77 @@
+//! A stream of the catalog on disk: one JSON file in the stream's directory, replaced whole.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use super::data_dir::replace_file;
+use super::entry::Entry;
+
+/// The name of the file.
+const NAME: &str = "stream.json";
+/// The layout that is written and read.
+const VERSION: u32 = 2;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File<E> {
+    version: u32,
+    entry: E,
+}
+
+/// The streams by UID.
+pub type Entries = BTreeMap<String, Entry>;
+
+/// Reads the stream in a directory.
+///
+/// # Errors
+/// If it cannot be read or is none of this layout. A stream that cannot be read is never taken for none.
+pub fn read(directory: &Path) -> anyhow::Result<Entry> {
+    let path = directory.join(NAME);
+    let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    let file: File<Entry> =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    anyhow::ensure!(
+        file.version == VERSION,
+        "{} has version {}, this program reads {VERSION}",
+        path.display(),
+        file.version
+    );
+    Ok(file.entry)
+}
+
+/// Replaces the file; when this returns the new one is durable.
+///
+/// # Errors
+/// If it cannot be written; the old one stays then.
+pub fn write(directory: &Path, entry: &Entry) -> anyhow::Result<()> {
+    let path = directory.join(NAME);
+    let bytes = serde_json::to_vec_pretty(&File { version: VERSION, entry })?;
+    replace_file(&path, &bytes).with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::testing::stream;
+
+    #[test]
+    fn stream_reads_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = Entry { stream: stream("orders"), tags: BTreeMap::new(), manifest: None };
+        write(folder.path(), &entry).unwrap();
+        assert_eq!(read(folder.path()).unwrap(), entry);
+    }
+
+    #[test]
+    fn damaged_or_missing_stream_is_not_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read(folder.path()).is_err());
+        for text in ["", "{}", "{\"version\":1,\"entry\":{}}"] {
+            std::fs::write(folder.path().join(NAME), text).unwrap();
+            assert!(read(folder.path()).is_err(), "{text}");
+        }
+    }
+}
