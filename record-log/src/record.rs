@@ -145,63 +145,48 @@ impl RecordBlockBuilder {
     }
 }
 
-/// Builds the [`RecordBlock`]s of several runs in one piece of memory, of which each is a part.
+/// Builds the [`RecordBlock`]s of several runs, one after the other, in one piece of memory of which each is a part.
 #[derive(Debug)]
 pub struct RunsBuilder {
     bytes: Vec<u8>,
-    runs: Vec<RunUnderWay>,
-}
-
-#[derive(Debug)]
-struct RunUnderWay {
+    /// The number of records and the end of each finished run.
+    runs: Vec<(u32, usize)>,
     count: u32,
-    start: usize,
-    end: usize,
 }
 
 impl RunsBuilder {
-    /// Runs whose records will take exactly so many encoded bytes each.
+    /// Runs of so many encoded bytes together.
     #[must_use]
-    pub fn new(encoded_bytes: &[usize]) -> Self {
-        let mut start = 0;
-        let run = |bytes: &usize| {
-            let run = RunUnderWay { count: 0, start, end: start };
-            start += bytes;
-            run
-        };
-        let runs = encoded_bytes.iter().map(run).collect();
-        Self { bytes: vec![0; start], runs }
+    pub fn with_capacity(encoded_bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(encoded_bytes), runs: Vec::new(), count: 0 }
     }
 
-    /// Adds a record behind the others of a run.
+    /// Adds a record to the run that is under way.
     ///
     /// # Panics
-    /// If the run was not said to be that large, or key or data are longer than the layout can say.
-    pub fn push(&mut self, run: usize, record: Record<'_>) {
+    /// If key or data are longer than the layout can say (64 KiB, 4 GiB): the wire's limits are far below.
+    pub fn push(&mut self, record: Record<'_>) {
         let data_bytes = u32::try_from(record.data.len()).expect("data below 4 GiB");
         let key_bytes = u16::try_from(record.partition_key.len()).expect("a partition key below 64 KiB");
-        let run = &mut self.runs[run];
-        let mut place = &mut self.bytes[run.end..run.end + record.encoded_bytes()];
-        place.put_u32_le(data_bytes);
-        place.put_u16_le(key_bytes);
-        place.put_slice(record.partition_key.as_bytes());
-        place.put_slice(record.data);
-        run.end += record.encoded_bytes();
-        run.count += 1;
+        self.bytes.put_u32_le(data_bytes);
+        self.bytes.put_u16_le(key_bytes);
+        self.bytes.put_slice(record.partition_key.as_bytes());
+        self.bytes.put_slice(record.data);
+        self.count += 1;
     }
 
-    /// How many records a run has.
-    #[must_use]
-    pub fn count(&self, run: usize) -> u32 {
-        self.runs[run].count
+    /// Ends the run that is under way; the next one begins.
+    pub fn end_run(&mut self) {
+        self.runs.push((std::mem::take(&mut self.count), self.bytes.len()));
     }
 
     /// The finished blocks, in the order of the runs.
     #[must_use]
     pub fn build(self) -> Vec<RecordBlock> {
         let bytes = Bytes::from(self.bytes);
+        let mut start = 0;
         let block =
-            |run: RunUnderWay| RecordBlock { count: run.count, bytes: bytes.slice(run.start..run.end) };
+            |(count, end)| RecordBlock { count, bytes: bytes.slice(std::mem::replace(&mut start, end)..end) };
         self.runs.into_iter().map(block).collect()
     }
 }
@@ -235,24 +220,20 @@ mod tests {
 
     #[test]
     fn runs_built_together_are_those_built_apart() {
-        let records = [(1, "a", "11"), (0, "b", "2"), (1, "c", ""), (1, "dd", "4444")];
-        let record = |(_, partition_key, data): &(usize, &'static str, &'static str)| Record {
-            partition_key,
-            data: data.as_bytes(),
-        };
-        let sizes: Vec<usize> = (0..2)
-            .map(|run| {
-                records.iter().filter(|each| each.0 == run).map(|each| record(each).encoded_bytes()).sum()
-            })
-            .collect();
-        let mut together = RunsBuilder::new(&sizes);
-        let mut apart = [RecordBlockBuilder::default(), RecordBlockBuilder::default()];
-        for each in &records {
-            together.push(each.0, record(each));
-            apart[each.0].push(record(each));
+        let runs = [&[("b", "2")][..], &[("a", "11"), ("c", ""), ("dd", "4444")], &[]];
+        let mut together = RunsBuilder::with_capacity(0);
+        let mut apart = Vec::new();
+        for run in runs {
+            let mut builder = RecordBlockBuilder::default();
+            for (partition_key, data) in run {
+                let record = Record { partition_key, data: data.as_bytes() };
+                together.push(record);
+                builder.push(record);
+            }
+            together.end_run();
+            apart.push(builder.build());
         }
-        assert_eq!((together.count(0), together.count(1)), (1, 3));
-        assert_eq!(together.build(), apart.map(RecordBlockBuilder::build));
+        assert_eq!(together.build(), apart);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where a helper fails")]
 
+mod bounded;
 mod errors;
 mod gateway;
 mod installation;

@@ -61,6 +61,11 @@ impl Local {
         end(self.process).await;
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u64 {
+        self.process.id().unwrap().into()
+    }
+
     /// A number that the kernel keeps of the process, by its name in `/proc/PID/status`.
     pub fn status(&self, name: &str) -> u64 {
         let id = self.process.id().unwrap();

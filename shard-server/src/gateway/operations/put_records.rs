@@ -1,7 +1,5 @@
 //! PutRecords: each record to its shard, one append a log, answers in the order of the request.
 
-use std::collections::HashMap;
-
 use catalog::{HashKey, SequenceNumber, Shard, ShardId, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
@@ -81,29 +79,29 @@ impl Batch {
         });
         let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
         let mut shards: Vec<&Shard> = Vec::new();
-        let mut sizes: Vec<usize> = Vec::new();
-        let mut found: HashMap<ShardId, usize> = HashMap::new();
-        let mut runs = Vec::with_capacity(records.len());
+        // The records of each shard, by their place in the request.
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        let mut places = vec![None; records.len()];
         let mut bytes = Vec::with_capacity(records.len());
-        for ((partition_key, hash_key), record) in &checked {
+        let mut encoded_bytes = 0;
+        for (index, ((partition_key, hash_key), record)) in checked.iter().enumerate() {
             bytes.push((partition_key.len() + record.data.len()) as u64);
-            runs.push(stream.open_shard_at(*hash_key).map(|shard| {
-                let run = *found.entry(shard.id).or_insert_with(|| {
-                    shards.push(shard);
-                    sizes.push(0);
-                    shards.len() - 1
-                });
-                sizes[run] += Record { partition_key, data: &record.data }.encoded_bytes();
-                run
-            }));
+            let Some(shard) = stream.open_shard_at(*hash_key) else { continue };
+            let run = shards.iter().position(|known| known.id == shard.id).unwrap_or_else(|| {
+                shards.push(shard);
+                members.push(Vec::new());
+                shards.len() - 1
+            });
+            places[index] = Some(Place { run, at: members[run].len() as u32 });
+            members[run].push(index);
+            encoded_bytes += Record { partition_key, data: &record.data }.encoded_bytes();
         }
-        let mut blocks = RunsBuilder::new(&sizes);
-        let mut places = Vec::with_capacity(records.len());
-        for (((partition_key, _), record), run) in checked.iter().zip(runs) {
-            places.push(run.map(|run| Place { run, at: blocks.count(run) }));
-            if let Some(run) = run {
-                blocks.push(run, Record { partition_key, data: &record.data });
+        let mut blocks = RunsBuilder::with_capacity(encoded_bytes);
+        for run in &members {
+            for ((partition_key, _), record) in run.iter().map(|index| &checked[*index]) {
+                blocks.push(Record { partition_key, data: &record.data });
             }
+            blocks.end_run();
         }
         let appends = Appends::new(stream, &shards, blocks.build());
         Ok(Self { appends, places, bytes })
