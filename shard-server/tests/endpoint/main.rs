@@ -15,3 +15,4 @@ mod restart;
 mod shards;
 mod streams;
 mod thousand;
+mod traced;

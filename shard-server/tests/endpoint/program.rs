@@ -43,7 +43,29 @@ impl Local {
     pub async fn start(data_dir: &Path, arguments: &[&str]) -> Self {
         let data_dir = data_dir.to_str().unwrap();
         let mut command = command(&["local", "--listen", "127.0.0.1:0", "--data-dir", data_dir]);
-        let mut process = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        command.args(arguments);
+        Self::wait(command).await
+    }
+
+    /// Starts on a directory, with its writes and answers in the file `trace`, as strace prints them.
+    pub async fn start_traced(data_dir: &Path, trace: &Path) -> Self {
+        let mut command = Command::new("strace");
+        // The tracer is the child, so that the process is the one that is started and ended here.
+        command
+            .args(["-D", "-f", "-qq", "-s", "8192", "-e", "trace=pwrite64,write,writev,sendto", "-o"])
+            .arg(trace);
+        command.arg(env!("CARGO_BIN_EXE_shard-server")).args([
+            "local",
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+        ]);
+        command.arg(data_dir).env("RUST_LOG", "error").kill_on_drop(true).stdin(Stdio::null());
+        Self::wait(command).await
+    }
+
+    async fn wait(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = timeout(LIMIT, lines.next_line()).await.expect("it listens in time").unwrap();
         let line = line.expect("it says where it listens");
@@ -64,6 +86,12 @@ impl Local {
     /// The id of its process.
     pub fn id(&self) -> u64 {
         self.process.id().unwrap().into()
+    }
+
+    /// How many bytes the process has had written to disks.
+    pub fn written_bytes(&self) -> u64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.id())).unwrap();
+        io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).unwrap().parse().unwrap()
     }
 
     /// A number that the kernel keeps of the process, by its name in `/proc/PID/status`.
