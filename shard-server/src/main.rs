@@ -6,11 +6,6 @@ use clap::{Parser, Subcommand};
 use shard_server::{gateway, inspect, local, serve};
 use tracing_subscriber::EnvFilter;
 
-/// Blocks of a request come and go by the megabyte, from one thread to another: the C library's allocator spends a sixth of
-/// the time of small puts on that.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 /// The data plane of Kinetes, Kinesis Data Streams for Kubernetes: stores records and serves the Kinesis API
 ///
 /// What is logged is set by RUST_LOG (default: info), and goes to standard error.
