@@ -2,6 +2,7 @@
 
     records.py put   --endpoint URL --stream NAME --acknowledged FILE --count N
     records.py check --endpoint URL --stream NAME --acknowledged FILE
+    records.py count --endpoint URL --stream NAME --acknowledged FILE     until the tip, or the first refusal
 
 The file holds one JSON object a line for each acknowledged record, so that `check` works in another process, and
 after the server was killed.
@@ -59,6 +60,18 @@ def read_shard(kinesis, stream, shard):
             return
 
 
+def count(kinesis, stream):
+    total = 0
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
+        try:
+            for _ in read_shard(kinesis, stream, shard["ShardId"]):
+                total += 1
+        except kinesis.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "InternalFailure":
+                raise
+    print(total)
+
+
 def check(kinesis, stream, file):
     acknowledged = acknowledged_records(file)
     expected = {(record["shard"], record["sequence_number"]): record for record in acknowledged}
@@ -90,7 +103,7 @@ def check(kinesis, stream, file):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["put", "check"])
+    parser.add_argument("command", choices=["put", "check", "count"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--stream", required=True)
     parser.add_argument("--acknowledged", required=True, type=pathlib.Path)
@@ -99,6 +112,8 @@ def main():
     kinesis = client(arguments.endpoint)
     if arguments.command == "put":
         put(kinesis, arguments.stream, arguments.acknowledged, arguments.count)
+    elif arguments.command == "count":
+        count(kinesis, arguments.stream)
     else:
         check(kinesis, arguments.stream, arguments.acknowledged)
 

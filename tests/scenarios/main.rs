@@ -8,4 +8,5 @@ mod kinesis_api;
 mod manifest_rules;
 mod operator_away;
 mod readme;
+mod storage;
 mod volume_lost;

@@ -9,6 +9,7 @@ mod manifest;
 mod namespace;
 mod records;
 mod shell;
+mod volume;
 mod wait;
 
 pub use audit::{AuditLog, Mutation};
@@ -18,4 +19,5 @@ pub use manifest::stream;
 pub use namespace::Namespace;
 pub use records::Records;
 pub use shell::{Failed, repository, run, run_with_input};
+pub use volume::Volume;
 pub use wait::until;

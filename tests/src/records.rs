@@ -47,6 +47,14 @@ impl Records {
         self.client("check", &[])?.trim().parse().context("the client printed no count")
     }
 
+    /// How many records are given from the trim horizon on, in all shards, until the tip or the first refusal.
+    ///
+    /// # Errors
+    /// If the stream cannot be read at all.
+    pub fn count(&self) -> Result<u32> {
+        self.client("count", &[])?.trim().parse().context("the client printed no count")
+    }
+
     fn client(&self, command: &str, arguments: &[&str]) -> Result<String> {
         let python = std::env::var("KINETES_PYTHON").context("KINETES_PYTHON is not set")?;
         let acknowledged = self.acknowledged.to_string_lossy();

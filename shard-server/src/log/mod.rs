@@ -12,6 +12,7 @@ mod housekeeping;
 mod metrics;
 mod queue;
 mod reads;
+mod request;
 #[cfg(test)]
 pub(crate) mod tests;
 mod worker;
@@ -37,7 +38,7 @@ pub use worker::Condition;
 
 use crate::protocol::{Appended, Position, ReadOutcome, Refusal, Run};
 use queue::Queue;
-use worker::Request;
+use request::Request;
 
 /// What the newest records of all logs of a process take in memory at most, so that reads at the tip need no disk.
 const TAIL_BYTES: usize = 32 << 20;

@@ -6,18 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use record_log::Reader;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::metrics::Metrics;
-use super::worker::{Condition, Request, Worker};
+use super::request::{Place, Request};
+use super::worker::{Condition, Worker};
 use crate::protocol::{Appended, Refusal, Run};
 
 /// The largest append, in encoded bytes of its records.
 pub const MAX_APPEND_BYTES: usize = 32 << 20;
 /// What may wait before one log.
 const MAX_QUEUED_BYTES: usize = 48 << 20;
-/// Every request counts as at least so much, so that what may wait is bounded in number too.
-const LEAST_REQUEST_BYTES: usize = 8 << 10;
 
 /// Takes requests for a log.
 #[derive(Debug)]
@@ -28,15 +27,6 @@ pub struct Queue {
     parked: Arc<Mutex<Option<Worker>>>,
     condition: watch::Receiver<Condition>,
     metrics: Metrics,
-}
-
-/// A request's bytes in the queue, given back when it is dropped.
-#[derive(Debug)]
-pub struct Place {
-    /// The encoded bytes of its records.
-    pub bytes: usize,
-    metrics: Metrics,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Queue {
@@ -133,22 +123,5 @@ impl Queue {
             Condition::Stopped(reason) => reason.clone(),
             Condition::Running | Condition::Closed => "the log's thread has ended".into(),
         }
-    }
-}
-
-impl Place {
-    fn take(room: &Arc<Semaphore>, bytes: usize, metrics: &Metrics) -> Option<Self> {
-        let permits = u32::try_from(bytes.max(LEAST_REQUEST_BYTES)).ok()?;
-        let permit = Arc::clone(room).try_acquire_many_owned(permits).ok()?;
-        metrics.queued_requests.inc();
-        metrics.queued_bytes.add(bytes as i64);
-        Some(Self { bytes, metrics: metrics.clone(), _permit: permit })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.metrics.queued_requests.dec();
-        self.metrics.queued_bytes.sub(self.bytes as i64);
     }
 }

@@ -10,7 +10,7 @@ use record_log::{Log, Reader, WriteError};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
-use super::queue::Place;
+use super::request::{Place, Request};
 use crate::protocol::{Appended, Refusal, Run};
 
 /// A batch takes appends as long as they are no more than this together; a larger one is a batch of its own.
@@ -31,32 +31,6 @@ pub enum Condition {
     Closed,
     /// It does not until it is opened again, for this reason.
     Stopped(String),
-}
-
-/// What a log is asked for.
-#[derive(Debug)]
-pub enum Request {
-    /// To append runs.
-    Append {
-        /// The runs.
-        runs: Vec<Run>,
-        /// Who waits for it.
-        reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
-        /// Its place in the queue.
-        place: Place,
-    },
-    /// To keep records so long.
-    SetRetention {
-        /// How long.
-        hours: u32,
-        /// Who waits for it.
-        reply: oneshot::Sender<Result<(), Refusal>>,
-    },
-    /// To give up what is damaged.
-    AcceptLoss {
-        /// Who waits for it.
-        reply: oneshot::Sender<Result<(), Refusal>>,
-    },
 }
 
 /// An append that waits for its batch.
@@ -263,15 +237,6 @@ impl Worker {
             }
             running
         });
-    }
-}
-
-impl Request {
-    fn refuse(self, refusal: Refusal) {
-        match self {
-            Self::Append { reply, .. } => drop(reply.send(Err(refusal))),
-            Self::SetRetention { reply, .. } | Self::AcceptLoss { reply } => drop(reply.send(Err(refusal))),
-        }
     }
 }
 

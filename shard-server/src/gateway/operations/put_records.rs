@@ -7,6 +7,7 @@ use kinesis_wire::{Error, request};
 
 use super::Answer;
 use crate::gateway::Endpoint;
+use crate::gateway::endpoint::error_of;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
 use record_log::record::{Record, RecordBlock, RunsBuilder};
 
@@ -21,10 +22,16 @@ pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Re
     for stored in append(endpoint, &stream, batch).await {
         match stored {
             Ok(number) => writer.stored(number.shard, number),
-            Err(_) => writer.failed(&Error::internal_failure()),
+            Err(refusal) => writer.failed(&record_error(&refusal)),
         }
     }
     Ok(writer.finish().into())
+}
+
+/// What is told of one record: as of a whole request, but never without words.
+fn record_error(refusal: &Refusal) -> Error {
+    let error = error_of(refusal);
+    if error.message.is_some() { error } else { Error::internal_failure() }
 }
 
 /// How errors name a record.
@@ -253,6 +260,17 @@ mod tests {
         let counters: Vec<_> =
             stored.iter().flatten().map(|number| (number.counter, number.arrival_seconds)).collect();
         assert_eq!(counters, [(7, 1_700_000_001), (8, 1_700_000_001)]);
+    }
+
+    #[test]
+    fn record_that_the_store_does_not_take_is_told_why_and_others_that_it_failed() {
+        let text = |refusal| record_error(&refusal).message.unwrap();
+        let told = [Refusal::QueueFull, Refusal::StorageFull, Refusal::LogStopped("disk".into())].map(text);
+        assert!(
+            told[0].contains("busy") && told[1].contains("full") && told[2].contains("stopped"),
+            "{told:?}"
+        );
+        assert_eq!(text(Refusal::OutcomeUnknown("10.0.0.1".into())), "Internal Service Failure");
     }
 
     #[test]

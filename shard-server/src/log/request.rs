@@ -1,0 +1,74 @@
+//! What waits in a log's queue.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::metrics::Metrics;
+use crate::protocol::{Appended, Refusal, Run};
+
+/// Every request counts as at least so much, so that what may wait is bounded in number too.
+const LEAST_REQUEST_BYTES: usize = 8 << 10;
+
+/// What a log is asked for.
+#[derive(Debug)]
+pub enum Request {
+    /// To append runs.
+    Append {
+        /// The runs.
+        runs: Vec<Run>,
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
+        /// Its place in the queue.
+        place: Place,
+    },
+    /// To keep records so long.
+    SetRetention {
+        /// How long.
+        hours: u32,
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// To give up what is damaged.
+    AcceptLoss {
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
+}
+
+/// A request's bytes in the queue, given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    /// The encoded bytes of its records.
+    pub bytes: usize,
+    metrics: Metrics,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Request {
+    /// Answers that it is not done.
+    pub fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::Append { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::SetRetention { reply, .. } | Self::AcceptLoss { reply } => drop(reply.send(Err(refusal))),
+        }
+    }
+}
+
+impl Place {
+    /// Takes a place for so many bytes; nothing where there is none.
+    pub fn take(room: &Arc<Semaphore>, bytes: usize, metrics: &Metrics) -> Option<Self> {
+        let permits = u32::try_from(bytes.max(LEAST_REQUEST_BYTES)).ok()?;
+        let permit = Arc::clone(room).try_acquire_many_owned(permits).ok()?;
+        metrics.queued_requests.inc();
+        metrics.queued_bytes.add(bytes as i64);
+        Some(Self { bytes, metrics: metrics.clone(), _permit: permit })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.queued_requests.dec();
+        self.metrics.queued_bytes.sub(self.bytes as i64);
+    }
+}

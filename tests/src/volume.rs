@@ -1,0 +1,109 @@
+//! The volume of a storage pod, as its node sees it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::shell::run;
+use crate::{Kubectl, Namespace};
+
+/// A folder of a node that is a pod's volume.
+#[derive(Debug)]
+pub struct Volume {
+    /// A process in the node's mount namespace.
+    node_process: String,
+    /// The folder, in that namespace.
+    folder: String,
+    /// The file system of its own that was put there.
+    image: Option<PathBuf>,
+}
+
+impl Volume {
+    /// The volume of the only claim of a namespace.
+    ///
+    /// # Errors
+    /// If there is none yet.
+    pub fn only_one_of(namespace: &Namespace) -> Result<Self> {
+        let claims = namespace.list("persistentvolumeclaims", &[])?;
+        let claim = claims.first().context("there is no claim")?;
+        let name = claim["spec"]["volumeName"].as_str().context("the claim has no volume")?;
+        let volume = Kubectl::in_namespace("default").get("persistentvolume", name)?;
+        let folder = volume["spec"]["local"]["path"].as_str().context("the volume is no folder")?.to_owned();
+        let terms = &volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"];
+        let node = terms[0]["matchExpressions"][0]["values"][0].as_str().context("the volume has no node")?;
+        let log = std::env::var("KINETES_AUDIT_LOG").context("KINETES_AUDIT_LOG is not set")?;
+        let cluster = log.rsplit('/').nth(2).context("KINETES_AUDIT_LOG is not in a cluster's folder")?;
+        let processes = run("ip", &["netns", "pids", &format!("kinetes-{cluster}-{node}")])?;
+        let node_process = processes.lines().next().context("the node does not run")?.trim().to_owned();
+        Ok(Self { node_process, folder, image: None })
+    }
+
+    /// Moves the volume onto an ext4 file system of its own of so many MiB. Its pod has to be deleted then.
+    ///
+    /// # Errors
+    /// If a command on the node fails.
+    pub fn move_to_small_disk(&mut self, mebibytes: u32) -> Result<()> {
+        let image = std::env::temp_dir().join(format!("kinetes-small-disk-{}", std::process::id()));
+        let (file, folder) = (image.display(), &self.folder);
+        self.on_node(&format!(
+            "truncate --size={mebibytes}M {file} && mkfs.ext4 -q -m 0 {file} && mkdir {file}.d && \
+             mount -o loop {file} {file}.d && cp -a {folder}/. {file}.d/ && \
+             chown --reference={folder} {file}.d && chmod --reference={folder} {file}.d && \
+             mount --bind {file}.d {folder} && umount {file}.d && rmdir {file}.d"
+        ))?;
+        self.image = Some(image);
+        Ok(())
+    }
+
+    /// Takes all space that is left.
+    ///
+    /// # Errors
+    /// If a command on the node fails.
+    pub fn fill(&self) -> Result<()> {
+        // dd ends with an error where the disk is full, as it should be.
+        self.on_node(&format!(
+            "dd if=/dev/zero of={}/filler bs=64k 2>/dev/null; test -s {0}/filler",
+            self.folder
+        ))
+        .map(drop)
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// If a command on the node fails.
+    pub fn make_room(&self) -> Result<()> {
+        self.on_node(&format!("rm {}/filler", self.folder)).map(drop)
+    }
+
+    /// Flips a bit of the first record that holds a text, in a segment; gives the segment's name.
+    ///
+    /// # Errors
+    /// If no segment holds the text.
+    pub fn flip_a_bit_of(&self, text: &str) -> Result<String> {
+        let script = format!(
+            "import glob,sys\nfor name in sorted(glob.glob('{}/group/logs/*/segment-*')):\n  \
+             data=bytearray(open(name,'rb').read())\n  at=data.find(b'{text}')\n  if at>=0:\n    \
+             data[at]^=1\n    open(name,'r+b').write(data)\n    print(name.split('/')[-1])\n    sys.exit()\n\
+             sys.exit('no segment holds it')",
+            self.folder
+        );
+        let process = &self.node_process;
+        let printed = run("nsenter", &["--target", process, "--mount", "--", "python3", "-c", &script])?;
+        Ok(printed.trim().to_owned())
+    }
+
+    fn on_node(&self, script: &str) -> Result<String> {
+        Ok(run("nsenter", &["--target", &self.node_process, "--mount", "--", "sh", "-c", script])?)
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        if let Some(image) = &self.image {
+            // Lazily: the pod may still be there. What is below was the volume before and goes with its claim.
+            let _ = self.on_node(&format!("umount --lazy {}", self.folder));
+            let _ = std::fs::remove_file(image);
+        }
+    }
+}
