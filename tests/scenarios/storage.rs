@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tests::{Installation, Namespace, Records, Volume, condition, stream, until};
+use tests::{Installation, Namespace, Records, Volume, condition, run, stream, until};
 
 const MINUTE_AND_A_HALF: Duration = Duration::from_secs(90);
 
@@ -82,6 +82,61 @@ fn flipped_bit_is_named_costs_only_its_records_and_can_be_given_up() -> Result<(
         Ok(condition(&namespace.get("dstream", "damaged")?, "StorageDamaged").is_null().then_some(()))
     })?;
     assert_eq!(records.count()?, 300, "all but the hundred that are lost");
+    Ok(())
+}
+
+#[test]
+fn another_streams_volume_is_refused_with_both_names_and_left_alone() -> Result<()> {
+    let installation = Installation::get()?;
+    let namespace = Namespace::create("foreign")?;
+    namespace.apply(&stream("foreign", 1, "Delete"))?;
+    namespace.wait_for("dstream/foreign", "condition=Ready", 120)?;
+    Records::of(&installation, "foreign")?.put(100)?;
+    let volume = Volume::only_one_of(&namespace)?;
+    volume.take_identity_of("another-streams-uid")?;
+    let files = volume.log_files()?;
+    namespace.run(&["delete", "pods", "--all"])?;
+    let uid = namespace.get("dstream", "foreign")?["metadata"]["uid"].as_str().context("no UID")?.to_owned();
+    let message = until("the stream says whose volume it is", Duration::from_secs(120), || {
+        let object = namespace.get("dstream", "foreign")?;
+        let ready = condition(&object, "Ready");
+        let message = ready["message"].as_str().unwrap_or_default().to_owned();
+        Ok((ready["status"] == "False" && message.contains("another-streams-uid")).then_some(message))
+    })?;
+    ensure!(message.contains(&uid), "{message}");
+    assert_eq!(volume.log_files()?, files, "nothing was written");
+    Ok(())
+}
+
+#[test]
+fn second_process_on_a_volume_waits_and_writes_nothing() -> Result<()> {
+    let installation = Installation::get()?;
+    let namespace = Namespace::create("twice")?;
+    namespace.apply(&stream("twice", 1, "Delete"))?;
+    namespace.wait_for("dstream/twice", "condition=Ready", 120)?;
+    let records = Records::of(&installation, "twice")?;
+    records.put(100)?;
+    let volume = Volume::only_one_of(&namespace)?;
+    let uid = namespace.get("dstream", "twice")?["metadata"]["uid"].as_str().context("no UID")?.to_owned();
+    let group =
+        namespace.list("statefulsets", &[])?[0]["metadata"]["name"].as_str().context("no group")?.to_owned();
+    let program = run("setup/binaries", &["shard-server"])?;
+    let program = format!("{}/shard-server", program.trim());
+    volume.with_second_process(&program, &uid, &group, |status| {
+        let waits = || Ok(status()?.contains("WaitingForVolume").then_some(()));
+        until("the second process waits for the volume", Duration::from_secs(30), waits)?;
+        // A quiet log confirms its last batch and then writes nothing; two equal looks are that.
+        let files = until("a quiet log", Duration::from_secs(30), || {
+            let before = volume.log_files()?;
+            std::thread::sleep(Duration::from_secs(1));
+            Ok((volume.log_files()? == before).then_some(before))
+        })?;
+        assert_eq!(volume.log_files()?, files);
+        records.put(100)?;
+        assert_eq!(records.check()?, 200, "the first process goes on");
+        ensure!(status()?.contains("WaitingForVolume"), "the second one still waits");
+        Ok(())
+    })?;
     Ok(())
 }
 

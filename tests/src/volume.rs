@@ -93,6 +93,71 @@ impl Volume {
         Ok(printed.trim().to_owned())
     }
 
+    /// Makes it look like the volume of another stream's group: gives it that one's identity.
+    ///
+    /// # Errors
+    /// If a command on the node fails.
+    pub fn take_identity_of(&self, stream_uid: &str) -> Result<()> {
+        let identity = format!("{}/group/identity.json", self.folder);
+        let edit = format!("s/\\(\"streamUid\": \"\\)[^\"]*/\\1{stream_uid}/");
+        self.on_node(&format!("sed --in-place '{edit}' {identity} && grep -q {stream_uid} {identity}"))
+            .map(drop)
+    }
+
+    /// The logs' files with their sizes and times of change, a line each.
+    ///
+    /// # Errors
+    /// If a command on the node fails.
+    pub fn log_files(&self) -> Result<String> {
+        self.on_node(&format!(
+            "cd {}/group/logs && find . -type f -printf '%p %s %T@\\n' | sort",
+            self.folder
+        ))
+    }
+
+    /// Starts another process on it, on the node: gives what it says of itself while it runs, after `until` holds for
+    /// that.
+    ///
+    /// # Errors
+    /// If it does not come to that.
+    pub fn with_second_process<T>(
+        &self,
+        program: &str,
+        stream_uid: &str,
+        group: &str,
+        work: impl FnOnce(&dyn Fn() -> Result<String>) -> Result<T>,
+    ) -> Result<T> {
+        let arguments = [
+            "--target",
+            &self.node_process,
+            "--mount",
+            "--net",
+            "--",
+            program,
+            "serve",
+            "--data-dir",
+            &self.folder,
+            "--stream-uid",
+            stream_uid,
+            "--group",
+            group,
+            "--listen",
+            "127.0.0.1:17400",
+            "--admin-listen",
+            "127.0.0.1:17401",
+        ];
+        let mut process = std::process::Command::new("nsenter").args(arguments).spawn()?;
+        let status = || {
+            let arguments = ["--target", &self.node_process, "--net", "--"];
+            let curl = ["curl", "--silent", "--fail", "http://127.0.0.1:17400/status"];
+            Ok(run("nsenter", &[&arguments[..], &curl].concat())?)
+        };
+        let done = work(&status);
+        process.kill()?;
+        process.wait()?;
+        done
+    }
+
     fn on_node(&self, script: &str) -> Result<String> {
         Ok(run("nsenter", &["--target", &self.node_process, "--mount", "--", "sh", "-c", script])?)
     }
