@@ -108,21 +108,41 @@ impl Segments {
         Head::decode(&bytes[..all], self.owner, sequence).map(Arc::new).map_err(invalid)
     }
 
-    /// Where a segment ends that is followed by another: as that one's head says, or where that is damaged, its own
-    /// footer or its file's end.
+    /// Where a segment ends that is followed by another: as that one's head says, or where that is not to be had, as its
+    /// own footer or its batches do.
     pub fn closed(&self, sequence: u64, wait: Wait) -> Result<Closed, Missing> {
         let head = self.head(sequence, wait)?;
         let end = match self.head(sequence + 1, wait) {
             Ok(next) => next.previous_end,
             Err(Missing::WouldBlock) => return Err(Missing::WouldBlock),
-            Err(Missing::NoFile | Missing::Damaged(_)) => {
-                let file = self.file(sequence)?;
-                let name = segment_name(sequence);
-                let file_bytes = file.bytes().map_err(|error| missing(&name, 0, &error))?;
-                self.trailer(&*file, head.nonce, wait)?.map_or(file_bytes, |trailer| trailer.end)
-            }
+            Err(Missing::NoFile | Missing::Damaged(_)) => self.end_by_itself(&head, wait)?,
         };
         Ok(Closed { head, end })
+    }
+
+    /// Where a segment ends, as far as it says so itself. Without a footer its last batch is left out: it may be one that
+    /// was incomplete and cut off, whose offsets others have by now.
+    fn end_by_itself(&self, head: &Arc<Head>, wait: Wait) -> Result<u64, Missing> {
+        let file = self.file(head.sequence)?;
+        if let Some(Trailer { end, .. }) = self.trailer(&*file, head.nonce, wait)? {
+            let closed = Closed { head: Arc::clone(head), end };
+            if self.directory(&*file, &closed, wait)?.is_some() {
+                return Ok(end);
+            }
+        }
+        if wait == Wait::Never {
+            return Err(Missing::WouldBlock);
+        }
+        let name = segment_name(head.sequence);
+        let file_bytes = file.bytes().map_err(|error| missing(&name, 0, &error))?;
+        let mut scan = Scan::new(file, head.nonce, head.bytes, file_bytes, false);
+        let mut end = head.bytes;
+        while let Some(step) = scan.next() {
+            if let Step::Batch { position, .. } = step {
+                end = position;
+            }
+        }
+        Ok(end)
     }
 
     /// Where the records of a shard are in a closed segment.

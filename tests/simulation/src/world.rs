@@ -25,6 +25,8 @@ use crate::faults::Faults;
 use crate::model::{Kept, Model};
 use crate::totals::Totals;
 
+mod beside;
+
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
@@ -115,6 +117,7 @@ impl World {
             trace: DefaultHasher::new(),
             totals: Totals::default(),
         };
+        [beside::READ, beside::WRITTEN].iter().for_each(|name| world.totals.add(name, 0));
         Counts::default().named().iter().for_each(|(name, _)| world.totals.add(name, 0));
         ensure!(world.open()?, "a new log does not open");
         Ok(world)
@@ -192,7 +195,8 @@ impl World {
     fn operate(&mut self) -> Result<()> {
         match self.random.random_range(0..100) {
             0..42 => self.append()?,
-            42..54 => self.read_somewhere()?,
+            42..49 => self.read_somewhere()?,
+            49..54 => self.read_while_written()?,
             54..60 => self.plan_crash(),
             60..66 => self.read_all()?,
             66..72 => self.confirm()?,
@@ -250,9 +254,11 @@ impl World {
     fn append(&mut self) -> Result<()> {
         let appends = self.draw_appends();
         let now_ms = self.clocks.wall_ms();
+        let beside = self.plan_read()?;
         let process = self.process()?;
         let appended = process.log.append(&appends);
         let full = process.reader.status().full.is_some();
+        self.check_planned(beside)?;
         match appended {
             Ok(appended) => {
                 self.model.appended(&appends, &appended, now_ms)?;
@@ -300,7 +306,9 @@ impl World {
         ask: impl FnOnce(&mut Log) -> Result<(), WriteError>,
         done: impl FnOnce(&mut Model),
     ) -> Result<bool> {
+        let beside = self.plan_read()?;
         let answer = ask(&mut self.process()?.log);
+        self.check_planned(beside)?;
         match answer {
             Ok(()) => {
                 done(&mut self.model);
