@@ -30,6 +30,8 @@ pub struct Closed {
     pub head: Arc<Head>,
     /// Where its last batch ends.
     pub end: u64,
+    /// Whether that is known for good: else batches at the end may be left out for now.
+    pub is_certain: bool,
 }
 
 /// Why something of a segment is not to be had.
@@ -112,22 +114,21 @@ impl Segments {
     /// own footer or its batches do.
     pub fn closed(&self, sequence: u64, wait: Wait) -> Result<Closed, Missing> {
         let head = self.head(sequence, wait)?;
-        let end = match self.head(sequence + 1, wait) {
-            Ok(next) => next.previous_end,
-            Err(Missing::WouldBlock) => return Err(Missing::WouldBlock),
-            Err(Missing::NoFile | Missing::Damaged(_)) => self.end_by_itself(&head, wait)?,
-        };
-        Ok(Closed { head, end })
+        match self.head(sequence + 1, wait) {
+            Ok(next) => Ok(Closed { head, end: next.previous_end, is_certain: true }),
+            Err(Missing::WouldBlock) => Err(Missing::WouldBlock),
+            Err(Missing::NoFile | Missing::Damaged(_)) => self.closed_by_itself(head, wait),
+        }
     }
 
     /// Where a segment ends, as far as it says so itself. Without a footer its last batch is left out: it may be one that
     /// was incomplete and cut off, whose offsets others have by now.
-    fn end_by_itself(&self, head: &Arc<Head>, wait: Wait) -> Result<u64, Missing> {
+    fn closed_by_itself(&self, head: Arc<Head>, wait: Wait) -> Result<Closed, Missing> {
         let file = self.file(head.sequence)?;
         if let Some(Trailer { end, .. }) = self.trailer(&*file, head.nonce, wait)? {
-            let closed = Closed { head: Arc::clone(head), end };
+            let closed = Closed { head: Arc::clone(&head), end, is_certain: true };
             if self.directory(&*file, &closed, wait)?.is_some() {
-                return Ok(end);
+                return Ok(closed);
             }
         }
         if wait == Wait::Never {
@@ -142,16 +143,21 @@ impl Segments {
                 end = position;
             }
         }
-        Ok(end)
+        Ok(Closed { head, end, is_certain: false })
     }
 
     /// Where the records of a shard are in a closed segment.
     pub fn marks(&self, segment: &Closed, shard: ShardId, wait: Wait) -> Result<Arc<Marks>, Missing> {
         let sequence = segment.head.sequence;
-        self.marks.get_or(&(sequence, shard), || {
+        let mut is_whole = true;
+        let marks = self.marks.get_or(&(sequence, shard), || {
             let file = self.file(sequence)?;
             let nonce = segment.head.nonce;
             let directory = self.directories.get_or(&sequence, || self.directory(&*file, segment, wait))?;
+            if directory.is_none() {
+                // It may be on its way, or the disk did not give it this time.
+                self.directories.take(&sequence);
+            }
             let name = segment_name(sequence);
             if let Some(directory) = directory {
                 let Some(part) = directory.find(shard) else { return Ok(Arc::default()) };
@@ -170,12 +176,19 @@ impl Segments {
             let mut marks = SegmentMarks::default();
             let mut scan = Scan::new(Arc::clone(&file), nonce, segment.head.bytes, segment.end, false);
             while let Some(step) = scan.next() {
-                if let Step::Batch { position, head, .. } = step {
-                    marks.note(position, &head);
+                match step {
+                    Step::Batch { position, head, .. } => marks.note(position, &head),
+                    Step::Bad { wrong, .. } => is_whole &= !wrong.unreadable,
                 }
             }
+            is_whole &= segment.is_certain;
             Ok(Arc::new(marks.shards.remove(&shard).unwrap_or_default()))
-        })
+        });
+        if !is_whole {
+            // What the disk did not give this time it may give the next time.
+            self.marks.take(&(sequence, shard));
+        }
+        marks
     }
 
     fn directory(

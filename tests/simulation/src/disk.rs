@@ -151,12 +151,12 @@ impl SimulatedDisk {
         self.lock().fired.clone()
     }
 
-    /// Flips a bit somewhere, makes a block unreadable, or loses a file between others. Gives the name of the file and
+    /// Flips a bit somewhere, makes a block unreadable, or loses a file before others. Gives the name of the file and
     /// the byte.
     pub fn damage(&self) -> Option<(String, usize)> {
         let mut state = self.lock();
         if state.random.random_bool(0.1) {
-            return state.lose_a_file_between_others();
+            return state.lose_a_file_before_others();
         }
         let names: Vec<_> = state.durable_names.iter().map(|(name, inode)| (name.clone(), *inode)).collect();
         if names.is_empty() {
@@ -256,14 +256,14 @@ impl State {
         Ok(())
     }
 
-    fn lose_a_file_between_others(&mut self) -> Option<(String, usize)> {
+    fn lose_a_file_before_others(&mut self) -> Option<(String, usize)> {
         let mut segments: Vec<_> =
             self.names.keys().filter(|name| name.starts_with("segment")).cloned().collect();
-        if segments.len() < 3 {
+        if segments.len() < 2 {
             return None;
         }
-        // The oldest one would pass for expired, and behind the newest there is nothing that speaks for it.
-        let lost = segments.swap_remove(self.random.random_range(1..segments.len() - 1));
+        // Behind the newest one there is nothing that speaks for it.
+        let lost = segments.swap_remove(self.random.random_range(0..segments.len() - 1));
         self.names.remove(&lost);
         self.durable_names.remove(&lost);
         self.fired("lost file");

@@ -101,7 +101,8 @@ impl World {
         let log_id = Uuid::from_u128(1);
         let birth = Birth { log_id, incarnation: COPY, shards, retention_hours: 24, created_ms: START_MS };
         create(&disk, 1, &birth).context("create")?;
-        disk.set_faults(faults);
+        // The log begins on a disk that gives what it has: one that does not would never show more.
+        disk.set_faults(Faults { failed_read: 0, ..faults });
         let mut world = Self {
             random,
             faults,
@@ -120,6 +121,7 @@ impl World {
         [beside::READ, beside::WRITTEN].iter().for_each(|name| world.totals.add(name, 0));
         Counts::default().named().iter().for_each(|(name, _)| world.totals.add(name, 0));
         ensure!(world.open()?, "a new log does not open");
+        world.disk.set_faults(faults);
         Ok(world)
     }
 
@@ -165,6 +167,10 @@ impl World {
                     } else {
                         Kept::All
                     };
+                    if self.damages > 0 {
+                        // A file that is lost is nothing to tell of where it has expired.
+                        self.model.maintained(self.clocks.wall_ms());
+                    }
                     self.model.reopened(&status.next_offsets, kept)?;
                     self.did("opened", format!("{:?}", status.next_offsets));
                     self.process = Some(Process { log, reader, stepped_ms: 0 });
@@ -576,10 +582,21 @@ impl World {
         Ok(())
     }
 
+    /// What the disk did not give for a while it gives again: nothing is refused then.
+    fn read_all_again(&mut self) -> Result<()> {
+        if self.damaged || self.disk.has_crashed() {
+            return Ok(());
+        }
+        self.faults = Faults { failed_read: 0, ..self.faults };
+        self.disk.set_faults(self.faults);
+        self.read_all().context("when all reads succeed again")
+    }
+
     fn end(&mut self) -> Result<()> {
         if let Some(process) = &self.process {
             let reader = process.reader.clone();
             self.read_all()?;
+            self.read_all_again()?;
             self.count(&reader);
         }
         let fired = self.disk.fired();
