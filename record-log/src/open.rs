@@ -126,7 +126,9 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
             found.push(damage(&segment_name(oldest - 1), 0, "there is no such file"));
             oldest - 1
         }
-        Ok(_) | Err(_) => oldest,
+        Ok(_) => oldest,
+        // Nothing says that those before it have expired.
+        Err(_) => oldest.max(2) - 1,
     };
     let accepted = recovered.state.accepted;
     // What recovery opened to read past the cache an idle log does not need open.
