@@ -198,7 +198,8 @@ fn unusable(error: Missing, sequence: u64) -> Error {
 }
 
 /// Whether the segment before the oldest one that is there is lost: no trimming was told of that took its last batch, and
-/// by the clock it has not expired.
+/// by the clock it has not expired. (On a full disk segments go before that can be said. A crash just then is taken for a
+/// loss, if the retention grows or the clock goes back as well: rather that than a loss without a word.)
 fn has_lost_oldest(oldest: &Head, state: &State, now_ms: u64) -> bool {
     let before_ms = oldest.state.last_arrival_ms;
     let has_expired = |hours| before_ms < horizon_ms(now_ms, hours);

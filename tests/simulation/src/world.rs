@@ -15,7 +15,7 @@ use record_log::disk::Disk;
 use record_log::record::{Record, RecordBlockBuilder};
 use record_log::value::{Limits, Position, Run, Wait};
 use record_log::{
-    Birth, Counts, Environment, Log, ReadError, Reader, Sizes, TailBudget, WriteError, create, open,
+    Birth, Counts, Damage, Environment, Log, ReadError, Reader, Sizes, TailBudget, WriteError, create, open,
 };
 use uuid::Uuid;
 
@@ -66,6 +66,8 @@ struct World {
     damages: u32,
     /// Whether a loss was accepted, so that records may be left out.
     accepted: bool,
+    /// Whether the log may have been wrong about a loss.
+    alarmed: bool,
     records: u64,
     trace: DefaultHasher,
     totals: Totals,
@@ -114,6 +116,7 @@ impl World {
             damaged: false,
             damages: 0,
             accepted: false,
+            alarmed: false,
             records: 0,
             trace: DefaultHasher::new(),
             totals: Totals::default(),
@@ -123,6 +126,11 @@ impl World {
         ensure!(world.open()?, "a new log does not open");
         world.disk.set_faults(faults);
         Ok(world)
+    }
+
+    /// Whether damage may be told of.
+    fn may_lose(&self) -> bool {
+        self.faults.may_lose() || self.alarmed
     }
 
     fn environment(&mut self) -> Environment {
@@ -156,7 +164,11 @@ impl World {
                 Ok((log, reader)) if reader.status().stopped.is_none() => {
                     let status = reader.status();
                     if !status.damage.is_empty() {
-                        ensure!(self.faults.may_lose(), "damage that nobody did: {:?}", status.damage);
+                        // On a full disk expired segments go before it can be said that they do: a crash between passes
+                        // for a loss, and is told of.
+                        let is_alarm = |damage: &Damage| damage.what == "there is no such file";
+                        self.alarmed |= self.faults.capacity_bytes > 0 && status.damage.iter().all(is_alarm);
+                        ensure!(self.may_lose(), "damage that nobody did: {:?}", status.damage);
                         // A read that failed looks like damage, until the next opening.
                         self.damaged = true;
                     }
@@ -510,7 +522,7 @@ impl World {
         first: Option<u64>,
     ) -> Result<()> {
         match (reader.locate(shard, position, Wait::ForDisk), first) {
-            (Ok(located), Some(first)) if !self.faults.may_lose() => {
+            (Ok(located), Some(first)) if !self.may_lose() => {
                 // A read without the bound of the retention may find an older one.
                 ensure!(located <= first, "{position:?} is located at {located}, and read from {first}");
             }
@@ -525,7 +537,7 @@ impl World {
             return Ok(());
         }
         ensure!(matches!(error, ReadError::Damaged(_)), "a read was refused: {error}");
-        ensure!(self.faults.may_lose(), "damage that nobody did: {error}");
+        ensure!(self.may_lose(), "damage that nobody did: {error}");
         self.did("read, refused", 0);
         Ok(())
     }

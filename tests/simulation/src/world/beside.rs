@@ -66,9 +66,12 @@ impl World {
         let Process { log, reader, stepped_ms } = self.process.take().context("there is no process")?;
         let (shard, from) = self.draw_start();
         let limits = self.draw_limits();
-        let batches = self.random.random_range(0..12);
+        let batches = self.random.random_range(1..24);
+        // What expires is used again by the batches behind.
+        let due = self.random.random_range(0..batches);
         let appends: Vec<_> = (0..batches).map(|_| self.draw_appends()).collect();
-        let goes_ms = self.random.random_range(0..30 * HOUR_MS);
+        let all_expires = self.random.random_ratio(1, 4);
+        let goes_ms = if all_expires { 169 * HOUR_MS } else { self.random.random_range(0..30 * HOUR_MS) };
         let suspended = stepped_ms.abs() > MAX_STEP_MS;
         let (log, did) = (Arc::new(Mutex::new(log)), Arc::new(Mutex::new(Vec::new())));
         {
@@ -76,9 +79,13 @@ impl World {
             self.disk.meanwhile(self.random.random_range(0..6), move || {
                 let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
                 clocks.go(goes_ms);
-                let appended = appends.into_iter().map(|appends| append(&mut log, &*clocks, appends));
-                let mut all: Vec<_> = appended.collect();
-                all.push(Did::Maintained { now_ms: clocks.wall_ms(), answer: log.maintain() });
+                let mut all = Vec::new();
+                for (number, appends) in appends.into_iter().enumerate() {
+                    if number == due {
+                        all.push(Did::Maintained { now_ms: clocks.wall_ms(), answer: log.maintain() });
+                    }
+                    all.push(append(&mut log, &*clocks, appends));
+                }
                 *did.lock().unwrap_or_else(PoisonError::into_inner) = all;
             });
         }
@@ -144,7 +151,11 @@ impl World {
         let shards: Vec<_> = self.model.shards.keys().copied().collect();
         let shard = shards[self.random.random_range(0..shards.len())];
         let last = self.model.shards[&shard].last_key_value().map_or(0, |(offset, _)| *offset);
-        let from = if self.random.random_bool(0.5) { 1 } else { self.random.random_range(1..last + 2) };
+        let from = match self.random.random_range(0..3) {
+            0 => 1,
+            1 => self.random.random_range(1..last + 2),
+            _ => last.saturating_sub(self.random.random_range(0..8)).max(1),
+        };
         (shard, from)
     }
 
