@@ -29,6 +29,7 @@ use crate::segments::{Missing, Segments, damage};
 use crate::shared::{Newest, Published, Shared};
 use crate::state::{Place, ShardState, State};
 use crate::tail::Tail;
+use crate::trim::horizon_ms;
 use crate::value::Wait;
 
 /// What a log begins with.
@@ -119,6 +120,16 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
             0
         }
     };
+    let kept_from = match segments.head(oldest, Wait::ForDisk) {
+        Ok(head) if has_lost_oldest(&head, &recovered.state, environment.clock.wall_ms()) => {
+            segments.count(|counts| counts.missing_segments += 1);
+            found.push(damage(&segment_name(oldest - 1), 0, "there is no such file"));
+            oldest - 1
+        }
+        Ok(_) => oldest,
+        // Nothing says that those before it have expired.
+        Err(_) => oldest.max(2) - 1,
+    };
     let accepted = recovered.state.accepted;
     // What recovery opened to read past the cache an idle log does not need open.
     segments.forget(sequence);
@@ -128,7 +139,7 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
         segments,
         published: RwLock::new(Published {
             state: recovered.state,
-            oldest,
+            oldest: kept_from,
             trimmed_bytes,
             newest,
             full: None,
@@ -184,6 +195,15 @@ fn unusable(error: Missing, sequence: u64) -> Error {
             Error::Damaged(damage(&segment_name(sequence), 0, "there is no such file"))
         }
     }
+}
+
+/// Whether the segment before the oldest one that is there is lost: no trimming was told of that took its last batch, and
+/// by the clock it has not expired. (On a full disk segments go before that can be said. A crash just then is taken for a
+/// loss, if the retention grows or the clock goes back as well: rather that than a loss without a word.)
+fn has_lost_oldest(oldest: &Head, state: &State, now_ms: u64) -> bool {
+    let before_ms = oldest.state.last_arrival_ms;
+    let has_expired = |hours| before_ms < horizon_ms(now_ms, hours);
+    oldest.sequence > 1 && before_ms >= state.trimmed_ms && !state.retention_hours.is_some_and(has_expired)
 }
 
 fn missing_between(sequences: &[u64]) -> Vec<u64> {

@@ -30,6 +30,8 @@ pub struct Closed {
     pub head: Arc<Head>,
     /// Where its last batch ends.
     pub end: u64,
+    /// Whether that is known for good: else batches at the end may be left out for now.
+    pub is_certain: bool,
 }
 
 /// Why something of a segment is not to be had.
@@ -108,30 +110,54 @@ impl Segments {
         Head::decode(&bytes[..all], self.owner, sequence).map(Arc::new).map_err(invalid)
     }
 
-    /// Where a segment ends that is followed by another: as that one's head says, or where that is damaged, its own
-    /// footer or its file's end.
+    /// Where a segment ends that is followed by another: as that one's head says, or where that is not to be had, as its
+    /// own footer or its batches do.
     pub fn closed(&self, sequence: u64, wait: Wait) -> Result<Closed, Missing> {
         let head = self.head(sequence, wait)?;
-        let end = match self.head(sequence + 1, wait) {
-            Ok(next) => next.previous_end,
-            Err(Missing::WouldBlock) => return Err(Missing::WouldBlock),
-            Err(Missing::NoFile | Missing::Damaged(_)) => {
-                let file = self.file(sequence)?;
-                let name = segment_name(sequence);
-                let file_bytes = file.bytes().map_err(|error| missing(&name, 0, &error))?;
-                self.trailer(&*file, head.nonce, wait)?.map_or(file_bytes, |trailer| trailer.end)
+        match self.head(sequence + 1, wait) {
+            Ok(next) => Ok(Closed { head, end: next.previous_end, is_certain: true }),
+            Err(Missing::WouldBlock) => Err(Missing::WouldBlock),
+            Err(Missing::NoFile | Missing::Damaged(_)) => self.closed_by_itself(head, wait),
+        }
+    }
+
+    /// Where a segment ends, as far as it says so itself. Without a footer its last batch is left out: it may be one that
+    /// was incomplete and cut off, whose offsets others have by now.
+    fn closed_by_itself(&self, head: Arc<Head>, wait: Wait) -> Result<Closed, Missing> {
+        let file = self.file(head.sequence)?;
+        if let Some(Trailer { end, .. }) = self.trailer(&*file, head.nonce, wait)? {
+            let closed = Closed { head: Arc::clone(&head), end, is_certain: true };
+            if self.directory(&*file, &closed, wait)?.is_some() {
+                return Ok(closed);
             }
-        };
-        Ok(Closed { head, end })
+        }
+        if wait == Wait::Never {
+            return Err(Missing::WouldBlock);
+        }
+        let name = segment_name(head.sequence);
+        let file_bytes = file.bytes().map_err(|error| missing(&name, 0, &error))?;
+        let mut scan = Scan::new(file, head.nonce, head.bytes, file_bytes, false);
+        let mut end = head.bytes;
+        while let Some(step) = scan.next() {
+            if let Step::Batch { position, .. } = step {
+                end = position;
+            }
+        }
+        Ok(Closed { head, end, is_certain: false })
     }
 
     /// Where the records of a shard are in a closed segment.
     pub fn marks(&self, segment: &Closed, shard: ShardId, wait: Wait) -> Result<Arc<Marks>, Missing> {
         let sequence = segment.head.sequence;
-        self.marks.get_or(&(sequence, shard), || {
+        let mut is_whole = true;
+        let marks = self.marks.get_or(&(sequence, shard), || {
             let file = self.file(sequence)?;
             let nonce = segment.head.nonce;
             let directory = self.directories.get_or(&sequence, || self.directory(&*file, segment, wait))?;
+            if directory.is_none() {
+                // It may be on its way, or the disk did not give it this time.
+                self.directories.take(&sequence);
+            }
             let name = segment_name(sequence);
             if let Some(directory) = directory {
                 let Some(part) = directory.find(shard) else { return Ok(Arc::default()) };
@@ -150,12 +176,19 @@ impl Segments {
             let mut marks = SegmentMarks::default();
             let mut scan = Scan::new(Arc::clone(&file), nonce, segment.head.bytes, segment.end, false);
             while let Some(step) = scan.next() {
-                if let Step::Batch { position, head, .. } = step {
-                    marks.note(position, &head);
+                match step {
+                    Step::Batch { position, head, .. } => marks.note(position, &head),
+                    Step::Bad { wrong, .. } => is_whole &= !wrong.unreadable,
                 }
             }
+            is_whole &= segment.is_certain;
             Ok(Arc::new(marks.shards.remove(&shard).unwrap_or_default()))
-        })
+        });
+        if !is_whole {
+            // What the disk did not give this time it may give the next time.
+            self.marks.take(&(sequence, shard));
+        }
+        marks
     }
 
     fn directory(

@@ -51,16 +51,22 @@ impl Log {
         if count == 0 {
             return Ok(());
         }
-        match self.control(|_| EntryHead::control(EntryKind::Trim, horizon_ms, 0)) {
-            // With no room for the entry, room has to be made first: the head of the oldest kept segment says the rest.
-            Ok(()) | Err(WriteError::Full(_)) => {}
-            Err(error) => return Err(error),
-        }
+        let mut is_told = self.tell_trimmed(horizon_ms)?;
         self.shared.segments.count(|counts| counts.trims += 1);
         for _ in 0..count {
             self.remove_oldest()?;
+            is_told = is_told || self.tell_trimmed(horizon_ms)?;
         }
         Ok(())
+    }
+
+    /// Says what is trimmed, before it is; with no room for that, room has to be made first. Whether it is said.
+    fn tell_trimmed(&mut self, horizon_ms: u64) -> Result<bool, WriteError> {
+        match self.control(|_| EntryHead::control(EntryKind::Trim, horizon_ms, 0)) {
+            Ok(()) => Ok(true),
+            Err(WriteError::Full(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// How many of the oldest segments hold nothing but expired records. The newest is none of them.

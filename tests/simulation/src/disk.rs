@@ -25,6 +25,14 @@ const BATCH_MAGIC: &[u8; 4] = b"KBAT";
 #[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    /// What another thread is to do in between.
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+}
+
+struct Meanwhile {
+    /// Before the operation that follows so many others.
+    after: u64,
+    act: Box<dyn FnOnce() + Send>,
 }
 
 struct State {
@@ -81,7 +89,35 @@ impl SimulatedDisk {
             crashed: false,
             fired: BTreeMap::new(),
         };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
+    }
+
+    /// Before the operation that follows so many others somebody else is to act, as another thread might: once.
+    pub fn meanwhile(&self, after: u64, act: impl FnOnce() + Send + 'static) {
+        let meanwhile = Meanwhile { after, act: Box::new(act) };
+        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some(meanwhile);
+    }
+
+    /// Nobody is to act in between any more.
+    pub fn alone(&self) {
+        drop(self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// An operation begins: lets others act first, whose own operations are none that are counted.
+    fn begin(&self) -> MutexGuard<'_, State> {
+        let mut planned = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = match &mut *planned {
+            Some(meanwhile) if meanwhile.after > 0 => {
+                meanwhile.after -= 1;
+                None
+            }
+            _ => planned.take(),
+        };
+        drop(planned);
+        if let Some(meanwhile) = due {
+            (meanwhile.act)();
+        }
+        self.lock()
     }
 
     /// The machine is to crash in the operation that follows so many others.
@@ -115,12 +151,12 @@ impl SimulatedDisk {
         self.lock().fired.clone()
     }
 
-    /// Flips a bit somewhere, makes a block unreadable, or loses a file between others. Gives the name of the file and
+    /// Flips a bit somewhere, makes a block unreadable, or loses a file before others. Gives the name of the file and
     /// the byte.
     pub fn damage(&self) -> Option<(String, usize)> {
         let mut state = self.lock();
         if state.random.random_bool(0.1) {
-            return state.lose_a_file_between_others();
+            return state.lose_a_file_before_others();
         }
         let names: Vec<_> = state.durable_names.iter().map(|(name, inode)| (name.clone(), *inode)).collect();
         if names.is_empty() {
@@ -220,14 +256,14 @@ impl State {
         Ok(())
     }
 
-    fn lose_a_file_between_others(&mut self) -> Option<(String, usize)> {
+    fn lose_a_file_before_others(&mut self) -> Option<(String, usize)> {
         let mut segments: Vec<_> =
             self.names.keys().filter(|name| name.starts_with("segment")).cloned().collect();
-        if segments.len() < 3 {
+        if segments.len() < 2 {
             return None;
         }
-        // The oldest one would pass for expired, and behind the newest there is nothing that speaks for it.
-        let lost = segments.swap_remove(self.random.random_range(1..segments.len() - 1));
+        // Behind the newest one there is nothing that speaks for it.
+        let lost = segments.swap_remove(self.random.random_range(0..segments.len() - 1));
         self.names.remove(&lost);
         self.durable_names.remove(&lost);
         self.fired("lost file");
@@ -297,13 +333,13 @@ impl Inode {
 
 impl Disk for SimulatedDisk {
     fn list(&self) -> io::Result<Vec<String>> {
-        let mut state = self.lock();
+        let mut state = self.begin();
         state.step()?;
         Ok(state.names.keys().cloned().collect())
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
-        let mut state = self.lock();
+        let mut state = self.begin();
         state.step()?;
         if state.names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -319,14 +355,14 @@ impl Disk for SimulatedDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let mut state = self.lock();
+        let mut state = self.begin();
         state.step()?;
         let inode = state.inode(name)?;
         Ok(Arc::new(SimulatedFile { disk: self.clone(), inode }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.begin();
         let crashes = state.crashes()?;
         let inode = state.inode(from)?;
         let change = Change::Rename { from: from.into(), to: to.into(), inode };
@@ -336,7 +372,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.begin();
         let crashes = state.crashes()?;
         state.inode(name)?;
         state.names.remove(name);
@@ -345,7 +381,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.begin();
         state.step()?;
         let one_in = state.faults.failed_directory_sync;
         if state.fails(one_in, "failed sync of the directory") {
@@ -359,13 +395,13 @@ impl Disk for SimulatedDisk {
 
 impl DiskFile for SimulatedFile {
     fn bytes(&self) -> io::Result<u64> {
-        let mut state = self.disk.lock();
+        let mut state = self.disk.begin();
         state.step()?;
         Ok(state.file(self.inode).now.len() as u64)
     }
 
     fn write(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
-        let mut state = self.disk.lock();
+        let mut state = self.disk.begin();
         let position = position as usize;
         assert!(
             position.is_multiple_of(BLOCK_BYTES) && blocks.len().is_multiple_of(BLOCK_BYTES),
@@ -412,7 +448,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn resize(&self, bytes: u64) -> io::Result<()> {
-        let mut state = self.disk.lock();
+        let mut state = self.disk.begin();
         state.step()?;
         let now = state.file(self.inode).now.len() as u64;
         if bytes > now {
@@ -430,7 +466,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.lock();
+        let mut state = self.disk.begin();
         state.step()?;
         let one_in = state.faults.failed_sync;
         if state.fails(one_in, "failed sync of a file") {
@@ -449,7 +485,7 @@ impl SimulatedFile {
         buffer: &mut [u8],
         bytes: impl FnOnce(&mut Inode) -> &[u8],
     ) -> io::Result<usize> {
-        let mut state = self.disk.lock();
+        let mut state = self.disk.begin();
         state.step()?;
         let one_in = state.faults.failed_read;
         if state.fails(one_in, "failed read") {

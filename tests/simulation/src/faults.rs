@@ -28,12 +28,14 @@ impl Faults {
     /// Those of a world. Every kind is absent in many worlds, so that nothing hides behind another.
     #[must_use]
     pub fn draw(random: &mut StdRng) -> Self {
+        // Some disks give little: then trying again does not help at once.
+        let failed_read = if random.random_ratio(1, 3) { 3 } else { 40 };
         let mut sometimes = |one_in: u32| if random.random_ratio(1, 4) { one_in } else { 0 };
         let mut faults = Self {
             failed_write: sometimes(60),
             failed_sync: sometimes(10),
             failed_directory_sync: sometimes(8),
-            failed_read: sometimes(40),
+            failed_read: sometimes(failed_read),
             cold_read: 4,
             capacity_bytes: 0,
             damages: 0,

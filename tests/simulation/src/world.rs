@@ -15,7 +15,7 @@ use record_log::disk::Disk;
 use record_log::record::{Record, RecordBlockBuilder};
 use record_log::value::{Limits, Position, Run, Wait};
 use record_log::{
-    Birth, Counts, Environment, Log, ReadError, Reader, Sizes, TailBudget, WriteError, create, open,
+    Birth, Counts, Damage, Environment, Log, ReadError, Reader, Sizes, TailBudget, WriteError, create, open,
 };
 use uuid::Uuid;
 
@@ -24,6 +24,8 @@ use crate::disk::SimulatedDisk;
 use crate::faults::Faults;
 use crate::model::{Kept, Model};
 use crate::totals::Totals;
+
+mod beside;
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
@@ -64,6 +66,8 @@ struct World {
     damages: u32,
     /// Whether a loss was accepted, so that records may be left out.
     accepted: bool,
+    /// Whether the log may have been wrong about a loss.
+    alarmed: bool,
     records: u64,
     trace: DefaultHasher,
     totals: Totals,
@@ -99,7 +103,8 @@ impl World {
         let log_id = Uuid::from_u128(1);
         let birth = Birth { log_id, incarnation: COPY, shards, retention_hours: 24, created_ms: START_MS };
         create(&disk, 1, &birth).context("create")?;
-        disk.set_faults(faults);
+        // The log begins on a disk that gives what it has: one that does not would never show more.
+        disk.set_faults(Faults { failed_read: 0, ..faults });
         let mut world = Self {
             random,
             faults,
@@ -111,13 +116,21 @@ impl World {
             damaged: false,
             damages: 0,
             accepted: false,
+            alarmed: false,
             records: 0,
             trace: DefaultHasher::new(),
             totals: Totals::default(),
         };
+        [beside::READ, beside::WRITTEN].iter().for_each(|name| world.totals.add(name, 0));
         Counts::default().named().iter().for_each(|(name, _)| world.totals.add(name, 0));
         ensure!(world.open()?, "a new log does not open");
+        world.disk.set_faults(faults);
         Ok(world)
+    }
+
+    /// Whether damage may be told of.
+    fn may_lose(&self) -> bool {
+        self.faults.may_lose() || self.alarmed
     }
 
     fn environment(&mut self) -> Environment {
@@ -151,7 +164,11 @@ impl World {
                 Ok((log, reader)) if reader.status().stopped.is_none() => {
                     let status = reader.status();
                     if !status.damage.is_empty() {
-                        ensure!(self.faults.may_lose(), "damage that nobody did: {:?}", status.damage);
+                        // On a full disk expired segments go before it can be said that they do: a crash between passes
+                        // for a loss, and is told of.
+                        let is_alarm = |damage: &Damage| damage.what == "there is no such file";
+                        self.alarmed |= self.faults.capacity_bytes > 0 && status.damage.iter().all(is_alarm);
+                        ensure!(self.may_lose(), "damage that nobody did: {:?}", status.damage);
                         // A read that failed looks like damage, until the next opening.
                         self.damaged = true;
                     }
@@ -162,6 +179,10 @@ impl World {
                     } else {
                         Kept::All
                     };
+                    if self.damages > 0 {
+                        // A file that is lost is nothing to tell of where it has expired.
+                        self.model.maintained(self.clocks.wall_ms());
+                    }
                     self.model.reopened(&status.next_offsets, kept)?;
                     self.did("opened", format!("{:?}", status.next_offsets));
                     self.process = Some(Process { log, reader, stepped_ms: 0 });
@@ -192,7 +213,8 @@ impl World {
     fn operate(&mut self) -> Result<()> {
         match self.random.random_range(0..100) {
             0..42 => self.append()?,
-            42..54 => self.read_somewhere()?,
+            42..49 => self.read_somewhere()?,
+            49..54 => self.read_while_written()?,
             54..60 => self.plan_crash(),
             60..66 => self.read_all()?,
             66..72 => self.confirm()?,
@@ -250,9 +272,11 @@ impl World {
     fn append(&mut self) -> Result<()> {
         let appends = self.draw_appends();
         let now_ms = self.clocks.wall_ms();
+        let beside = self.plan_read()?;
         let process = self.process()?;
         let appended = process.log.append(&appends);
         let full = process.reader.status().full.is_some();
+        self.check_planned(beside)?;
         match appended {
             Ok(appended) => {
                 self.model.appended(&appends, &appended, now_ms)?;
@@ -300,7 +324,9 @@ impl World {
         ask: impl FnOnce(&mut Log) -> Result<(), WriteError>,
         done: impl FnOnce(&mut Model),
     ) -> Result<bool> {
+        let beside = self.plan_read()?;
         let answer = ask(&mut self.process()?.log);
+        self.check_planned(beside)?;
         match answer {
             Ok(()) => {
                 done(&mut self.model);
@@ -496,7 +522,7 @@ impl World {
         first: Option<u64>,
     ) -> Result<()> {
         match (reader.locate(shard, position, Wait::ForDisk), first) {
-            (Ok(located), Some(first)) if !self.faults.may_lose() => {
+            (Ok(located), Some(first)) if !self.may_lose() => {
                 // A read without the bound of the retention may find an older one.
                 ensure!(located <= first, "{position:?} is located at {located}, and read from {first}");
             }
@@ -511,7 +537,7 @@ impl World {
             return Ok(());
         }
         ensure!(matches!(error, ReadError::Damaged(_)), "a read was refused: {error}");
-        ensure!(self.faults.may_lose(), "damage that nobody did: {error}");
+        ensure!(self.may_lose(), "damage that nobody did: {error}");
         self.did("read, refused", 0);
         Ok(())
     }
@@ -568,10 +594,21 @@ impl World {
         Ok(())
     }
 
+    /// What the disk did not give for a while it gives again: nothing is refused then.
+    fn read_all_again(&mut self) -> Result<()> {
+        if self.damaged || self.disk.has_crashed() {
+            return Ok(());
+        }
+        self.faults = Faults { failed_read: 0, ..self.faults };
+        self.disk.set_faults(self.faults);
+        self.read_all().context("when all reads succeed again")
+    }
+
     fn end(&mut self) -> Result<()> {
         if let Some(process) = &self.process {
             let reader = process.reader.clone();
             self.read_all()?;
+            self.read_all_again()?;
             self.count(&reader);
         }
         let fired = self.disk.fired();

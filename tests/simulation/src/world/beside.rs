@@ -1,0 +1,174 @@
+//! Readers beside the writer: one of them acts in the midst of what the other does, between two of its operations on
+//! the disk.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, ensure};
+use catalog::ShardId;
+use rand::RngExt as _;
+use record_log::clock::Clock;
+use record_log::value::{Appended, Limits, Position, ReadOutcome, Run, Wait};
+use record_log::{Log, ReadError, WriteError};
+
+use super::{ALL, HOUR_MS, MAX_STEP_MS, Process, World};
+
+/// A read in the midst of a write.
+pub(super) const READ: &str = "read in the midst of a write";
+/// Writes in the midst of a read.
+pub(super) const WRITTEN: &str = "writes in the midst of a read";
+
+/// A read that another thread is to make.
+pub(super) struct Planned {
+    shard: ShardId,
+    from: u64,
+    outcome: Arc<Mutex<Option<Result<ReadOutcome, ReadError>>>>,
+}
+
+/// What the writer did beside a reader.
+enum Did {
+    Appended { appends: Vec<Vec<Run>>, now_ms: u64, answer: Result<Vec<Vec<Appended>>, WriteError> },
+    Maintained { now_ms: u64, answer: Result<(), WriteError> },
+}
+
+impl World {
+    /// Plans a read in the midst of what the writer does next, now and then.
+    pub(super) fn plan_read(&mut self) -> Result<Option<Planned>> {
+        if !self.random.random_bool(0.3) {
+            return Ok(None);
+        }
+        let (shard, from) = self.draw_start();
+        let limits = self.draw_limits();
+        let outcome = Arc::new(Mutex::new(None));
+        let planned = Planned { shard, from, outcome: Arc::clone(&outcome) };
+        let after = self.random.random_range(0..8);
+        let (reader, disk) = (self.process()?.reader.clone(), self.disk.clone());
+        self.disk.meanwhile(after, move || {
+            let read = reader.read(shard, Position::Offset(from), 0, limits, Wait::ForDisk);
+            if !disk.has_crashed() {
+                *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+            }
+        });
+        Ok(Some(planned))
+    }
+
+    /// Checks a read that was planned, before what the writer did is known: nobody may have seen it.
+    pub(super) fn check_planned(&mut self, planned: Option<Planned>) -> Result<()> {
+        self.disk.alone();
+        let Some(Planned { shard, from, outcome }) = planned else { return Ok(()) };
+        let Some(read) = outcome.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(());
+        };
+        self.check_beside(READ, shard, from, read)
+    }
+
+    /// Reads, and in the midst of it the log is written: records are appended and expire.
+    pub(super) fn read_while_written(&mut self) -> Result<()> {
+        let Process { log, reader, stepped_ms } = self.process.take().context("there is no process")?;
+        let (shard, from) = self.draw_start();
+        let limits = self.draw_limits();
+        let batches = self.random.random_range(1..24);
+        // What expires is used again by the batches behind.
+        let due = self.random.random_range(0..batches);
+        let appends: Vec<_> = (0..batches).map(|_| self.draw_appends()).collect();
+        let all_expires = self.random.random_ratio(1, 4);
+        let goes_ms = if all_expires { 169 * HOUR_MS } else { self.random.random_range(0..30 * HOUR_MS) };
+        let suspended = stepped_ms.abs() > MAX_STEP_MS;
+        let (log, did) = (Arc::new(Mutex::new(log)), Arc::new(Mutex::new(Vec::new())));
+        {
+            let (log, did, clocks) = (Arc::clone(&log), Arc::clone(&did), Arc::clone(&self.clocks));
+            self.disk.meanwhile(self.random.random_range(0..6), move || {
+                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                clocks.go(goes_ms);
+                let mut all = Vec::new();
+                for (number, appends) in appends.into_iter().enumerate() {
+                    if number == due {
+                        all.push(Did::Maintained { now_ms: clocks.wall_ms(), answer: log.maintain() });
+                    }
+                    all.push(append(&mut log, &*clocks, appends));
+                }
+                *did.lock().unwrap_or_else(PoisonError::into_inner) = all;
+            });
+        }
+        let read = reader.read(shard, Position::Offset(from), 0, limits, Wait::ForDisk);
+        self.disk.alone();
+        let log = Arc::into_inner(log).context("nobody else has the log")?;
+        let log = log.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.process = Some(Process { log, reader, stepped_ms });
+        let did = std::mem::take(&mut *did.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut stopped = false;
+        for did in did {
+            stopped |= self.account(did, suspended)?;
+        }
+        self.check_beside(WRITTEN, shard, from, read)?;
+        if stopped { self.check_stopped() } else { Ok(()) }
+    }
+
+    /// Tells the model what the writer did; whether the log has stopped.
+    fn account(&mut self, did: Did, suspended: bool) -> Result<bool> {
+        let answer = match did {
+            Did::Appended { appends, now_ms, answer } => match answer {
+                Ok(appended) => self.model.appended(&appends, &appended, now_ms).map(|()| Ok(()))?,
+                Err(error) => {
+                    if let WriteError::Final(_) = error {
+                        self.model.not_answered(&appends);
+                    }
+                    Err(error)
+                }
+            },
+            Did::Maintained { now_ms, answer } => {
+                if !suspended {
+                    self.model.maintained(now_ms);
+                }
+                answer
+            }
+        };
+        if let Err(WriteError::Full(_)) = answer {
+            ensure!(self.faults.capacity_bytes > 0, "the disk is full and has no end");
+        }
+        Ok(matches!(answer, Err(WriteError::Final(_) | WriteError::Stopped(_))))
+    }
+
+    fn check_beside(
+        &mut self,
+        what: &str,
+        shard: ShardId,
+        from: u64,
+        read: Result<ReadOutcome, ReadError>,
+    ) -> Result<()> {
+        match read {
+            Ok(outcome) => {
+                self.model
+                    .check_read(shard, from, 0, &outcome, self.accepted || self.damaged)
+                    .with_context(|| what.to_owned())?;
+                self.did(what, (outcome.next_offset, outcome.runs.len()));
+                Ok(())
+            }
+            Err(error) => self.check_refused(&error).with_context(|| what.to_owned()),
+        }
+    }
+
+    fn draw_start(&mut self) -> (ShardId, u64) {
+        let shards: Vec<_> = self.model.shards.keys().copied().collect();
+        let shard = shards[self.random.random_range(0..shards.len())];
+        let last = self.model.shards[&shard].last_key_value().map_or(0, |(offset, _)| *offset);
+        let from = match self.random.random_range(0..3) {
+            0 => 1,
+            1 => self.random.random_range(1..last + 2),
+            _ => last.saturating_sub(self.random.random_range(0..8)).max(1),
+        };
+        (shard, from)
+    }
+
+    fn draw_limits(&mut self) -> Limits {
+        match self.random.random_bool(0.5) {
+            true => ALL,
+            false => Limits { max_records: self.random.random_range(1..20), max_bytes: 20_000 },
+        }
+    }
+}
+
+fn append(log: &mut Log, clocks: &dyn Clock, appends: Vec<Vec<Run>>) -> Did {
+    let now_ms = clocks.wall_ms();
+    let answer = log.append(&appends);
+    Did::Appended { appends, now_ms, answer }
+}
