@@ -99,7 +99,11 @@ impl LocalCatalog {
             None => {
                 let made = Entry::of_manifest(&manifest.stream, account_id, self.birth()).map_err(refused)?;
                 tracing::info!(stream = %made.stream.name, "created by a manifest");
-                self.add(&mut entries, made).await.with_context(|| format!("{place}: create the stream"))
+                let made = async {
+                    self.draft(&made).await?;
+                    self.publish(&mut entries, made).await
+                };
+                made.await.with_context(|| format!("{place}: create the stream"))
             }
             Some(entry) => {
                 let updated = entry.updated(&manifest.stream).map_err(refused)?;
@@ -124,16 +128,27 @@ impl LocalCatalog {
     /// # Errors
     /// If the name is taken, or the disk refuses.
     pub async fn create_stream(&self, call: CreateStream) -> Result<(), Refusal> {
-        let mut entries = self.entries.lock().await;
-        if named(&entries, &call.name).is_some() {
+        let taken = || {
             let message = format!("Stream {} under account {} already exists.", call.name, call.account_id);
-            return Err(Refusal { code: RefusalCode::ResourceInUse, message });
+            Refusal { code: RefusalCode::ResourceInUse, message }
+        };
+        if named(&*self.entries.lock().await, &call.name).is_some() {
+            return Err(taken());
         }
-        let made = Entry::of_call(call, self.birth()).map_err(|violations| {
+        let made = Entry::of_call(call.clone(), self.birth()).map_err(|violations| {
             let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
             Refusal { code: RefusalCode::InvalidArgument, message: told.join("; ") }
         })?;
-        self.add(&mut entries, made).await.map_err(|error| unavailable(&error))
+        // Most of the work needs nobody to wait: the disk does that of many streams together.
+        self.draft(&made).await.map_err(|error| unavailable(&error))?;
+        let mut entries = self.entries.lock().await;
+        if named(&entries, &call.name).is_some() {
+            // Somebody was quicker. The draft goes at the next start, if not now.
+            let draft = self.data_dir.draft_dir(&made.stream.uid);
+            let _ = on_disk(move || Ok(std::fs::remove_dir_all(draft)?)).await;
+            return Err(taken());
+        }
+        self.publish(&mut entries, made).await.map_err(|error| unavailable(&error))
     }
 
     /// Deletes a stream with all its records.
@@ -179,21 +194,27 @@ impl LocalCatalog {
     }
 
     /// Makes a stream beside the others, whole, before it is one of them.
-    async fn add(&self, entries: &mut Entries, entry: Entry) -> anyhow::Result<()> {
-        let stream = entry.stream.clone();
-        let (data_dir, uid) = (self.data_dir.clone(), stream.uid.clone());
-        let (group, birth) = (group_name(&stream)?.to_owned(), birth_of_log(&stream));
-        let made = on_disk(move || {
+    async fn draft(&self, entry: &Entry) -> anyhow::Result<()> {
+        let (data_dir, entry) = (self.data_dir.clone(), entry.clone());
+        on_disk(move || {
+            let stream = &entry.stream;
+            let (uid, group) = (stream.uid.clone(), group_name(stream)?.to_owned());
             let draft = data_dir.draft_dir(&uid);
             let volume = draft.join(&group);
             std::fs::create_dir_all(&volume).with_context(|| format!("make {}", volume.display()))?;
-            let identity = Identity::new(uid.clone(), group.clone(), group, birth.incarnation);
+            let birth = birth_of_log(stream);
+            let identity = Identity::new(uid, group.clone(), group, birth.incarnation);
             volume::bootstrap(&volume, &identity.map_err(anyhow::Error::msg)?, &birth)?;
-            stream_file::write(&draft, &entry)?;
-            data_dir.publish(&uid)?;
-            Ok(entry)
-        });
-        let entry = made.await?;
+            stream_file::write(&draft, &entry)
+        })
+        .await
+    }
+
+    /// Makes a draft one of the streams, and serves it.
+    async fn publish(&self, entries: &mut Entries, entry: Entry) -> anyhow::Result<()> {
+        let stream = entry.stream.clone();
+        let (data_dir, uid) = (self.data_dir.clone(), stream.uid.clone());
+        on_disk(move || Ok(data_dir.publish(&uid)?)).await?;
         entries.insert(stream.uid.clone(), entry);
         self.open_stream(&stream).await?;
         self.copy.apply(CatalogEvent::Changed(stream));
