@@ -44,7 +44,7 @@ impl Faults {
         if random.random_ratio(1, 4) {
             faults.capacity_bytes = random.random_range(64..400) << 10;
         }
-        if random.random_ratio(1, 3) {
+        if random.random_ratio(1, 2) {
             faults.damages = if random.random_ratio(2, 3) { 1 } else { 4 };
         }
         faults.steps = random.random_ratio(1, 2);

@@ -46,6 +46,8 @@ pub struct Model {
     pub unknown: Vec<Unknown>,
     /// How long records are kept, and how long perhaps, where a change was not answered.
     retention_hours: Vec<u32>,
+    /// And before the last change, which may be what was damaged.
+    former_hours: Vec<u32>,
     /// Records that arrived before may be gone.
     expired_ms: u64,
     last_arrival_ms: u64,
@@ -104,7 +106,7 @@ impl Model {
     /// The retention was changed, or perhaps, where that was not answered.
     pub fn set_retention(&mut self, hours: u32, answered: bool) {
         if answered {
-            self.retention_hours.clear();
+            self.former_hours = std::mem::take(&mut self.retention_hours);
         }
         self.retention_hours.push(hours);
     }
@@ -125,6 +127,9 @@ impl Model {
     /// checks that nothing that was answered is behind the end.
     pub fn reopened(&mut self, next_offsets: &BTreeMap<ShardId, u64>, kept: Kept) -> Result<()> {
         let damaged = kept != Kept::All;
+        if damaged {
+            self.retention_hours.append(&mut self.former_hours);
+        }
         for unknown in std::mem::take(&mut self.unknown) {
             self.decide(&unknown, next_offsets, damaged)?;
         }
@@ -142,6 +147,11 @@ impl Model {
                 let end = records.last_key_value().map_or(1, |(offset, _)| offset + 1);
                 ensure!(next_offset == end, "{shard} ends at {next_offset}, and {end} was answered");
             }
+        }
+        if damaged {
+            // What is cut off says no more when something arrived.
+            let kept = self.shards.values().flat_map(BTreeMap::values);
+            self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
         }
         Ok(())
     }
