@@ -219,11 +219,11 @@ impl Gathered {
     }
 
     fn outcome(self, start: Start) -> ReadOutcome {
-        let behind_ms = match self.runs.last() {
-            Some(run) if self.next_offset < start.next_offset => {
-                start.last_arrival_ms.saturating_sub(run.arrival_ms)
-            }
-            _ => 0,
+        let last_ms = self.runs.last().map_or(start.last_arrival_ms, |run| run.arrival_ms);
+        let behind_ms = match self.next_offset < start.next_offset {
+            // Also where what is left arrived in the same millisecond: 0 says that nothing is.
+            true => start.last_arrival_ms.saturating_sub(last_ms).max(1),
+            false => 0,
         };
         ReadOutcome { runs: self.runs, next_offset: self.next_offset, millis_behind_latest: behind_ms }
     }

@@ -62,7 +62,7 @@ pub struct ReadOutcome {
     /// Where the next read goes on.
     pub next_offset: u64,
     /// How far the last record found (or, if none was, the reader) is behind the shard's newest, in milliseconds;
-    /// 0 at the tip.
+    /// 0 at the tip, and only there.
     pub millis_behind_latest: u64,
 }
 

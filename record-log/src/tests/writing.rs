@@ -93,6 +93,19 @@ fn read_keeps_to_both_limits_and_says_how_far_behind_it_is() {
 }
 
 #[test]
+fn reader_of_a_part_is_behind_also_within_one_millisecond() {
+    let bench = Bench::new();
+    let (mut log, reader) = bench.open();
+    put(&mut log, 0, &["a", "b"]);
+    let one = Limits { max_records: 1, max_bytes: 1_000 };
+    let behind = |offset| {
+        let outcome = reader.read(shard(0), Position::Offset(offset), 0, one, Wait::ForDisk).unwrap();
+        outcome.millis_behind_latest
+    };
+    assert_eq!((behind(1), behind(2)), (1, 0));
+}
+
+#[test]
 fn tail_serves_the_newest_records_without_the_disk() {
     let bench = Bench { tail_bytes: 1 << 20, ..Bench::new() };
     let (mut log, reader) = bench.open();

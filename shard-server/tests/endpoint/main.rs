@@ -8,6 +8,7 @@ mod gateway;
 mod installation;
 mod kills;
 mod manifests;
+mod pieces;
 mod program;
 mod raw;
 mod records;

@@ -101,7 +101,7 @@ impl Body for AnswerBody {
                 share.take();
                 let piece = ready!(pieces.as_mut().poll_next(context));
                 Poll::Ready(piece.map(|piece| {
-                    *share = Some(piece.share);
+                    *share = piece.share;
                     Ok(Frame::data(piece.bytes))
                 }))
             }

@@ -42,8 +42,8 @@ pub struct RecordPieces {
 pub struct Piece {
     /// The bytes.
     pub bytes: Bytes,
-    /// What it takes of the budget.
-    pub share: Share,
+    /// What it takes of the budget; the few bytes of an end take nothing where there is nothing left.
+    pub share: Option<Share>,
 }
 
 impl RecordPieces {
@@ -67,7 +67,8 @@ impl RecordPieces {
         let (outcome, share) = self.read_piece().await?;
         if self.take(&outcome) {
             let bytes = self.writer.take_piece(0).into();
-            return Ok(Answer::Pieces { first: Piece { bytes, share }, rest: Box::new(self) });
+            let first = Piece { bytes, share: Some(share) };
+            return Ok(Answer::Pieces { first, rest: Box::new(self) });
         }
         let body = self.finish()?;
         Ok(Answer::Whole { body, share: Some(share) })
@@ -81,10 +82,7 @@ impl RecordPieces {
         }
         let read = self.read_piece().await;
         let more = read.as_ref().is_ok_and(|(outcome, _)| self.take(outcome));
-        let share = match read {
-            Ok((_, share)) => share,
-            Err(_) => self.endpoint.answer_budget().take(FRAME_BYTES).await.ok()?,
-        };
+        let share = read.ok().map(|(_, share)| share);
         let mut bytes = self.writer.take_piece(FRAME_BYTES);
         if !more {
             bytes.extend(self.finish().ok()?);
@@ -94,14 +92,24 @@ impl RecordPieces {
 
     async fn read_piece(&mut self) -> Result<(ReadOutcome, Share), Error> {
         let read = Read { max_bytes: self.read.max_bytes.min(PIECE_BYTES), ..self.read.clone() };
-        // The records, and what they are encoded to.
-        let bytes = read.max_bytes as usize;
-        let share = self.endpoint.answer_budget().take(2 * bytes + bytes / 2).await;
-        let share = share.map_err(|_| Error::bare(ErrorCode::InternalFailure))?;
+        let expected = read.max_bytes as usize;
+        let mut share = self.share_of(expected).await?;
         let route = self.endpoint.route(&self.stream, &self.shard.log);
         let route = route.map_err(|refusal| self.endpoint.refused(&refusal))?;
         let outcome = route.read(read).await.map_err(|refusal| self.endpoint.refused(&refusal))?;
+        let found = outcome.runs.iter().map(|run| run.block.bytes().len()).sum::<usize>();
+        if found > expected {
+            // One record may be larger than a piece. Nobody waits for more while he holds some.
+            drop(share);
+            share = self.share_of(found).await?;
+        }
         Ok((outcome, share))
+    }
+
+    /// A share for so many bytes of records and what they are encoded to.
+    async fn share_of(&self, bytes: usize) -> Result<Share, Error> {
+        let share = self.endpoint.answer_budget().take(2 * bytes + bytes / 2).await;
+        share.map_err(|_| Error::bare(ErrorCode::InternalFailure))
     }
 
     /// Writes the records of a read; whether another is due.
