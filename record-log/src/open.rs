@@ -263,6 +263,7 @@ impl Recovery {
                     let until = position + head.bytes() as u64;
                     if undecided.first().is_some_and(|first| head.durable > first.position) {
                         undecided.drain(..).for_each(|bad| recovery.judge_damaged(segments, &name, bad));
+                        recovery.leave_out_before(&head);
                     }
                     match wrong {
                         None if undecided.is_empty() => recovery.take(&name, position, &head),
@@ -315,6 +316,12 @@ impl Recovery {
                 }
             }
         }
+    }
+
+    /// What lies unread before a batch has numbers and arrivals up to the batch's, also where the batch itself is cut off.
+    fn leave_out_before(&mut self, head: &BatchHead) {
+        self.state.next_index = self.state.next_index.max(head.index);
+        self.state.last_arrival_ms = self.state.last_arrival_ms.max(head.arrival_ms);
     }
 
     /// Leaves out every offset that a record which cannot be read may have: none is ever used twice. (No record takes
