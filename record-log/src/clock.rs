@@ -1,6 +1,6 @@
 //! Time, which comes in from outside.
 
-use std::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Two clocks: the wall's, which people set and which steps, and one that only goes on.
 pub trait Clock: Send + Sync {
@@ -10,25 +10,9 @@ pub trait Clock: Send + Sync {
     fn monotonic_ms(&self) -> u64;
 }
 
-/// The clocks of the system.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock {
-    since: Instant,
-}
-
-impl SystemClock {
-    /// The clocks, the monotonic one beginning at 0.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { since: Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// The clocks of the system. The monotonic one goes on while the machine sleeps: a laptop that wakes has no stepped clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn wall_ms(&self) -> u64 {
@@ -37,6 +21,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic_ms(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let now = clock_gettime(ClockId::Boottime);
+        now.tv_sec.unsigned_abs() * 1_000 + now.tv_nsec.unsigned_abs() / 1_000_000
     }
 }

@@ -56,7 +56,7 @@ impl Resources {
     /// Of the system.
     #[must_use]
     pub fn new(metrics: Metrics) -> Self {
-        let (clock, tail) = (Arc::new(SystemClock::new()), TailBudget::new(TAIL_BYTES));
+        let (clock, tail) = (Arc::new(SystemClock), TailBudget::new(TAIL_BYTES));
         Self { clock, tail, reads: ReadThreads::new(), metrics }
     }
 
