@@ -4,6 +4,7 @@
 //! The caller fills an [`Envelope`] from a request's head, asks it with [`Envelope::open`] which operation the body
 //! is for, and has the answer dressed by [`Envelope::success`] or [`Envelope::error`].
 
+mod content_hash;
 mod open;
 mod reply;
 
@@ -29,6 +30,8 @@ pub struct Envelope<'a> {
     pub content_type: Option<&'a str>,
     /// X-Amz-Target.
     pub target: Option<&'a str>,
+    /// X-Amz-Content-SHA256: the hash of the body in hexadecimal, where the sender tells it.
+    pub content_sha256: Option<&'a str>,
     /// Origin: the request comes from a page in a browser.
     pub origin: Option<&'a str>,
     /// Access-Control-Request-Headers.

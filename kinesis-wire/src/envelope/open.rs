@@ -1,11 +1,14 @@
 //! The checks that come before an operation is known, in the order of AWS.
 
-use super::{CBOR, Envelope, JSON, PLAIN_JSON, Reply};
+use super::{CBOR, Envelope, JSON, PLAIN_JSON, Reply, content_hash};
 use crate::{Error, ErrorCode, Operation, json};
 
 const CBOR_NOT_SERVED: &str = "application/x-amz-cbor-1.1 is not served yet: switch the client to JSON. AWS SDK for \
                                Java 2: -Daws.cborEnabled=false or CBOR_ENABLED=false in the environment; AWS SDK for \
                                Java 1: -Dcom.amazonaws.sdk.disableCbor or AWS_CBOR_DISABLE=1 in the environment.";
+
+const ANOTHER_BODY: &str = "The body is not the one whose SHA-256 the header X-Amz-Content-SHA256 tells: it was changed on \
+                            its way, or hashed before it was final.";
 
 impl Envelope<'_> {
     /// Which operation the request wants. Its body is not empty, but has not been read: [`json::decode`] comes next.
@@ -18,6 +21,10 @@ impl Envelope<'_> {
         }
         if self.method != "POST" {
             return Err(self.access_denied());
+        }
+        if self.content_sha256.is_some_and(|told| content_hash::contradicts(told, body)) {
+            let error = Error::new(ErrorCode::InvalidSignatureException, ANOTHER_BODY);
+            return Err(self.error(&error));
         }
         let operation = Operation::from_target(self.target.unwrap_or_default());
         let media_type =
@@ -54,6 +61,7 @@ mod tests {
         method: "POST",
         content_type: Some(JSON),
         target: Some("Kinesis_20131202.ListStreams"),
+        content_sha256: None,
         origin: None,
         access_control_request_headers: None,
         access_control_request_method: None,
@@ -72,6 +80,21 @@ mod tests {
         let envelope =
             Envelope { content_type: Some("application/x-amz-json-1.1; charset=utf-8"), ..REQUEST };
         assert_eq!(envelope.open(b"{}"), Ok(Operation::ListStreams));
+    }
+
+    #[test]
+    fn body_that_is_not_the_one_that_was_hashed_is_refused() {
+        // The SHA-256 of "{}".
+        let told = Some("44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+        let envelope = Envelope { content_sha256: told, ..REQUEST };
+        assert_eq!(envelope.open(b"{}"), Ok(Operation::ListStreams));
+        let reply = envelope.open(b"[]").unwrap_err();
+        assert_eq!(reply.status, 400);
+        let body = String::from_utf8(reply.body).unwrap();
+        assert!(
+            body.starts_with(r#"{"__type":"InvalidSignatureException","message":"The body is not"#),
+            "{body}"
+        );
     }
 
     /// (what differs from a good request, body, status, content type, body of the answer)

@@ -54,6 +54,7 @@ codes! {
     ValidationException 400
     // Of every AWS JSON service.
     InternalFailure 500
+    InvalidSignatureException 400
     SerializationException 400
     UnknownOperationException 400
 }

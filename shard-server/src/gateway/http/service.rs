@@ -51,6 +51,7 @@ impl KinesisService {
             method: head.method.as_str(),
             content_type: text("content-type"),
             target: text("x-amz-target"),
+            content_sha256: text("x-amz-content-sha256"),
             origin: text("origin"),
             access_control_request_headers: text("access-control-request-headers"),
             access_control_request_method: text("access-control-request-method"),
