@@ -11,12 +11,14 @@ pub mod member;
 pub mod plan;
 pub mod resource;
 mod sequence_number;
+mod sequence_text;
 mod shard;
 mod shard_id;
 mod stream;
 
 pub use hash_key::{HashKey, HashKeyRange, InvalidHashKey};
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
+pub use sequence_text::{SequenceText, SequenceTexts};
 pub use shard::{Shard, ShardState};
 pub use shard_id::{InvalidShardId, ShardId};
 pub use stream::{Group, InvalidStreamName, Log, Member, Stream, StreamMode, StreamName, StreamStatus};

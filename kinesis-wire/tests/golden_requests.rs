@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use kinesis_wire::envelope::Envelope;
 use kinesis_wire::json::decode;
 use kinesis_wire::request::{
-    CreateStream, DeleteStream, DescribeStream, DescribeStreamSummary, GetRecords, GetShardIterator,
+    CreateStream, Data, DeleteStream, DescribeStream, DescribeStreamSummary, GetRecords, GetShardIterator,
     ListShards, ListStreams, PutRecord, PutRecords, Record, RecordDistributionStrategy, Request, ShardFilter,
     StartingPosition, StreamMode, StreamRef,
 };
@@ -36,7 +36,7 @@ fn record(
     explicit_hash_key: Option<&'static str>,
 ) -> Record<'static> {
     Record {
-        data: data.into(),
+        data: Data::from_bytes(data),
         partition_key: Some(partition_key.into()),
         explicit_hash_key: explicit_hash_key.map(Cow::from),
     }

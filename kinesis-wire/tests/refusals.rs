@@ -4,6 +4,7 @@
 
 use kinesis_wire::Operation::{self, *};
 use kinesis_wire::json::decode;
+use kinesis_wire::request::Data;
 
 const NAME_PATTERN: &str = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
 const AT_LEAST_1: &str = "Member must have length greater than or equal to 1";
@@ -393,7 +394,7 @@ fn last_of_a_repeated_member_counts() {
     let Ok(kinesis_wire::request::Request::PutRecord(put)) = decode(PutRecord, body.as_bytes()) else {
         panic!()
     };
-    assert_eq!((put.stream.stream_name(), &put.record.data[..]), (Some("b"), &b"x"[..]));
+    assert_eq!((put.stream.stream_name(), &put.record.data), (Some("b"), &Data::from_bytes(&b"x"[..])));
 }
 
 #[test]

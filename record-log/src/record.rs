@@ -20,12 +20,10 @@ pub struct Record<'a> {
     pub data: &'a [u8],
 }
 
-impl Record<'_> {
-    /// How many bytes the record takes in a block.
-    #[must_use]
-    pub fn encoded_bytes(&self) -> usize {
-        HEAD_BYTES + self.partition_key.len() + self.data.len()
-    }
+/// How many bytes a record takes in a block.
+#[must_use]
+pub fn encoded_bytes(partition_key: &str, data_bytes: usize) -> usize {
+    HEAD_BYTES + partition_key.len() + data_bytes
 }
 
 /// The bytes are no records, or another number of them than was said.
@@ -74,7 +72,10 @@ impl RecordBlock {
     /// The records behind the first `skip`, as many as fit into both limits. Shares the bytes.
     #[must_use]
     pub fn slice(&self, skip: u32, max_records: u32, max_bytes: usize) -> Self {
-        let mut bytes = self.records().map(|record| record.encoded_bytes());
+        if skip == 0 && self.count <= max_records && self.bytes.len() <= max_bytes {
+            return self.clone();
+        }
+        let mut bytes = self.records().map(|record| encoded_bytes(record.partition_key, record.data.len()));
         let start: usize = bytes.by_ref().take(skip as usize).sum();
         let (mut count, mut end) = (0, start);
         for record_bytes in bytes.take(max_records as usize) {
@@ -106,7 +107,7 @@ fn split_record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     let (key, rest) = rest.split_at_checked(key_bytes)?;
     let data = rest.get(..data_bytes)?;
     let record = Record { partition_key: std::str::from_utf8(key).ok()?, data };
-    Some((record, record.encoded_bytes()))
+    Some((record, HEAD_BYTES + key_bytes + data_bytes))
 }
 
 /// Builds a [`RecordBlock`].
@@ -124,7 +125,7 @@ impl RecordBlockBuilder {
     pub fn push(&mut self, record: Record<'_>) {
         let data_bytes = u32::try_from(record.data.len()).expect("data below 4 GiB");
         let key_bytes = u16::try_from(record.partition_key.len()).expect("a partition key below 64 KiB");
-        self.bytes.reserve(record.encoded_bytes());
+        self.bytes.reserve(encoded_bytes(record.partition_key, record.data.len()));
         self.bytes.put_u32_le(data_bytes);
         self.bytes.put_u16_le(key_bytes);
         self.bytes.put_slice(record.partition_key.as_bytes());
@@ -161,17 +162,19 @@ impl RunsBuilder {
         Self { bytes: Vec::with_capacity(encoded_bytes), runs: Vec::new(), count: 0 }
     }
 
-    /// Adds a record to the run that is under way.
+    /// Adds a record to the run that is under way; `append` appends its data, so many bytes, where it is to stay.
     ///
     /// # Panics
-    /// If key or data are longer than the layout can say (64 KiB, 4 GiB): the wire's limits are far below.
-    pub fn push(&mut self, record: Record<'_>) {
-        let data_bytes = u32::try_from(record.data.len()).expect("data below 4 GiB");
-        let key_bytes = u16::try_from(record.partition_key.len()).expect("a partition key below 64 KiB");
-        self.bytes.put_u32_le(data_bytes);
+    /// If key or data are longer than the layout can say (64 KiB, 4 GiB): the wire's limits are far below. If
+    /// another number of bytes is appended.
+    pub fn push(&mut self, partition_key: &str, data_bytes: usize, append: impl FnOnce(&mut Vec<u8>)) {
+        let key_bytes = u16::try_from(partition_key.len()).expect("a partition key below 64 KiB");
+        self.bytes.put_u32_le(u32::try_from(data_bytes).expect("data below 4 GiB"));
         self.bytes.put_u16_le(key_bytes);
-        self.bytes.put_slice(record.partition_key.as_bytes());
-        self.bytes.put_slice(record.data);
+        self.bytes.put_slice(partition_key.as_bytes());
+        let start = self.bytes.len();
+        append(&mut self.bytes);
+        assert_eq!(self.bytes.len() - start, data_bytes, "the data has as many bytes as was said");
         self.count += 1;
     }
 
@@ -226,9 +229,9 @@ mod tests {
         for run in runs {
             let mut builder = RecordBlockBuilder::default();
             for (partition_key, data) in run {
-                let record = Record { partition_key, data: data.as_bytes() };
-                together.push(record);
-                builder.push(record);
+                let data = data.as_bytes();
+                together.push(partition_key, data.len(), |block| block.extend_from_slice(data));
+                builder.push(Record { partition_key, data });
             }
             together.end_run();
             apart.push(builder.build());

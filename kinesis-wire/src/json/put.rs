@@ -1,22 +1,20 @@
 //! The fast way to read PutRecord and PutRecords.
 //!
 //! It takes the bodies that SDKs write and gives up on every other: a body that is wrong in any way, has an unknown
-//! or repeated member, or breaks a constraint. It never says why. All data is decoded into one buffer, and nothing
-//! but that buffer and the list of records is allocated, unless a text has escapes.
+//! or repeated member, or breaks a constraint. It never says why. Data is checked and stays where it is: nothing but the
+//! list of records is allocated, unless a text has escapes.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::base64;
 use super::text::Text;
 use crate::Operation;
-use crate::request::{PutRecord, PutRecords, Record, Request, StreamRef};
+use crate::request::{Data, PutRecord, PutRecords, Record, Request, StreamRef};
 use crate::shape::{self, Shape};
 
 /// The request, if the operation puts records and the body is as it should be.
@@ -110,32 +108,18 @@ fn stream<'a>(name: Option<Text<'a>>, arn: Option<Text<'a>>, id: Option<Text<'a>
     Some(StreamRef { name: fitting(name, &shape::STREAM_NAME)?, arn: fitting(arn, &shape::STREAM_ARN)? })
 }
 
-/// Decodes all data into one buffer and cuts it.
 fn records(entries: Vec<Entry<'_>>) -> Option<Vec<Record<'_>>> {
-    let mut buffer =
-        Vec::with_capacity(entries.iter().map(|entry| base64::decoded_bytes(&entry.data.0)).sum());
-    let mut ends = Vec::with_capacity(entries.len());
-    for entry in &entries {
-        let start = buffer.len();
-        if !base64::decode_append(&entry.data.0, &mut buffer)
-            || !shape::blob_fits(&shape::DATA, buffer.len() - start)
-        {
-            return None;
-        }
-        ends.push(buffer.len());
-    }
-    let buffer = Bytes::from(buffer);
-    let mut records = Vec::with_capacity(entries.len());
-    let mut start = 0;
-    for (entry, end) in entries.into_iter().zip(ends) {
-        records.push(Record {
-            data: buffer.slice(start..end),
-            partition_key: fitting(entry.partition_key, &shape::PARTITION_KEY)?,
-            explicit_hash_key: fitting(entry.explicit_hash_key, &shape::HASH_KEY)?,
-        });
-        start = end;
-    }
-    Some(records)
+    entries.into_iter().map(record).collect()
+}
+
+fn record(entry: Entry<'_>) -> Option<Record<'_>> {
+    let Text(text) = entry.data;
+    let data = Data::from_base64(text).filter(|data| shape::blob_fits(&shape::DATA, data.len()))?;
+    Some(Record {
+        data,
+        partition_key: fitting(entry.partition_key, &shape::PARTITION_KEY)?,
+        explicit_hash_key: fitting(entry.explicit_hash_key, &shape::HASH_KEY)?,
+    })
 }
 
 /// The text, if there is one; None if there is one that breaks a constraint.

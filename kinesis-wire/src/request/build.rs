@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    CreateStream, DeleteStream, DescribeStream, DescribeStreamSummary, GetRecords, GetShardIterator,
+    CreateStream, Data, DeleteStream, DescribeStream, DescribeStreamSummary, GetRecords, GetShardIterator,
     ListShards, ListStreams, PutRecord, PutRecords, Record, RecordDistributionStrategy, Request, ShardFilter,
     StartingPosition, StreamMode, StreamRef,
 };
@@ -95,7 +95,7 @@ fn stream<'a>(members: &mut Members<'a>) -> StreamRef<'a> {
 
 fn record<'a>(members: &mut Members<'a>) -> Record<'a> {
     Record {
-        data: members.take_blob("Data").into(),
+        data: Data::from_bytes(members.take_blob("Data")),
         partition_key: members.take_text("PartitionKey"),
         explicit_hash_key: members.take_text("ExplicitHashKey"),
     }

@@ -3,14 +3,14 @@
 //! Text is borrowed from the request's body wherever it is written there without escapes.
 
 mod build;
+mod data;
 mod rules;
 mod stream_ref;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
+pub use data::Data;
 pub use stream_ref::{StreamArn, StreamRef};
 
 use crate::Operation;
@@ -194,8 +194,8 @@ pub enum ShardFilter<'a> {
 /// A record as a producer hands it over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Data, decoded; may be empty. The records of one request share one buffer wherever that is possible.
-    pub data: Bytes,
+    /// Data; may be empty.
+    pub data: Data<'a>,
     /// PartitionKey, 1 to 256 characters. Absent is an error unless the stream distributes records by itself.
     pub partition_key: Option<Cow<'a, str>>,
     /// ExplicitHashKey: a decimal integer of at most 39 digits, which may still be 2^128 or more.

@@ -1,6 +1,6 @@
 //! PutRecords: each record to its shard, one append a log, answers in the order of the request.
 
-use catalog::{HashKey, SequenceNumber, Shard, ShardId, Stream};
+use catalog::{HashKey, SequenceNumber, SequenceTexts, Shard, ShardId, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
 use kinesis_wire::{Error, request};
@@ -9,7 +9,7 @@ use super::Answer;
 use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
-use record_log::record::{Record, RecordBlock, RunsBuilder};
+use record_log::record::{self, RecordBlock, RunsBuilder};
 
 pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Answer, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
@@ -19,9 +19,10 @@ pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Re
         return Err(Error::dry_run_succeeded());
     }
     let mut writer = PutRecordsWriter::with_capacity(request.records.len());
+    let mut texts = SequenceTexts::default();
     for stored in append(endpoint, &stream, batch).await {
         match stored {
-            Ok(number) => writer.stored(number.shard, number),
+            Ok(number) => writer.stored(number.shard, texts.text(number)),
             Err(refusal) => writer.failed(&record_error(&refusal)),
         }
     }
@@ -101,12 +102,12 @@ impl Batch {
             });
             places[index] = Some(Place { run, at: members[run].len() as u32 });
             members[run].push(index);
-            encoded_bytes += Record { partition_key, data: &record.data }.encoded_bytes();
+            encoded_bytes += record::encoded_bytes(partition_key, record.data.len());
         }
         let mut blocks = RunsBuilder::with_capacity(encoded_bytes);
         for run in &members {
             for ((partition_key, _), record) in run.iter().map(|index| &checked[*index]) {
-                blocks.push(Record { partition_key, data: &record.data });
+                blocks.push(partition_key, record.data.len(), |block| record.data.append_to(block));
             }
             blocks.end_run();
         }
@@ -207,14 +208,14 @@ mod tests {
     use super::*;
     use crate::gateway::testing::stream;
     use crate::protocol::Appended;
-    use bytes::Bytes;
     use catalog::{Log, plan};
+    use kinesis_wire::request::Data;
 
     /// A record for the n-th of four shards.
     fn record(shard: u128) -> request::Record<'static> {
         let hash_key = (shard << 126).to_string();
         request::Record {
-            data: Bytes::from(vec![b'0' + shard as u8]),
+            data: Data::from_bytes(vec![b'0' + shard as u8]),
             partition_key: Some("key".into()),
             explicit_hash_key: Some(hash_key.into()),
         }
@@ -277,7 +278,7 @@ mod tests {
     fn record_of_exactly_the_limit_passes_and_one_byte_more_names_its_place() {
         let stream = stream("orders");
         let sized = |bytes: usize| request::Record {
-            data: Bytes::from(vec![0; bytes]),
+            data: Data::from_bytes(vec![0; bytes]),
             partition_key: Some("key".into()),
             explicit_hash_key: None,
         };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use catalog::{SequenceNumber, Shard, ShardState, Stream};
+use catalog::{SequenceNumber, SequenceTexts, Shard, ShardState, Stream};
 use kinesis_wire::response::{ChildShard, GetRecordsWriter};
 use kinesis_wire::{Error, ErrorCode};
 
@@ -119,6 +119,7 @@ impl RecordPieces {
             capacity += json_bytes(run.block.count(), run.block.bytes().len());
         }
         self.writer.reserve(capacity);
+        let mut texts = SequenceTexts::default();
         for run in &outcome.runs {
             for (record, counter) in run.block.records().zip(run.first_offset..) {
                 let number = SequenceNumber {
@@ -127,7 +128,12 @@ impl RecordPieces {
                     counter,
                     arrival_seconds: run.arrival_ms / 1_000,
                 };
-                self.writer.record(number, run.arrival_ms, record.data, Some(record.partition_key));
+                self.writer.record(
+                    texts.text(number),
+                    run.arrival_ms,
+                    record.data,
+                    Some(record.partition_key),
+                );
                 records += 1;
                 bytes += (record.data.len() + record.partition_key.len()) as u64;
             }
