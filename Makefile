@@ -2,7 +2,7 @@
 export KINETES_CACHE ?= $(HOME)/.cache/kinetes
 export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
 
-.PHONY: help run test simulate bugs images crds
+.PHONY: help run test bench simulate bugs images crds
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -12,6 +12,9 @@ run: ## build, serve the stream of examples/orders.yaml on localhost:4567, put a
 
 test: ## run every test, those on a real Kubernetes included
 	@tests/run
+
+bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (15 minutes)
+	@tests/bench/run
 
 simulate: ## live through 10,000 worlds in which the log's disk and clocks fail (SEEDS=n, SEED=first)
 	@cargo run --quiet --locked --package simulation

@@ -1,0 +1,196 @@
+//! The load: the same for every system.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::records::{Record, Tally, tally};
+use crate::service::{Page, Producer, Reader, Service, Start};
+
+/// The longest that reading everything may take.
+const READ_LIMIT: Duration = Duration::from_secs(120);
+
+/// What putting came to.
+pub struct Puts {
+    /// Records a second.
+    pub rate: f64,
+    /// Microseconds from a request to its answer.
+    pub latency_us: Histogram<u64>,
+    /// All that was acknowledged.
+    pub acknowledged: Tally,
+}
+
+/// Puts the records of each of `requests` over and over, on `connections` at once, for as long as told.
+///
+/// # Errors
+/// If a record is refused or an answer is lost.
+pub async fn put<S: Service>(
+    service: &Arc<S>,
+    requests: &[Vec<Record>],
+    connections: usize,
+    duration: Duration,
+) -> Result<Puts> {
+    let prepared: Vec<_> = requests
+        .iter()
+        .map(|records| Ok((service.request(records)?, tally(records))))
+        .collect::<Result<_>>()?;
+    let prepared = Arc::new(prepared);
+    let mut producers = vec![];
+    for number in 0..connections {
+        producers.push(service.producer(number).await?);
+    }
+    let mut tasks = JoinSet::new();
+    let begun = Instant::now();
+    for (number, mut producer) in producers.into_iter().enumerate() {
+        let prepared = Arc::clone(&prepared);
+        tasks.spawn(async move {
+            let mut latency_us = Histogram::<u64>::new(3)?;
+            let mut counts = vec![0; prepared.len()];
+            // Every connection begins elsewhere, so that they never put the same at once.
+            let mut next = number * prepared.len() / connections;
+            while begun.elapsed() < duration {
+                let sent = Instant::now();
+                producer.put(&prepared[next].0).await?;
+                latency_us.record(u64::try_from(sent.elapsed().as_micros())?)?;
+                counts[next] += 1;
+                next = (next + 1) % prepared.len();
+            }
+            anyhow::Ok((latency_us, counts))
+        });
+    }
+    let mut puts = Puts { rate: 0.0, latency_us: Histogram::new(3)?, acknowledged: Tally::default() };
+    while let Some(done) = tasks.join_next().await {
+        let (latency_us, counts) = done??;
+        puts.latency_us.add(&latency_us)?;
+        for (count, (_, tally)) in counts.into_iter().zip(prepared.iter()) {
+            puts.acknowledged.add_times(*tally, count);
+        }
+    }
+    puts.rate = puts.acknowledged.count as f64 / begun.elapsed().as_secs_f64();
+    Ok(puts)
+}
+
+/// What reading came to.
+pub struct Gets {
+    /// Records that were read.
+    pub records: u64,
+    /// Records a second.
+    pub rate: f64,
+}
+
+/// Reads the first `shards` shards from the oldest record until nothing more is there, and only counts, so that the
+/// reader costs little. Stops after `duration`.
+///
+/// # Errors
+/// If a page cannot be read.
+pub async fn catch_up<S: Service>(service: &Arc<S>, shards: usize, duration: Duration) -> Result<Gets> {
+    let readers = service.readers(Start::Oldest).await?;
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for mut reader in readers.into_iter().take(shards) {
+        tasks.spawn(async move {
+            let mut count = 0;
+            while begun.elapsed() < duration {
+                let page = reader.next().await?;
+                count += page.count();
+                if page.is_last() {
+                    break;
+                }
+            }
+            anyhow::Ok(count)
+        });
+    }
+    let mut records = 0;
+    while let Some(done) = tasks.join_next().await {
+        records += done??;
+    }
+    Ok(Gets { records, rate: records as f64 / begun.elapsed().as_secs_f64() })
+}
+
+/// Reads everything, and compares count and hash with what was acknowledged.
+///
+/// # Errors
+/// If they differ.
+pub async fn read_back<S: Service>(service: &Arc<S>, acknowledged: Tally) -> Result<()> {
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for mut reader in service.readers(Start::Oldest).await? {
+        tasks.spawn(async move {
+            let mut read = Tally::default();
+            loop {
+                ensure!(begun.elapsed() < READ_LIMIT, "everything is not read within {READ_LIMIT:?}");
+                let page = reader.next().await?;
+                page.each(|key, data| read.add(key, data))?;
+                if page.is_last() {
+                    return Ok(read);
+                }
+            }
+        });
+    }
+    let mut read = Tally::default();
+    while let Some(done) = tasks.join_next().await {
+        read.add_times(done??, 1);
+    }
+    ensure!(read == acknowledged, "what is read, {read:?}, is not what was acknowledged, {acknowledged:?}");
+    Ok(())
+}
+
+/// A producer puts `rate` records a second, one a request, into a stream of one shard; a reader polls it each millisecond.
+/// Gives the microseconds from each record's sending to its arrival at the reader.
+///
+/// # Errors
+/// If a record is refused or does not arrive.
+pub async fn put_to_get<S: Service>(
+    service: &Arc<S>,
+    rate: u64,
+    duration: Duration,
+) -> Result<Histogram<u64>> {
+    let begun = Instant::now();
+    let reader = service.readers(Start::Newest).await?.pop().context("a stream without shards")?;
+    let record = |sent: u64| Record { key: "customer-7".to_owned(), data: sent.to_be_bytes().to_vec() };
+    let mut producer = service.producer(0).await?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let reading = tokio::spawn(poll(reader, begun, Arc::clone(&ended)));
+    let mut put = 0;
+    let mut tick = interval(Duration::from_micros(1_000_000 / rate));
+    while begun.elapsed() < duration {
+        tick.tick().await;
+        producer.put(&service.request(&[record(micros_since(begun))])?).await?;
+        put += 1;
+    }
+    ended.store(true, Ordering::Release);
+    let latency_us = reading.await??;
+    ensure!(latency_us.len() == put, "{put} records were put, {} arrived", latency_us.len());
+    Ok(latency_us)
+}
+
+/// Polls until `ended` and nothing more is there.
+async fn poll<R: Reader>(mut reader: R, begun: Instant, ended: Arc<AtomicBool>) -> Result<Histogram<u64>> {
+    let mut latency_us = Histogram::<u64>::new(3)?;
+    let mut tick = interval(Duration::from_millis(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let is_over = ended.load(Ordering::Acquire);
+        let page = reader.next().await?;
+        let arrived = micros_since(begun);
+        let mut recorded = Ok(());
+        page.each(|_, data| {
+            let sent = data.try_into().map(u64::from_be_bytes).unwrap_or_default();
+            recorded = latency_us.record(arrived.saturating_sub(sent));
+        })?;
+        recorded?;
+        if is_over && page.is_last() {
+            return Ok(latency_us);
+        }
+    }
+}
+
+fn micros_since(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,237 @@
+//! The order of a run: which system is put under which load, and what is noted of it.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::fs::{Advice, fadvise};
+use serde::Serialize;
+
+use crate::load::{self, Puts};
+use crate::records::{Tally, requests};
+use crate::server::Server;
+use crate::service::Service;
+use crate::service::kafka::Kafka;
+use crate::service::kinesis::Kinesis;
+use crate::service::redis::Redis;
+use crate::streams;
+use crate::system::{Programs, System};
+use crate::what::{self, PUT_LOADS, PutLoad};
+
+/// Shards of the stream under load.
+const SHARDS: usize = 4;
+
+/// Shards of the stream of which only one is read.
+const MANY_SHARDS: usize = 16;
+
+/// Records a second while the time from put to get is measured.
+const TAIL_RATE: u64 = 200;
+
+/// A number that was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measurement {
+    /// Of what.
+    pub system: System,
+    /// What was measured, see [`what`]: tells the unit.
+    pub what: String,
+    /// The number, in the unit that its name tells.
+    pub value: f64,
+    /// In which round.
+    pub round: usize,
+}
+
+/// A run over systems.
+pub struct Run {
+    /// Where the programs are.
+    pub programs: Programs,
+    /// How long each load lasts.
+    pub duration: Duration,
+    /// How long each load is warmed up.
+    pub warm_up: Duration,
+    /// A folder on the disk to be measured; each system empties what it made in it.
+    pub folder: PathBuf,
+    /// Which round this is.
+    pub round: usize,
+    /// What was measured so far.
+    pub measurements: Vec<Measurement>,
+}
+
+impl Run {
+    /// Measures one system.
+    ///
+    /// # Errors
+    /// If it does not come up, refuses a record, or gives back other records than it acknowledged.
+    pub async fn measure(&mut self, system: System) -> Result<()> {
+        let measured = match system {
+            System::Redis => self.under_load(system, |address, _| Arc::new(Redis::new(address))).await,
+            System::Kafka | System::KafkaSynced => {
+                self.under_load(system, |address, _| Arc::new(Kafka::new(address))).await
+            }
+            _ => self.under_load(system, kinesis).await,
+        };
+        measured.with_context(|| format!("{}, round {}", system.name(), self.round))?;
+        if system == System::Kinetes {
+            self.one_of_many_shards().await?;
+            self.streams().await?;
+        }
+        Ok(())
+    }
+
+    async fn under_load<S: Service>(
+        &mut self,
+        system: System,
+        connect: impl Fn(SocketAddr, bool) -> Arc<S>,
+    ) -> Result<()> {
+        let folder = self.fresh_folder()?;
+        let server = self.programs.start(system, &folder)?;
+        let service = connect(server.address, false);
+        service.create(u32::try_from(SHARDS)?).await?;
+        let mut acknowledged = Tally::default();
+        for (seed, load) in (0..).zip(&PUT_LOADS) {
+            if load.hashed && !matches!(system, System::Kinetes | System::Floor) {
+                continue;
+            }
+            let service = if load.hashed { connect(server.address, true) } else { Arc::clone(&service) };
+            let requests = requests(load.batch, seed);
+            let warm_up = load::put(&service, &requests, load.connections, self.warm_up).await?;
+            let before = server.cpu_seconds()?;
+            let puts = load::put(&service, &requests, load.connections, self.duration).await?;
+            let cpu_seconds = server.cpu_seconds()? - before;
+            acknowledged.add_times(warm_up.acknowledged, 1);
+            acknowledged.add_times(puts.acknowledged, 1);
+            self.note_puts(system, load, &puts, cpu_seconds);
+        }
+        if system == System::Floor {
+            self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
+            return Ok(());
+        }
+        if system != System::Http {
+            load::read_back(&service, acknowledged).await?;
+        }
+        let before = server.cpu_seconds()?;
+        let got = load::catch_up(&service, SHARDS, self.duration).await?;
+        let cpu_seconds = server.cpu_seconds()? - before;
+        self.note(system, what::GET_MEMORY, got.rate);
+        self.note(system, what::GET_CPU, cpu_seconds * 1e6 / got.records as f64);
+        let one = load::catch_up(&service, 1, self.duration).await?;
+        self.note(system, what::GET_MEMORY_ONE, one.rate);
+        self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
+        drop(server);
+        if system == System::Kinetes {
+            for (shards, what) in [(SHARDS, what::GET_DISK), (1, what::GET_DISK_ONE)] {
+                let server = self.restart_cold(&folder)?;
+                let got = load::catch_up(&connect(server.address, false), shards, self.duration).await?;
+                self.note(system, what, got.rate);
+            }
+        }
+        if system != System::Http {
+            self.put_to_get(system, connect).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_to_get<S: Service>(
+        &mut self,
+        system: System,
+        connect: impl Fn(SocketAddr, bool) -> Arc<S>,
+    ) -> Result<()> {
+        let folder = self.fresh_folder()?;
+        let server = self.programs.start(system, &folder)?;
+        let service = connect(server.address, false);
+        service.create(1).await?;
+        load::put_to_get(&service, TAIL_RATE, self.warm_up).await?;
+        let latency_us = load::put_to_get(&service, TAIL_RATE, self.duration * 2).await?;
+        self.note(system, what::TAIL_P50, latency_us.value_at_quantile(0.5) as f64 / 1e3);
+        self.note(system, what::TAIL_P99, latency_us.value_at_quantile(0.99) as f64 / 1e3);
+        Ok(())
+    }
+
+    async fn one_of_many_shards(&mut self) -> Result<()> {
+        let folder = self.fresh_folder()?;
+        let server = self.programs.start(System::Kinetes, &folder)?;
+        let service = kinesis(server.address, false);
+        service.create(u32::try_from(MANY_SHARDS)?).await?;
+        let puts = load::put(&service, &requests(500, 0), 8, self.duration).await?;
+        load::read_back(&service, puts.acknowledged).await?;
+        drop(server);
+        let server = self.restart_cold(&folder)?;
+        let got = load::catch_up(&kinesis(server.address, false), 1, self.duration).await?;
+        self.note(System::Kinetes, what::GET_DISK_ONE_OF_16, got.rate);
+        Ok(())
+    }
+
+    async fn streams(&mut self) -> Result<()> {
+        let folder = self.fresh_folder()?;
+        let server = self.programs.start(System::Kinetes, &folder)?;
+        streams::create(server.address, 100).await?;
+        let idle = streams::idle_memory_bytes(&server).await?;
+        self.note(System::Kinetes, what::IDLE_MEMORY, megabytes(idle));
+        drop(server);
+
+        let folder = self.fresh_folder()?;
+        let server = self.programs.start(System::Kinetes, &folder)?;
+        let took = streams::create(server.address, 1000).await?;
+        self.note(System::Kinetes, what::THOUSAND_SECONDS, took.as_secs_f64());
+        self.note(System::Kinetes, what::THOUSAND_DISK, megabytes(streams::disk_bytes(&folder)?));
+        let idle = streams::idle_memory_bytes(&server).await?;
+        self.note(System::Kinetes, what::THOUSAND_MEMORY, megabytes(idle));
+        drop(server);
+        let begun = std::time::Instant::now();
+        let _server = self.programs.start(System::Kinetes, &folder)?;
+        self.note(System::Kinetes, what::THOUSAND_RESTART, begun.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// An empty folder; those before it are gone.
+    fn fresh_folder(&self) -> Result<PathBuf> {
+        let folder = self.folder.join("data");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir(&folder)?;
+        Ok(folder)
+    }
+
+    /// Starts over what is in `folder` with none of it in the page cache.
+    fn restart_cold(&self, folder: &Path) -> Result<Server> {
+        forget(folder)?;
+        self.programs.start(System::Kinetes, folder)
+    }
+
+    fn note_puts(&mut self, system: System, load: &PutLoad, puts: &Puts, cpu_seconds: f64) {
+        self.note(system, &load.rate(), puts.rate);
+        self.note(system, &load.p99(), puts.latency_us.value_at_quantile(0.99) as f64 / 1e3);
+        self.note(system, &load.cpu(), cpu_seconds * 1e6 / puts.acknowledged.count as f64);
+    }
+
+    fn note(&mut self, system: System, what: &str, value: f64) {
+        eprintln!("{}: {what}: {value:.2}", system.name());
+        self.measurements.push(Measurement { system, what: what.to_owned(), value, round: self.round });
+    }
+}
+
+fn kinesis(address: SocketAddr, hashed: bool) -> Arc<Kinesis> {
+    Arc::new(Kinesis { address, stream: "bench".to_owned(), hashed })
+}
+
+/// Has the kernel drop what it caches of the files below a folder.
+fn forget(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            forget(&path)?;
+        } else {
+            let file = File::open(&path)?;
+            file.sync_all()?;
+            fadvise(&file, 0, None, Advice::DontNeed)?;
+        }
+    }
+    Ok(())
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

@@ -1,0 +1,84 @@
+//! What is measured: the loads, and the names under which numbers are noted, which tell their units.
+
+/// A load that puts.
+pub struct PutLoad {
+    /// What it is called.
+    pub name: &'static str,
+    /// Records a request.
+    pub batch: usize,
+    /// Connections, each with one request at a time.
+    pub connections: usize,
+    /// Whether requests tell the SHA-256 of their body.
+    pub hashed: bool,
+}
+
+/// One after the other, into the same stream.
+pub const PUT_LOADS: [PutLoad; 6] = [BY_500, BY_100, ONE_BY_8, ONE_BY_64, BY_500_HASHED, BY_100_HASHED];
+
+/// Large requests.
+pub const BY_500: PutLoad =
+    PutLoad { name: "PutRecords x 500, 8 connections", batch: 500, connections: 8, hashed: false };
+/// Requests of middle size.
+pub const BY_100: PutLoad =
+    PutLoad { name: "PutRecords x 100, 8 connections", batch: 100, connections: 8, hashed: false };
+/// The smallest requests.
+pub const ONE_BY_8: PutLoad =
+    PutLoad { name: "PutRecord, 8 connections", batch: 1, connections: 8, hashed: false };
+/// The smallest, from many.
+pub const ONE_BY_64: PutLoad =
+    PutLoad { name: "PutRecord, 64 connections", batch: 1, connections: 64, hashed: false };
+/// Large ones whose body is hashed, as verified signatures need it.
+pub const BY_500_HASHED: PutLoad =
+    PutLoad { name: "PutRecords x 500 with SHA-256, 8 connections", hashed: true, ..BY_500 };
+/// The same of middle size.
+pub const BY_100_HASHED: PutLoad =
+    PutLoad { name: "PutRecords x 100 with SHA-256, 8 connections", hashed: true, ..BY_100 };
+
+impl PutLoad {
+    /// Records a second.
+    #[must_use]
+    pub fn rate(&self) -> String {
+        format!("{}, records/s", self.name)
+    }
+
+    /// 99 of 100 answers came within so many milliseconds.
+    #[must_use]
+    pub fn p99(&self) -> String {
+        format!("{}, p99 ms", self.name)
+    }
+
+    /// The server's seconds of processor time a million records.
+    #[must_use]
+    pub fn cpu(&self) -> String {
+        format!("{}, CPU s a million records", self.name)
+    }
+}
+
+/// Catching up on all four shards, from the kernel's page cache.
+pub const GET_MEMORY: &str = "GetRecords, 4 shards from memory, records/s";
+/// The server's seconds of processor time a million records of that.
+pub const GET_CPU: &str = "GetRecords, 4 shards from memory, CPU s a million records";
+/// Catching up on one of four shards, from the page cache.
+pub const GET_MEMORY_ONE: &str = "GetRecords, 1 of 4 shards from memory, records/s";
+/// Catching up on all four shards after a restart, with nothing of the files cached.
+pub const GET_DISK: &str = "GetRecords, 4 shards from disk, records/s";
+/// The same for one of them.
+pub const GET_DISK_ONE: &str = "GetRecords, 1 of 4 shards from disk, records/s";
+/// The same for one of 16.
+pub const GET_DISK_ONE_OF_16: &str = "GetRecords, 1 of 16 shards from disk, records/s";
+/// From putting a record to getting it, at 200 records/s and a poll each millisecond: the median.
+pub const TAIL_P50: &str = "put to get, p50 ms";
+/// And 99 of 100.
+pub const TAIL_P99: &str = "put to get, p99 ms";
+/// The most memory while records were put and got.
+pub const PEAK_MEMORY: &str = "peak memory, MB";
+/// Memory with a hundred streams and nothing to do.
+pub const IDLE_MEMORY: &str = "idle memory with 100 streams, MB";
+/// Until a thousand CreateStreams of 8 clients had been answered.
+pub const THOUSAND_SECONDS: &str = "1,000 streams created, s";
+/// What the thousand take of the disk.
+pub const THOUSAND_DISK: &str = "1,000 streams, disk MB";
+/// What they take of the memory when idle.
+pub const THOUSAND_MEMORY: &str = "1,000 streams, idle memory MB";
+/// From the start of the process until it serves the thousand.
+pub const THOUSAND_RESTART: &str = "1,000 streams, restart s";
