@@ -9,7 +9,7 @@ use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
 use crate::shard::Group;
 use crate::shard::client::{Client, HoldBudget};
 
-/// Who serves a log.
+/// Who serves a log. Calls to elsewhere are boxed: their state is large, and every call would carry room for it.
 #[derive(Clone)]
 pub enum Route {
     /// A group in this process.
@@ -23,7 +23,7 @@ impl Route {
     pub async fn append(&self, append: Append) -> Vec<RunOutcome> {
         match self {
             Self::Local(group) => group.append(append).await,
-            Self::Remote(client) => client.append(append).await,
+            Self::Remote(client) => Box::pin(client.append(append)).await,
         }
     }
 
@@ -34,7 +34,7 @@ impl Route {
     pub async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
         match self {
             Self::Local(group) => group.read(read).await,
-            Self::Remote(client) => client.read(read).await,
+            Self::Remote(client) => Box::pin(client.read(read)).await,
         }
     }
 
@@ -45,7 +45,7 @@ impl Route {
     pub async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
         match self {
             Self::Local(group) => group.locate(locate).await,
-            Self::Remote(client) => client.locate(locate).await,
+            Self::Remote(client) => Box::pin(client.locate(locate)).await,
         }
     }
 }

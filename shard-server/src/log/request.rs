@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::metrics::Metrics;
@@ -41,7 +42,8 @@ pub enum Request {
 pub struct Place {
     /// The encoded bytes of its records.
     pub bytes: usize,
-    metrics: Metrics,
+    queued_requests: IntGauge,
+    queued_bytes: IntGauge,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -60,15 +62,16 @@ impl Place {
     pub fn take(room: &Arc<Semaphore>, bytes: usize, metrics: &Metrics) -> Option<Self> {
         let permits = u32::try_from(bytes.max(LEAST_REQUEST_BYTES)).ok()?;
         let permit = Arc::clone(room).try_acquire_many_owned(permits).ok()?;
-        metrics.queued_requests.inc();
-        metrics.queued_bytes.add(bytes as i64);
-        Some(Self { bytes, metrics: metrics.clone(), _permit: permit })
+        let (queued_requests, queued_bytes) = (metrics.queued_requests.clone(), metrics.queued_bytes.clone());
+        queued_requests.inc();
+        queued_bytes.add(bytes as i64);
+        Some(Self { bytes, queued_requests, queued_bytes, _permit: permit })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.metrics.queued_requests.dec();
-        self.metrics.queued_bytes.sub(self.bytes as i64);
+        self.queued_requests.dec();
+        self.queued_bytes.sub(self.bytes as i64);
     }
 }

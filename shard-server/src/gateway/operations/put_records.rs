@@ -163,14 +163,18 @@ pub(super) async fn append(
     batch: Batch,
 ) -> Vec<Result<SequenceNumber, Refusal>> {
     let Batch { appends: Appends { calls, runs }, places, bytes } = batch;
-    let calls = calls.into_iter().map(|append| async move {
+    let call = |append: Append| async move {
         let runs = append.runs.len();
         match endpoint.route(stream, &append.log) {
             Ok(route) => route.append(append).await,
             Err(refusal) => vec![Err(refusal); runs],
         }
-    });
-    let outcomes = join_all(calls).await;
+    };
+    let outcomes = match <[Append; 1]>::try_from(calls) {
+        // Most requests need one log: nothing is allocated to wait for it.
+        Ok([append]) => vec![call(append).await],
+        Err(calls) => join_all(calls.into_iter().map(call)).await,
+    };
     let refusals: Vec<_> = outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err()).collect();
     endpoint.note(&refusals);
     let stored: Vec<_> = places.into_iter().map(|place| stored(stream, place, &runs, &outcomes)).collect();
