@@ -48,11 +48,27 @@ impl RecordBlock {
     /// # Errors
     /// If they are not; nothing of them is to be trusted then.
     pub fn parse(count: u32, bytes: Bytes) -> Result<Self, InvalidBlock> {
+        Self::checked(count, bytes, |bytes| Some(split_record(bytes)?.1))
+    }
+
+    /// Takes bytes whose checksum is that of records that were parsed before: only their lengths are looked at.
+    ///
+    /// # Errors
+    /// If these are not those of `count` records.
+    pub(crate) fn parse_again(count: u32, bytes: Bytes) -> Result<Self, InvalidBlock> {
+        Self::checked(count, bytes, |bytes| Some(lengths(bytes)?.encoded()))
+    }
+
+    /// Walks over the records by what each takes.
+    fn checked(
+        count: u32,
+        bytes: Bytes,
+        first_bytes: impl Fn(&[u8]) -> Option<usize>,
+    ) -> Result<Self, InvalidBlock> {
         let invalid = |at| InvalidBlock { bytes: bytes.len(), count, at };
         let mut at = 0;
         for _ in 0..count {
-            let (_, encoded) = split_record(&bytes[at..]).ok_or_else(|| invalid(at))?;
-            at += encoded;
+            at += first_bytes(&bytes[at..]).ok_or_else(|| invalid(at))?;
         }
         if at == bytes.len() { Ok(Self { count, bytes }) } else { Err(invalid(at)) }
     }
@@ -99,15 +115,34 @@ impl RecordBlock {
     }
 }
 
+/// What the head of a record says.
+struct Lengths {
+    key: usize,
+    data: usize,
+}
+
+impl Lengths {
+    fn encoded(&self) -> usize {
+        HEAD_BYTES + self.key + self.data
+    }
+}
+
+/// The lengths of the first record, if the bytes hold it whole.
+fn lengths(bytes: &[u8]) -> Option<Lengths> {
+    let (data, rest) = bytes.split_first_chunk()?;
+    let (key, _) = rest.split_first_chunk()?;
+    let lengths = Lengths {
+        key: u16::from_le_bytes(*key).into(),
+        data: usize::try_from(u32::from_le_bytes(*data)).ok()?,
+    };
+    (lengths.encoded() <= bytes.len()).then_some(lengths)
+}
+
 /// The first record of the bytes and how many of them it takes.
 fn split_record(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
-    let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
-    let data_bytes = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
-    let key_bytes = u16::from_le_bytes(head[4..].try_into().ok()?) as usize;
-    let (key, rest) = rest.split_at_checked(key_bytes)?;
-    let data = rest.get(..data_bytes)?;
-    let record = Record { partition_key: std::str::from_utf8(key).ok()?, data };
-    Some((record, HEAD_BYTES + key_bytes + data_bytes))
+    let lengths = lengths(bytes)?;
+    let (key, data) = bytes[HEAD_BYTES..lengths.encoded()].split_at(lengths.key);
+    Some((Record { partition_key: std::str::from_utf8(key).ok()?, data }, lengths.encoded()))
 }
 
 /// Builds a [`RecordBlock`].

@@ -32,6 +32,11 @@ impl Window {
         Self { file, from, piece_bytes, buffer: Vec::new(), start: 0 }
     }
 
+    /// From now on reads at least so many bytes at once.
+    pub fn set_piece_bytes(&mut self, piece_bytes: usize) {
+        self.piece_bytes = piece_bytes;
+    }
+
     /// The bytes at a position, fewer only where the file ends.
     pub fn get(&mut self, position: u64, bytes: usize) -> io::Result<&[u8]> {
         let has = self.start..self.start + self.buffer.len() as u64;

@@ -1,7 +1,6 @@
 //! Writes JSON, value by value, into one buffer.
 
-use std::fmt::Display;
-use std::io::Write;
+use std::fmt::{self, Display, Write};
 
 /// Writes maps, lists and scalars in the order of the calls and sets the commas between them. That keys and
 /// values alternate, and that what begins also ends, is the caller's to see to.
@@ -72,13 +71,15 @@ impl Writer {
     /// Something that prints as text that needs no escapes, like a shard id or a sequence number.
     pub(crate) fn plain(&mut self, value: impl Display) {
         self.comma();
-        write!(self.out, "\"{value}\"").expect("a Vec takes every byte");
+        self.out.push(b'"');
+        self.print(format_args!("{value}"));
+        self.out.push(b'"');
     }
 
     /// An integer.
     pub(crate) fn integer(&mut self, value: u64) {
         self.comma();
-        write!(self.out, "{value}").expect("a Vec takes every byte");
+        self.print(format_args!("{value}"));
     }
 
     /// A truth value.
@@ -92,7 +93,7 @@ impl Writer {
         self.comma();
         let sign = if ms < 0 { "-" } else { "" };
         let ms = ms.unsigned_abs();
-        write!(self.out, "{sign}{}.{:03}", ms / 1000, ms % 1000).expect("a Vec takes every byte");
+        self.print(format_args!("{sign}{}.{:03}", ms / 1000, ms % 1000));
     }
 
     /// Bytes, in base64.
@@ -101,6 +102,10 @@ impl Writer {
         self.out.push(b'"');
         base64_simd::STANDARD.encode_append(bytes, &mut self.out);
         self.out.push(b'"');
+    }
+
+    fn print(&mut self, text: fmt::Arguments<'_>) {
+        Out(&mut self.out).write_fmt(text).expect("a Vec takes every byte");
     }
 
     fn begin(&mut self, bracket: u8) {
@@ -119,6 +124,16 @@ impl Writer {
             self.out.push(b',');
         }
         self.follows_value = true;
+    }
+}
+
+/// Takes text, with less ado than a Vec of bytes does by itself.
+struct Out<'a>(&'a mut Vec<u8>);
+
+impl Write for Out<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

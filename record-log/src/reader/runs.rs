@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use catalog::ShardId;
 
-use crate::disk::DiskFile;
+use crate::disk::{BLOCK_BYTES, DiskFile};
 use crate::error::{Damage, ReadError};
 use crate::format::batch::{BATCH_HEAD_BYTES, BatchHead, EntryHead, EntryKind};
 use crate::format::head::Head;
@@ -352,7 +352,8 @@ impl<'s> Runs<'s> {
                 segment.file.read_disk(position, &mut bytes).map_err(|error| bad(error.to_string()))?;
             entry.check(&bytes[..read]).map_err(|invalid| bad(invalid.to_string()))?;
         }
-        RecordBlock::parse(entry.records, Bytes::from(bytes)).map_err(|invalid| bad(invalid.to_string()))
+        RecordBlock::parse_again(entry.records, Bytes::from(bytes))
+            .map_err(|invalid| bad(invalid.to_string()))
     }
 
     /// The newest segment before which all that is asked for cannot be: where to begin.
@@ -403,7 +404,11 @@ impl Segment {
         let bytes = self.window.get(position, BATCH_HEAD_BYTES).map_err(Unread::of)?;
         let heads_bytes = BatchHead::peek(nonce, bytes).map_err(|_| Unread::Bad)?;
         let bytes = self.window.get(position, heads_bytes).map_err(Unread::of)?;
-        BatchHead::decode(nonce, bytes).map_err(|_| Unread::Bad)
+        let head = BatchHead::decode(nonce, bytes).map_err(|_| Unread::Bad)?;
+        // Behind the heads of a large batch lie its records, which are read where they are to stay.
+        let is_large = head.bytes() > PIECE_BYTES;
+        self.window.set_piece_bytes(if is_large { BLOCK_BYTES } else { PIECE_BYTES });
+        Ok(head)
     }
 }
 
