@@ -59,6 +59,8 @@ counts! {
     spares_found,
     /// Reads answered from the tail.
     tail_reads,
+    /// Runs that a read left for the next one, as they were more than it had room for.
+    runs_left,
     /// Segments whose marks came from their footer.
     footers_read,
     /// Segments without a good footer that were read from front to back for their marks.

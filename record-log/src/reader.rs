@@ -157,13 +157,15 @@ impl Reader {
         let Start { offset, arrival_ms, next_offset, .. } = gathered.start;
         let mut runs = Runs::new(&self.shared, shard, offset, arrival_ms, next_offset, wait)?;
         loop {
-            let taken = match runs.next() {
+            // A run is checked as a whole: what is cut off would be read again for the next page.
+            let room_bytes = if gathered.runs.is_empty() { usize::MAX } else { gathered.left.max_bytes };
+            let taken = match runs.next(room_bytes) {
                 Ok(Next::Run(run)) => gathered.take(run),
                 Ok(Next::Passed { offset }) => {
                     gathered.next_offset = gathered.next_offset.max(offset);
                     true
                 }
-                Ok(Next::End) => false,
+                Ok(Next::TooLarge | Next::End) => false,
                 // What was found before is given first.
                 Err(_) if !gathered.runs.is_empty() => false,
                 Err(error) => return Err(error),

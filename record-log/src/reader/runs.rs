@@ -31,6 +31,8 @@ pub enum Next {
         /// Where it goes on.
         offset: u64,
     },
+    /// There is a run, but no room for all of it: it was not read.
+    TooLarge,
     /// Nothing is left.
     End,
 }
@@ -92,8 +94,8 @@ impl<'s> Runs<'s> {
         Ok(Self { next: first, ..runs })
     }
 
-    /// The next run, in order.
-    pub fn next(&mut self) -> Result<Next, ReadError> {
+    /// The next run, in order, if it has no more than so many bytes.
+    pub fn next(&mut self, room_bytes: usize) -> Result<Next, ReadError> {
         loop {
             if self.expected >= self.end_offset {
                 return Ok(Next::End);
@@ -112,6 +114,10 @@ impl<'s> Runs<'s> {
             let found = self.heads(&mut segment)?;
             let entry = found.as_ref().and_then(|(head, at)| Some((head, *at, self.entry_of(head)?)));
             let outcome = match entry {
+                Some((_, _, (entry, _))) if entry.block_bytes as usize > room_bytes => {
+                    self.shared.segments.count(|counts| counts.runs_left += 1);
+                    Ok(Some(Next::TooLarge))
+                }
                 Some((head, at, (entry, start))) => {
                     self.run(&mut segment, place, head, entry, at + start as u64)
                 }
