@@ -150,7 +150,7 @@ impl World {
     fn draw_start(&mut self) -> (ShardId, u64) {
         let shards: Vec<_> = self.model.shards.keys().copied().collect();
         let shard = shards[self.random.random_range(0..shards.len())];
-        let last = self.model.shards[&shard].last_key_value().map_or(0, |(offset, _)| *offset);
+        let last = self.model.last_offset(shard);
         let from = match self.random.random_range(0..3) {
             0 => 1,
             1 => self.random.random_range(1..last + 2),
