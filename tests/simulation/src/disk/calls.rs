@@ -9,6 +9,7 @@ use record_log::value::Wait;
 
 use super::SimulatedDisk;
 use super::platters::{Change, Inode};
+use crate::faults::Fault;
 
 struct SimulatedFile {
     disk: SimulatedDisk,
@@ -67,7 +68,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.begin();
         state.step()?;
         let one_in = state.faults.failed_directory_sync;
-        if state.fails(one_in, "failed sync of the directory") {
+        if state.fails(one_in, Fault::FailedDirectorySync) {
             return Err(io::Error::other("the directory could not be synced"));
         }
         state.durable_names = state.names.clone();
@@ -96,12 +97,12 @@ impl DiskFile for SimulatedFile {
         assert!(end <= file.now.len(), "a write to {end} of a file of {} bytes", file.now.len());
         file.now[position..end].copy_from_slice(blocks);
         if crashes {
-            state.fired("crash in a write");
+            state.fired(Fault::CrashInAWrite);
             state.write_some_sectors(self.inode, position, blocks);
             return Err(io::Error::other("the machine crashes"));
         }
         let one_in = state.faults.failed_write;
-        if state.fails(one_in, "failed write") {
+        if state.fails(one_in, Fault::FailedWrite) {
             state.write_some_sectors(self.inode, position, blocks);
             return Err(io::Error::other("the write failed"));
         }
@@ -123,7 +124,7 @@ impl DiskFile for SimulatedFile {
         if wait == Wait::Never {
             let mut state = self.disk.lock();
             let one_in = state.faults.cold_read;
-            if state.fails(one_in, "cold read") {
+            if state.fails(one_in, Fault::ColdRead) {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -152,7 +153,7 @@ impl DiskFile for SimulatedFile {
         let mut state = self.disk.begin();
         state.step()?;
         let one_in = state.faults.failed_sync;
-        if state.fails(one_in, "failed sync of a file") {
+        if state.fails(one_in, Fault::FailedSync) {
             return Err(io::Error::other("the file could not be synced"));
         }
         let file = state.file(self.inode);
@@ -171,7 +172,7 @@ impl SimulatedFile {
         let mut state = self.disk.begin();
         state.step()?;
         let one_in = state.faults.failed_read;
-        if state.fails(one_in, "failed read") {
+        if state.fails(one_in, Fault::FailedRead) {
             return Err(io::Error::other("the read failed"));
         }
         let file = state.file(self.inode);

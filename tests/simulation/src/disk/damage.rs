@@ -4,6 +4,7 @@ use rand::RngExt as _;
 use record_log::disk::BLOCK_BYTES;
 
 use super::{SimulatedDisk, State};
+use crate::faults::Fault;
 
 /// How a batch begins in a segment.
 const BATCH_MAGIC: &[u8; 4] = b"KBAT";
@@ -45,7 +46,7 @@ impl SimulatedDisk {
         };
         let flips = state.random.random_bool(0.8);
         let bit = state.random.random_range(0..8u8);
-        state.fired(if flips { "bit flip" } else { "bad block" });
+        state.fired(if flips { Fault::BitFlip } else { Fault::BadBlock });
         let file = state.files.get_mut(&inode)?;
         if flips {
             file.durable[position] ^= 1 << bit;
@@ -70,7 +71,7 @@ impl State {
         let lost = segments.swap_remove(self.random.random_range(0..segments.len() - 1));
         self.names.remove(&lost);
         self.durable_names.remove(&lost);
-        self.fired("lost file");
+        self.fired(Fault::LostFile);
         Some((lost, 0))
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use crate::faults::{Faults, happens};
+use crate::faults::{Fault, Faults, happens};
 
 mod calls;
 mod damage;
@@ -48,7 +48,7 @@ struct State {
     /// After so many more operations the machine crashes.
     crash_after: Option<u64>,
     crashed: bool,
-    fired: BTreeMap<&'static str, u64>,
+    fired: BTreeMap<Fault, u64>,
 }
 
 impl SimulatedDisk {
@@ -65,7 +65,7 @@ impl SimulatedDisk {
             changes: Vec::new(),
             crash_after: None,
             crashed: false,
-            fired: BTreeMap::new(),
+            fired: Fault::ALL.iter().map(|fault| (*fault, 0)).collect(),
         };
         Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
     }
@@ -113,7 +113,7 @@ impl SimulatedDisk {
     pub fn restart_machine(&self) {
         let mut state = self.lock();
         state.lose_what_is_not_durable();
-        state.fired("machine crash");
+        state.fired(Fault::MachineCrash);
         state.crashed = false;
         state.crash_after = None;
     }
@@ -125,7 +125,7 @@ impl SimulatedDisk {
 
     /// How often each fault fired.
     #[must_use]
-    pub fn fired(&self) -> BTreeMap<&'static str, u64> {
+    pub fn fired(&self) -> BTreeMap<Fault, u64> {
         self.lock().fired.clone()
     }
 
@@ -135,7 +135,7 @@ impl SimulatedDisk {
 }
 
 impl State {
-    fn fired(&mut self, fault: &'static str) {
+    fn fired(&mut self, fault: Fault) {
         *self.fired.entry(fault).or_default() += 1;
     }
 
@@ -159,7 +159,7 @@ impl State {
         if self.crashes()? { Err(io::Error::other("the machine crashes")) } else { Ok(()) }
     }
 
-    fn fails(&mut self, one_in: u32, fault: &'static str) -> bool {
+    fn fails(&mut self, one_in: u32, fault: Fault) -> bool {
         let fails = happens(&mut self.random, one_in);
         if fails {
             self.fired(fault);
@@ -179,7 +179,7 @@ impl State {
     fn take_space(&mut self, bytes: u64) -> io::Result<()> {
         let used: u64 = self.names.values().map(|inode| self.files[inode].now.len() as u64).sum();
         if self.faults.capacity_bytes > 0 && used + bytes > self.faults.capacity_bytes {
-            self.fired("full disk");
+            self.fired(Fault::FullDisk);
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())

@@ -16,15 +16,18 @@ use uuid::Uuid;
 
 use crate::clocks::Clocks;
 use crate::disk::SimulatedDisk;
-use crate::faults::Faults;
+use crate::faults::{Fault, Faults};
 use crate::model::Model;
 use crate::totals::Totals;
 
 mod beside;
+mod event;
 mod opening;
 mod reading;
 mod surroundings;
 mod writing;
+
+pub use event::Event;
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
@@ -82,6 +85,7 @@ pub fn run(seed: u64) -> Result<Outcome> {
     for number in 0..operations {
         world.operate().with_context(|| format!("in operation {number} of {operations}"))?;
         if world.process.is_none() && !world.open()? {
+            world.did(Event::EndedEarly, number);
             break;
         }
     }
@@ -120,7 +124,8 @@ impl World {
             trace: DefaultHasher::new(),
             totals: Totals::default(),
         };
-        [beside::READ, beside::WRITTEN].iter().for_each(|name| world.totals.add(name, 0));
+        Event::ALL.iter().for_each(|event| world.totals.add(event.name(), 0));
+        Fault::ALL.iter().for_each(|fault| world.totals.add(fault.name(), 0));
         Counts::default().named().iter().for_each(|(name, _)| world.totals.add(name, 0));
         ensure!(world.open()?, "a new log does not open");
         world.disk.set_faults(faults);
@@ -160,10 +165,10 @@ impl World {
         self.faults.may_lose() || self.alarmed
     }
 
-    fn did(&mut self, what: &str, with: impl std::hash::Hash) {
-        what.hash(&mut self.trace);
+    fn did(&mut self, what: Event, with: impl std::hash::Hash) {
+        what.name().hash(&mut self.trace);
         with.hash(&mut self.trace);
-        self.totals.add(what, 1);
+        self.totals.add(what.name(), 1);
     }
 
     fn count(&mut self, reader: &Reader) {
@@ -178,9 +183,9 @@ impl World {
             self.count(&reader);
         }
         let fired = self.disk.fired();
-        fired.iter().for_each(|(name, count)| self.totals.add(&format!("fault: {name}"), *count));
+        fired.iter().for_each(|(fault, count)| self.totals.add(fault.name(), *count));
         let names = self.disk.list().unwrap_or_default();
-        self.did("end", names);
+        self.did(Event::End, names);
         Ok(())
     }
 }

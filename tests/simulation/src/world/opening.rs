@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use record_log::clock::Clock;
 use record_log::{Damage, Environment, Sizes, TailBudget, open};
 
-use super::{COPY, Process, World};
+use super::{COPY, Event, Process, World};
 use crate::model::Kept;
 
 impl World {
@@ -46,7 +46,7 @@ impl World {
                         self.model.maintained(self.clocks.wall_ms());
                     }
                     self.model.reopened(&status.next_offsets, kept)?;
-                    self.did("opened", format!("{:?}", status.next_offsets));
+                    self.did(Event::Opened, format!("{:?}", status.next_offsets));
                     self.process = Some(Process { log, reader, stepped_ms: 0 });
                     self.read_all()?;
                     return Ok(true);
@@ -55,13 +55,13 @@ impl World {
                     let why = reader.status().stopped;
                     ensure!(self.faults.may_lose(), "the log stops for nothing: {why:?}");
                     self.count(&reader);
-                    self.did("opened, stopped", 0);
+                    self.did(Event::OpenedStopped, 0);
                     drop(log);
                 }
                 Err(error) => {
                     let for_nothing = !self.faults.may_lose() && !self.faults.may_stop();
                     ensure!(!for_nothing, "the log does not open for nothing: {error}");
-                    self.did("did not open", error.to_string());
+                    self.did(Event::DidNotOpen, error.to_string());
                 }
             }
         }
@@ -87,12 +87,12 @@ impl World {
         if machine || self.disk.has_crashed() {
             self.disk.restart_machine();
         }
-        self.did(if machine { "machine restart" } else { "process restart" }, 0);
+        self.did(if machine { Event::MachineRestart } else { Event::ProcessRestart }, 0);
         let due = self.damages < self.faults.damages && self.random.random_bool(0.4);
         if let Some(place) = due.then(|| self.disk.damage()).flatten() {
             self.damaged = true;
             self.damages += 1;
-            self.did("damage", place);
+            self.did(Event::Damage, place);
         }
     }
 }

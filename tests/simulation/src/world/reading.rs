@@ -9,7 +9,7 @@ use record_log::clock::Clock as _;
 use record_log::value::{Limits, Position, ReadOutcome, Wait};
 use record_log::{ReadError, Reader};
 
-use super::{ALL, HOUR_MS, START_MS, World};
+use super::{ALL, Event, HOUR_MS, START_MS, World};
 use crate::faults::Faults;
 
 /// A read that was drawn.
@@ -29,7 +29,7 @@ impl World {
             Ok(outcome) => self.check_answer(&reader, shard, position, oldest_ms, &outcome),
             Err(ReadError::WouldBlock) => {
                 ensure!(wait == Wait::Never, "a read that may wait did not");
-                self.did("read, would block", 0);
+                self.did(Event::ReadWouldBlock, 0);
                 Ok(())
             }
             Err(error) => self.check_refused(&error),
@@ -86,7 +86,7 @@ impl World {
             let first = outcome.runs.first().map(|run| run.first_offset);
             self.check_locate(reader, shard, position, first)?;
         }
-        self.did("read", (outcome.next_offset, outcome.runs.len()));
+        self.did(Event::Read, (outcome.next_offset, outcome.runs.len()));
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl World {
         }
         ensure!(matches!(error, ReadError::Damaged(_)), "a read was refused: {error}");
         ensure!(self.may_lose(), "damage that nobody did: {error}");
-        self.did("read, refused", 0);
+        self.did(Event::ReadRefused, 0);
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl World {
         if let Some((offset, _)) = missing.filter(|_| !refused && !self.accepted) {
             bail!("record {offset} of {shard} was answered and is not there, and no damage is told of");
         }
-        self.did("read all", (shard.index(), seen.len()));
+        self.did(Event::ReadAll, (shard.index(), seen.len()));
         Ok(())
     }
 

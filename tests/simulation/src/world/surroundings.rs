@@ -2,7 +2,7 @@
 
 use rand::RngExt as _;
 
-use super::{HOUR_MS, MINUTE_MS, World};
+use super::{Event, HOUR_MS, MINUTE_MS, World};
 
 impl World {
     pub(super) fn pass_time(&mut self) {
@@ -18,11 +18,11 @@ impl World {
             if let Some(process) = &mut self.process {
                 process.stepped_ms += step;
             }
-            self.did("clock step", step);
+            self.did(Event::ClockStep, step);
         } else {
             let ms = self.random.random_range(0..HOUR_MS * 12);
             self.clocks.go(ms);
-            self.did("time passes", ms);
+            self.did(Event::TimePasses, ms);
         }
     }
 
@@ -30,7 +30,7 @@ impl World {
         if self.faults.capacity_bytes > 0 {
             self.faults.capacity_bytes += self.random.random_range(0..200) << 10;
             self.disk.set_faults(self.faults);
-            self.did("more room", 0);
+            self.did(Event::MoreRoom, 0);
         }
     }
 
@@ -41,6 +41,6 @@ impl World {
             self.random.random_range(0..60)
         };
         self.disk.crash_after(operations);
-        self.did("crash planned", operations);
+        self.did(Event::CrashPlanned, operations);
     }
 }

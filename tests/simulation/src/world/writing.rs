@@ -8,7 +8,7 @@ use record_log::record::{Record, RecordBlockBuilder};
 use record_log::value::Run;
 use record_log::{Log, WriteError};
 
-use super::{MAX_STEP_MS, World};
+use super::{Event, MAX_STEP_MS, World};
 use crate::model::Model;
 
 impl World {
@@ -23,20 +23,20 @@ impl World {
         match appended {
             Ok(appended) => {
                 self.model.appended(&appends, &appended, now_ms)?;
-                self.did("append", format!("{appended:?}"));
+                self.did(Event::Append, format!("{appended:?}"));
             }
             Err(WriteError::Full(_)) => {
                 ensure!(self.faults.capacity_bytes > 0, "the disk is full and has no end");
                 ensure!(full, "a full disk is not told of");
-                self.did("append, disk full", 0);
+                self.did(Event::AppendFull, 0);
             }
             Err(WriteError::Final(_)) => {
                 self.model.not_answered(&appends);
-                self.did("append, not answered", 0);
+                self.did(Event::AppendNotAnswered, 0);
                 self.check_stopped()?;
             }
             Err(WriteError::Stopped(_)) => {
-                self.did("append, stopped", 0);
+                self.did(Event::AppendStopped, 0);
                 self.check_stopped()?;
             }
         }
@@ -94,7 +94,7 @@ impl World {
 
     fn with_log(
         &mut self,
-        what: &'static str,
+        what: Event,
         ask: impl FnOnce(&mut Log) -> Result<(), WriteError>,
         done: impl FnOnce(&mut Model),
     ) -> Result<bool> {
@@ -108,11 +108,11 @@ impl World {
                 Ok(true)
             }
             Err(WriteError::Full(_)) => {
-                self.did("control, disk full", 0);
+                self.did(Event::ControlFull, 0);
                 Ok(false)
             }
             Err(WriteError::Final(_) | WriteError::Stopped(_)) => {
-                self.did("control, stopped", 0);
+                self.did(Event::ControlStopped, 0);
                 self.check_stopped()?;
                 Ok(false)
             }
@@ -126,10 +126,12 @@ impl World {
             // Also one that fails half way may have expired something.
             self.model.maintained(now_ms);
         }
-        if self.with_log("maintain", |log| log.maintain(), |_| ())? {
+        if self.with_log(Event::Maintain, |log| log.maintain(), |_| ())? {
             let told = self.process()?.reader.status().trimming_suspended.is_some();
             ensure!(told == suspended, "the clock stepped, and that is told of: {suspended}, {told}");
-            self.totals.add("trimming suspended", u64::from(suspended));
+            if suspended {
+                self.did(Event::TrimmingSuspended, 0);
+            }
         }
         Ok(())
     }
@@ -138,7 +140,7 @@ impl World {
         let hours = *[24, 24, 48, 168].get(self.random.random_range(0..4)).unwrap_or(&24);
         self.model.set_retention(hours, false);
         self.with_log(
-            "set retention",
+            Event::SetRetention,
             |log| log.set_retention(hours),
             |model| model.set_retention(hours, true),
         )?;
@@ -147,7 +149,7 @@ impl World {
 
     pub(super) fn confirm(&mut self) -> Result<()> {
         let unconfirmed = self.process()?.log.unconfirmed();
-        self.with_log("confirm", |log| log.confirm(), |_| ())?;
+        self.with_log(Event::Confirm, |log| log.confirm(), |_| ())?;
         // Where the segment has no room for it, it stays as it is.
         if unconfirmed && self.process.as_ref().is_some_and(|process| !process.log.unconfirmed()) {
             self.model.confirmed();
@@ -161,7 +163,7 @@ impl World {
         }
         // Also where it is not answered.
         self.accepted = true;
-        self.with_log("accept loss", |log| log.accept_loss(), |model| model.confirmed())?;
+        self.with_log(Event::AcceptLoss, |log| log.accept_loss(), |model| model.confirmed())?;
         Ok(())
     }
 
@@ -169,6 +171,6 @@ impl World {
         if let Some(process) = &mut self.process {
             process.log.rest();
         }
-        self.did("rest", 0);
+        self.did(Event::Rest, 0);
     }
 }
