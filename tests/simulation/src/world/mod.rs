@@ -1,10 +1,11 @@
 //! One run: operations drawn by a seed, each checked.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::panic::{UnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use catalog::member::OpenShard;
 use catalog::{HashKeyRange, ShardId};
 use rand::rngs::StdRng;
@@ -78,8 +79,23 @@ struct World {
 /// Lives through the world of a seed.
 ///
 /// # Errors
-/// If the log breaks a promise.
+/// If the log breaks a promise or panics: with the seed, and how to see it again.
 pub fn run(seed: u64) -> Result<Outcome> {
+    caught(|| live(seed)).with_context(|| {
+        format!("the world of seed {seed} breaks a promise; again: make simulate SEED={seed} SEEDS=1")
+    })
+}
+
+/// A panic, of the log or of what it runs on, is an error like others.
+fn caught<T>(live: impl FnOnce() -> Result<T> + UnwindSafe) -> Result<T> {
+    catch_unwind(live).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("it panics: {}", text.unwrap_or("without a word")))
+    })
+}
+
+fn live(seed: u64) -> Result<Outcome> {
     let mut world = World::new(seed)?;
     let operations = world.random.random_range(40..240);
     for number in 0..operations {
@@ -192,4 +208,16 @@ impl World {
 
 fn shard(index: u32) -> ShardId {
     ShardId::new(index).unwrap_or(ShardId::FIRST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panic_is_an_error_that_says_what_happened() {
+        let error = caught::<()>(|| panic!("a write to {} of a file of 4096 bytes", 8192)).unwrap_err();
+        assert_eq!(error.to_string(), "it panics: a write to 8192 of a file of 4096 bytes");
+        assert_eq!(caught::<()>(|| panic!("plain")).unwrap_err().to_string(), "it panics: plain");
+    }
 }
