@@ -18,6 +18,7 @@
 //!
 //! Not here: replication (the format carries its terms and slots), and anything of streams, volumes or the network.
 
+mod birth;
 pub mod clock;
 mod counts;
 pub mod disk;
@@ -30,6 +31,7 @@ mod marks;
 mod open;
 mod reader;
 pub mod record;
+mod recovery;
 mod scan;
 mod segments;
 mod shared;
@@ -44,10 +46,11 @@ mod window;
 use std::fmt;
 use std::sync::Arc;
 
+pub use birth::{Birth, create};
 pub use counts::Counts;
 pub use error::{Damage, Error, ReadError, WriteError};
 pub use log::Log;
-pub use open::{Birth, create, open};
+pub use open::open;
 pub use reader::Reader;
 pub use shared::Status;
 pub use tail::TailBudget;
