@@ -12,7 +12,8 @@
 //! - Nothing stale passes for new: every checksum is seeded with a nonce that is drawn when a segment is begun.
 //! - A segment is written once, front to back. After a restart, or behind a torn tail, the next batch opens a new one,
 //!   whose head says where the one before ends.
-//! - What is damaged is named by file and position and never served; all the rest is.
+//! - What is damaged is named by file and position and never served; all the rest is. Where that is the end, so that it
+//!   is not known what was appended last, nothing is appended until the loss is accepted, and then far behind it.
 //! - Readers see durable records alone, none older than the retention, and check what they read.
 //! - Arrival times never go back, so a time is found by bisection. Offsets decide order.
 //!

@@ -19,6 +19,7 @@ use crate::state::Place;
 use crate::trim::TrimGate;
 use crate::value::{Appended, ReadRun, Run};
 
+mod lost_end;
 mod maintain;
 mod roll;
 
@@ -111,11 +112,15 @@ impl Log {
         self.control(|_| EntryHead::control(EntryKind::SetRetention, 0, hours))
     }
 
-    /// Gives up what is damaged so far: readers pass over it from then on.
+    /// Gives up what is damaged so far: readers pass over it from then on. A log whose end was lost when it was opened
+    /// takes appends again.
     ///
     /// # Errors
     /// See [`WriteError`].
     pub fn accept_loss(&mut self) -> Result<(), WriteError> {
+        if self.go_on_behind_lost_end()? {
+            return Ok(());
+        }
         self.check_running()?;
         self.control(|end| EntryHead::control(EntryKind::AcceptLoss, end, 0))?;
         self.shared.forget_damage_before(self.end());
@@ -154,8 +159,8 @@ impl Log {
     }
 
     fn check_running(&self) -> Result<(), WriteError> {
-        match &self.shared.published().stopped {
-            Some(why) => Err(WriteError::Stopped(why.clone())),
+        match self.shared.published().why_stopped() {
+            Some(why) => Err(WriteError::Stopped(why)),
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use uuid::Uuid;
 
 use crate::Environment;
-use crate::disk::Disk;
+use crate::disk::{BLOCK_BYTES, Disk};
 use crate::error::{Damage, Error};
 use crate::format::head::Head;
 use crate::format::slots::{SLOTS_BYTES, Slots};
@@ -14,12 +14,15 @@ use crate::format::{self, SLOTS, SPARE, segment_name};
 use crate::log::Log;
 use crate::reader::Reader;
 use crate::recovery::Recovery;
-use crate::segments::{Missing, Segments, damage};
-use crate::shared::{Newest, Published, Shared};
+use crate::segments::{Missing, NO_SUCH_FILE, Segments, damage};
+use crate::shared::{LostEnd, Newest, Published, Shared};
 use crate::state::State;
 use crate::tail::Tail;
 use crate::trim::horizon_ms;
 use crate::value::Wait;
+
+/// So many segments are not lost together: a bad file whose number is farther from the others is none of this log's.
+const MAX_GAP: u64 = 10_000;
 
 /// Opens the log in a directory.
 ///
@@ -28,7 +31,7 @@ use crate::value::Wait;
 /// [`crate::Status`].
 pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader), Error> {
     let disk = &*environment.disk;
-    let owner = read_slots(disk)?;
+    let (owner, bad_slots) = read_slots(disk)?;
     if owner.incarnation != incarnation {
         return Err(Error::Foreign { found: owner.incarnation, expected: incarnation });
     }
@@ -40,55 +43,34 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
     let has_spare = names.iter().any(|name| name == SPARE);
 
     let segments = Segments::new(Arc::clone(&environment.disk), owner);
-    let (mut found, mut stopped) = (Vec::new(), None);
-    let newest_head = newest_head(&segments, &sequences, &mut found, &mut stopped)?;
+    segments.count(|counts| {
+        counts.bad_slots += bad_slots;
+        counts.spares_found += u64::from(has_spare);
+    });
+    let mut found = Vec::new();
+    let (newest_head, bad_newest) = newest_head(&segments, &mut sequences, &mut found)?;
     let sequence = newest_head.sequence;
-    let file = segments.file(sequence).map_err(|error| unusable(error, sequence))?;
-    let mut recovered = Recovery::new(&segments, newest_head, file, stopped.is_none())?;
-    found.append(&mut recovered.damage);
-    if let Some(why) = recovered.unreadable_end {
-        stopped.get_or_insert(why);
-    }
-    for missing in missing_between(&sequences) {
-        segments.count(|counts| counts.missing_segments += 1);
-        found.push(damage(&segment_name(missing), 0, "there is no such file"));
-    }
-    segments.count(|counts| counts.spares_found += u64::from(has_spare));
+    let recovered = Recovery::new(&segments, newest_head, bad_newest.is_none())?;
+    found.extend(recovered.damage);
+    found.extend(missing_between(&segments, &sequences));
     let oldest = sequences.first().copied().unwrap_or(sequence);
-    let trimmed_bytes = match segments.head(oldest, Wait::ForDisk) {
-        Ok(head) => head.bytes_before,
-        Err(error) => {
-            if let Missing::Damaged(damage) = error {
-                found.push(damage);
-            }
-            0
-        }
-    };
-    let kept_from = match segments.head(oldest, Wait::ForDisk) {
-        Ok(head) if has_lost_oldest(&head, &recovered.state, environment.clock.wall_ms()) => {
-            segments.count(|counts| counts.missing_segments += 1);
-            found.push(damage(&segment_name(oldest - 1), 0, "there is no such file"));
-            oldest - 1
-        }
-        Ok(_) => oldest,
-        // Nothing says that those before it have expired.
-        Err(_) => oldest.max(2) - 1,
-    };
+    let oldest = Oldest::new(&segments, oldest, &recovered.state, environment.clock.wall_ms());
+    found.extend(oldest.damage);
     let accepted = recovered.state.accepted;
     // What recovery opened to read past the cache an idle log does not need open.
     segments.forget(sequence);
     let file = segments.file(sequence).map_err(|error| unusable(error, sequence))?;
-    let newest = Newest { file, ..recovered.newest };
     let shared = Arc::new(Shared {
         segments,
         published: RwLock::new(Published {
             state: recovered.state,
-            oldest: kept_from,
-            trimmed_bytes,
-            newest,
+            oldest: oldest.sequence,
+            trimmed_bytes: oldest.bytes_before,
+            newest: Newest { file, ..recovered.newest },
+            lost_end: bad_newest.or(recovered.lost_end),
             full: None,
             trimming_suspended: None,
-            stopped,
+            stopped: None,
         }),
         tail: Mutex::new(Tail::new(environment.tail.clone())),
         damage: Mutex::default(),
@@ -99,44 +81,112 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
     Ok((log, Reader::new(shared)))
 }
 
-pub(crate) fn read_slots(disk: &dyn Disk) -> Result<Slots, Error> {
+/// What the slots say, and how many of them are bad beside a good one.
+pub(crate) fn read_slots(disk: &dyn Disk) -> Result<(Slots, u64), Error> {
     let file = disk.open(SLOTS).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::Damaged(damage(SLOTS, 0, "there is no such file")),
         _ => Error::io("open", SLOTS)(error),
     })?;
-    let mut bytes = vec![0; SLOTS_BYTES];
-    let read = file.read_disk(0, &mut bytes).map_err(Error::io("read", SLOTS))?;
-    Slots::decode(&bytes[..read]).map_err(|invalid| Error::Damaged(damage(SLOTS, 0, invalid.0)))
+    let mut good: Vec<(u64, Slots)> = Vec::new();
+    let mut bad = Vec::new();
+    // One by one, so that a block that cannot be read costs one of them.
+    for position in (0..SLOTS_BYTES as u64).step_by(BLOCK_BYTES) {
+        let mut block = vec![0; BLOCK_BYTES];
+        match file.read_disk(position, &mut block).map(|read| Slots::decode(&block[..read])) {
+            Ok(Ok(slot)) => good.push(slot),
+            Ok(Err(invalid)) => bad.push(Error::Damaged(damage(SLOTS, position, invalid.0))),
+            Err(error) => bad.push(Error::io("read", SLOTS)(error)),
+        }
+    }
+    if let Some((_, newest)) = good.into_iter().max_by_key(|(generation, _)| *generation) {
+        bad.iter().for_each(|error| tracing::warn!(%error, "one of the log's two slots is bad"));
+        return Ok((newest, bad.len() as u64));
+    }
+    // Where one is damaged for good, reading the other again may still help.
+    let may_help = bad.iter().position(|error| matches!(error, Error::Io { .. })).unwrap_or(0);
+    Err(bad.swap_remove(may_help))
 }
 
-/// The head of the newest segment, or where that is damaged, of the newest one that has a good one: then the log's
-/// state is not known, and it stops.
+/// The head of the newest segment, or where that is damaged, of the newest one that has a good one: then the end of the
+/// log is lost.
 fn newest_head(
     segments: &Segments,
-    sequences: &[u64],
+    sequences: &mut Vec<u64>,
     found: &mut Vec<Damage>,
-    stopped: &mut Option<String>,
-) -> Result<Arc<Head>, Error> {
-    for &sequence in sequences.iter().rev() {
-        match segments.head_on_disk(sequence) {
-            Ok(head) => return Ok(head),
-            Err(Missing::Damaged(damage)) => {
-                segments.count(|counts| counts.bad_newest_head += 1);
-                stopped.get_or_insert_with(|| format!("{damage}, so it is not known what was appended last"));
-                found.push(damage);
-            }
+) -> Result<(Arc<Head>, Option<LostEnd>), Error> {
+    let mut lost_end = None;
+    let mut at = sequences.len();
+    while let Some(&sequence) = at.checked_sub(1).and_then(|before| sequences.get(before)) {
+        at -= 1;
+        let damage = match segments.head_on_disk(sequence) {
+            Ok(head) => return Ok((head, lost_end)),
+            Err(Missing::Damaged(damage)) => damage,
             Err(error @ (Missing::NoFile | Missing::WouldBlock)) => return Err(unusable(error, sequence)),
+        };
+        found.push(damage.clone());
+        let is_stray = at > 0 && sequence - sequences[at - 1] > MAX_GAP;
+        if is_stray && lost_end.is_none() {
+            tracing::error!(%damage, "a file has a segment's name and is none of this log's: remove it");
+            sequences.truncate(at);
+            continue;
         }
+        segments.count(|counts| counts.bad_newest_head += 1);
+        lost_end.get_or_insert(LostEnd { damage, sequence });
     }
     let nothing = || damage(&segment_name(1), 0, "there is no segment");
     Err(Error::Damaged(found.first().cloned().unwrap_or_else(nothing)))
 }
 
-fn unusable(error: Missing, sequence: u64) -> Error {
+/// As the answer of who opens the log.
+pub fn unusable(error: Missing, sequence: u64) -> Error {
     match error {
         Missing::Damaged(damage) => Error::Damaged(damage),
         Missing::NoFile | Missing::WouldBlock => {
-            Error::Damaged(damage(&segment_name(sequence), 0, "there is no such file"))
+            Error::Damaged(damage(&segment_name(sequence), 0, NO_SUCH_FILE))
+        }
+    }
+}
+
+/// The segments that are not there between others: one piece of damage for all that follow each other.
+fn missing_between(segments: &Segments, sequences: &[u64]) -> Vec<Damage> {
+    let gap = |pair: &[u64]| {
+        let (first, behind) = (pair[0] + 1, pair[1]);
+        let what = match behind.saturating_sub(first) {
+            0 => return None,
+            1 => NO_SUCH_FILE.into(),
+            more => format!("there is no such file, nor the {} that follow it", more - 1),
+        };
+        segments.count(|counts| counts.missing_segments += behind - first);
+        Some(damage(&segment_name(first), 0, what))
+    };
+    sequences.windows(2).filter_map(gap).collect()
+}
+
+/// Where the log begins.
+struct Oldest {
+    /// The oldest segment that should be there.
+    sequence: u64,
+    /// Bytes of the log before it.
+    bytes_before: u64,
+    damage: Option<Damage>,
+}
+
+impl Oldest {
+    /// Judges the oldest segment that is there.
+    fn new(segments: &Segments, sequence: u64, state: &State, now_ms: u64) -> Self {
+        match segments.head(sequence, Wait::ForDisk) {
+            Ok(head) if has_lost_oldest(&head, state, now_ms) => {
+                segments.count(|counts| counts.lost_oldest += 1);
+                let damage = Some(damage(&segment_name(sequence - 1), 0, NO_SUCH_FILE));
+                Self { sequence: sequence - 1, bytes_before: head.bytes_before, damage }
+            }
+            Ok(head) => Self { sequence, bytes_before: head.bytes_before, damage: None },
+            Err(error) => {
+                segments.count(|counts| counts.bad_oldest_head += 1);
+                let damage = if let Missing::Damaged(damage) = error { Some(damage) } else { None };
+                // Nothing says that those before it have expired.
+                Self { sequence: sequence.max(2) - 1, bytes_before: 0, damage }
+            }
         }
     }
 }
@@ -148,8 +198,4 @@ fn has_lost_oldest(oldest: &Head, state: &State, now_ms: u64) -> bool {
     let before_ms = oldest.state.last_arrival_ms;
     let has_expired = |hours| before_ms < horizon_ms(now_ms, hours);
     oldest.sequence > 1 && before_ms >= state.trimmed_ms && !state.retention_hours.is_some_and(has_expired)
-}
-
-fn missing_between(sequences: &[u64]) -> Vec<u64> {
-    sequences.windows(2).flat_map(|pair| pair[0] + 1..pair[1]).collect()
 }

@@ -236,6 +236,9 @@ impl Segments {
     }
 }
 
+/// What is said of a segment that should be there.
+pub const NO_SUCH_FILE: &str = "there is no such file";
+
 /// Damage, as readers and status name it.
 pub fn damage(file: &str, position: u64, what: impl Into<String>) -> Damage {
     Damage { file: file.into(), position, what: what.into() }
@@ -254,7 +257,7 @@ impl Missing {
     pub fn refuse(self, sequence: u64) -> ReadError {
         match self {
             Self::WouldBlock => ReadError::WouldBlock,
-            Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, "there is no such file")),
+            Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, NO_SUCH_FILE)),
             Self::Damaged(damage) => ReadError::Damaged(damage),
         }
     }

@@ -16,29 +16,19 @@ use crate::format::head::Head;
 use crate::format::{SPARE, block_ceil, segment_name};
 use crate::marks::SegmentMarks;
 use crate::shared::Newest;
+use crate::state::State;
 
 /// At most so much of a segment is kept for what must get through where the disk is full.
 const MAX_RESERVE_BYTES: u64 = 1 << 20;
 
 impl Log {
-    /// Begins a segment of about `wanted` bytes that has room for a batch of so many bytes.
+    /// Goes on in a segment of about `wanted` bytes that has room for a batch of so many bytes, and closes the one before.
     pub(super) fn roll(&mut self, batch_bytes: u64, wanted: u64) -> Result<(), WriteError> {
-        let (head, head_bytes) = self.next_head();
-        let least = least_bytes(head.bytes + batch_bytes);
-        let file = self.take_space(wanted.max(least), least)?;
-        let name = segment_name(head.sequence);
-        let begun = self.begin(&*file, &name, &head_bytes);
-        if let Err(error) = begun {
-            let why = format!("{name} could not be begun: {error}");
-            self.stop(&why);
-            return Err(WriteError::Stopped(why));
-        }
-        let capacity = file.bytes().unwrap_or(least);
-        self.active = Some(Active { capacity, reserve: reserve_bytes(capacity) });
-        self.fit_buffer(0);
-        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks: SegmentMarks::default() };
-        let before = std::mem::replace(&mut self.shared.publish().newest, newest);
-        self.shared.segments.count(|counts| counts.segments_begun += 1);
+        let (sequence, state) = {
+            let published = self.shared.published();
+            (published.newest.head.sequence + 1, published.state.clone())
+        };
+        let before = self.begin_segment(sequence, state, batch_bytes, wanted)?;
         match self.close(&before) {
             Ok(()) => self.shared.segments.count(|counts| counts.footers_written += 1),
             Err(error) => {
@@ -49,12 +39,43 @@ impl Log {
         Ok(())
     }
 
-    fn next_head(&self) -> (Head, Vec<u8>) {
+    /// Begins a segment with this state and shows it to readers; gives the one that was the newest.
+    pub(super) fn begin_segment(
+        &mut self,
+        sequence: u64,
+        state: State,
+        batch_bytes: u64,
+        wanted: u64,
+    ) -> Result<Newest, WriteError> {
+        let (head, head_bytes) = self.next_head(sequence, state);
+        let least = least_bytes(head.bytes + batch_bytes);
+        let file = self.take_space(wanted.max(least), least)?;
+        let name = segment_name(sequence);
+        if let Err(error) = self.begin(&*file, &name, &head_bytes) {
+            let why = format!("{name} could not be begun: {error}");
+            self.stop(&why);
+            return Err(WriteError::Stopped(why));
+        }
+        let capacity = file.bytes().unwrap_or(least);
+        self.active = Some(Active { capacity, reserve: reserve_bytes(capacity) });
+        self.fit_buffer(0);
+        self.shared.segments.count(|counts| counts.segments_begun += 1);
+        let state = head.state.clone();
+        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks: SegmentMarks::default() };
+        let mut published = self.shared.publish();
+        published.state = state;
+        published.lost_end = None;
+        Ok(std::mem::replace(&mut published.newest, newest))
+    }
+
+    fn next_head(&self, sequence: u64, state: State) -> (Head, Vec<u8>) {
         let published = self.shared.published();
         let (before, end) = (&published.newest.head, published.newest.end);
         let nonce = (self.environment.random)();
         let bytes_before = before.bytes_before + end;
-        Head::new(nonce, self.owner, before.sequence + 1, end, bytes_before, published.state.clone())
+        // Of a segment between that is lost nothing counts.
+        let previous_end = if before.sequence + 1 == sequence { end } else { 0 };
+        Head::new(nonce, self.owner, sequence, previous_end, bytes_before, state)
     }
 
     fn begin(&mut self, file: &dyn DiskFile, name: &str, head_bytes: &[u8]) -> io::Result<()> {
