@@ -40,6 +40,8 @@ pub struct Log {
     buffer: AlignedBuffer,
     gate: TrimGate,
     unconfirmed: bool,
+    /// The least segment that could not be had, while that is so.
+    refused_bytes: Option<u64>,
 }
 
 /// The segment that takes batches.
@@ -68,7 +70,18 @@ impl Log {
     pub(crate) fn new(environment: Environment, owner: Slots, shared: Arc<Shared>, has_spare: bool) -> Self {
         let gate = TrimGate::new(environment.clock.wall_ms(), environment.clock.monotonic_ms());
         let buffer = AlignedBuffer::default();
-        Self { environment, owner, shared, active: None, has_spare, buffer, gate, unconfirmed: false }
+        let active = None;
+        Self {
+            environment,
+            owner,
+            shared,
+            active,
+            has_spare,
+            buffer,
+            gate,
+            unconfirmed: false,
+            refused_bytes: None,
+        }
     }
 
     /// Appends runs as one batch and returns when it is durable: for each append, where each of its runs is. Runs are

@@ -3,6 +3,7 @@
 mod damage;
 mod faulty_disk;
 mod many;
+mod room;
 mod segments;
 mod writing;
 
