@@ -165,9 +165,14 @@ impl Log {
         self.unconfirmed
     }
 
-    /// Gives back the memory that only a busy log needs.
+    /// Gives back the memory and the open files that only a busy log needs.
     pub fn rest(&mut self) {
         self.shared.tail.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.segments.rest();
+        let newest = self.end().segment;
+        if let Ok(file) = self.shared.segments.file_at_rest(newest) {
+            self.shared.publish().newest.file = file;
+        }
         self.fit_buffer(0);
     }
 

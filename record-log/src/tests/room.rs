@@ -65,3 +65,41 @@ fn log_in_which_all_has_expired_keeps_no_spare() {
     let bytes: u64 = names.iter().map(|name| std::fs::metadata(bench.path(name)).unwrap().len()).sum();
     assert!(bytes <= bench.sizes.first_segment_bytes + 8_192, "{bytes}");
 }
+
+#[test]
+fn log_at_rest_has_no_file_open() {
+    let bench = Bench::new();
+    let (mut log, reader) = bench.open();
+    fill(&mut log, 0, &kilobytes(0, 500));
+    assert_eq!(all(&reader, 0).len(), 500);
+    assert!(open_files(&bench) > 0);
+    log.rest();
+    assert_eq!(open_files(&bench), 0);
+    assert_eq!(all(&reader, 0).len(), 500);
+    put(&mut log, 0, &["next"]);
+    assert_eq!(all(&reader, 0).len(), 501);
+}
+
+/// How many of the log's files this process has open.
+fn open_files(bench: &Bench) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap();
+    let open = links.filter_map(|link| std::fs::read_link(link.unwrap().path()).ok());
+    open.filter(|path| path.starts_with(bench.directory.path())).count()
+}
+
+#[test]
+fn segment_without_a_footer_is_looked_through_once_for_all_shards() {
+    let bench = Bench::new();
+    let (mut log, _reader) = bench.open();
+    for text in kilobytes(0, 100) {
+        log.append(&[vec![run(0, &[&text]), run(1, &[&text]), run(2, &[&text])]]).unwrap();
+    }
+    let name = "segment-000000000002";
+    let bytes = std::fs::metadata(bench.path(name)).unwrap().len() as usize;
+    bench.flip(name, bytes - 30);
+    let (_log, reader) = bench.open();
+    for index in 0..3 {
+        assert_eq!(all(&reader, index), kilobytes(0, 100));
+    }
+    assert_eq!(reader.status().counts.footers_rebuilt, 1);
+}
