@@ -151,12 +151,12 @@ impl SimulatedDisk {
         self.lock().fired.clone()
     }
 
-    /// Flips a bit somewhere, makes a block unreadable, or loses a file before others. Gives the name of the file and
+    /// Flips a bit somewhere, makes a block unreadable, or loses a segment that another speaks for. Gives the name of the file and
     /// the byte.
     pub fn damage(&self) -> Option<(String, usize)> {
         let mut state = self.lock();
         if state.random.random_bool(0.1) {
-            return state.lose_a_file_before_others();
+            return state.lose_a_file();
         }
         let names: Vec<_> = state.durable_names.iter().map(|(name, inode)| (name.clone(), *inode)).collect();
         if names.is_empty() {
@@ -256,18 +256,29 @@ impl State {
         Ok(())
     }
 
-    fn lose_a_file_before_others(&mut self) -> Option<(String, usize)> {
+    fn lose_a_file(&mut self) -> Option<(String, usize)> {
         let mut segments: Vec<_> =
             self.names.keys().filter(|name| name.starts_with("segment")).cloned().collect();
         if segments.len() < 2 {
             return None;
         }
-        // Behind the newest one there is nothing that speaks for it.
-        let lost = segments.swap_remove(self.random.random_range(0..segments.len() - 1));
+        // For the newest one only a footer of the one before speaks.
+        let spoken_for = segments.len() - usize::from(!self.has_footer(&segments[segments.len() - 2]));
+        let lost = segments.swap_remove(self.random.random_range(0..spoken_for));
         self.names.remove(&lost);
         self.durable_names.remove(&lost);
         self.fired("lost file");
         Some((lost, 0))
+    }
+
+    /// Whether a segment ends in a durable footer of its own use: with the nonce of its head.
+    fn has_footer(&self, name: &str) -> bool {
+        let Some(file) = self.names.get(name).and_then(|inode| self.files.get(inode)) else { return false };
+        let bytes = file.durable_bytes;
+        let durable = file.durable.get(..bytes).filter(|_| bytes == file.now.len() && bytes > BLOCK_BYTES);
+        durable.is_some_and(|durable| {
+            durable[bytes - 40..].starts_with(b"KINEFOOT") && durable[bytes - 8..] == durable[16..24]
+        })
     }
 
     /// Some of the sectors of a write get to the platters.

@@ -156,6 +156,14 @@ impl Model {
         Ok(())
     }
 
+    /// What is behind these ends is given up. Nobody knows any more when it arrived.
+    pub fn end_given_up(&mut self, ends: &BTreeMap<ShardId, u64>) {
+        for (shard, records) in &mut self.shards {
+            let lost = records.range_mut(ends.get(shard).copied().unwrap_or_default()..);
+            lost.for_each(|(_, known)| known.arrival_ms = 0);
+        }
+    }
+
     /// A batch is there whole or not at all.
     fn decide(
         &mut self,

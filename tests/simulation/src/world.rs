@@ -192,9 +192,9 @@ impl World {
                 Ok((log, reader)) => {
                     let why = reader.status().stopped;
                     ensure!(self.faults.may_lose(), "the log stops for nothing: {why:?}");
-                    self.count(&reader);
                     self.did("opened, stopped", 0);
-                    drop(log);
+                    self.check_lost_end(log, &reader)?;
+                    self.count(&reader);
                 }
                 Err(error) => {
                     let for_nothing = !self.faults.may_lose() && !self.faults.may_stop();
@@ -388,6 +388,23 @@ impl World {
         // Also where it is not answered.
         self.accepted = true;
         self.with_log("accept loss", |log| log.accept_loss(), |model| model.confirmed())?;
+        Ok(())
+    }
+
+    /// A log that does not know its end does not say that nothing comes next. Sometimes that is given up.
+    fn check_lost_end(&mut self, mut log: Log, reader: &Reader) -> Result<()> {
+        let ends = reader.status().next_offsets;
+        for (&shard, &end) in &ends {
+            let read = reader.read(shard, Position::Offset(end), 0, ALL, Wait::ForDisk);
+            ensure!(matches!(read, Err(ReadError::Damaged(_))), "the lost end of {shard} is read: {read:?}");
+        }
+        if self.random.random_bool(0.3) {
+            // Also where it is not answered.
+            (self.accepted, self.damaged) = (true, true);
+            self.model.end_given_up(&ends);
+            let accepted = log.accept_loss();
+            self.did("lost end given up", accepted.is_ok());
+        }
         Ok(())
     }
 
