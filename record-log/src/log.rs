@@ -19,6 +19,7 @@ use crate::state::Place;
 use crate::trim::TrimGate;
 use crate::value::{Appended, ReadRun, Run};
 
+mod lost_end;
 mod maintain;
 mod roll;
 
@@ -39,6 +40,8 @@ pub struct Log {
     buffer: AlignedBuffer,
     gate: TrimGate,
     unconfirmed: bool,
+    /// The least segment that could not be had, while that is so.
+    refused_bytes: Option<u64>,
 }
 
 /// The segment that takes batches.
@@ -67,7 +70,18 @@ impl Log {
     pub(crate) fn new(environment: Environment, owner: Slots, shared: Arc<Shared>, has_spare: bool) -> Self {
         let gate = TrimGate::new(environment.clock.wall_ms(), environment.clock.monotonic_ms());
         let buffer = AlignedBuffer::default();
-        Self { environment, owner, shared, active: None, has_spare, buffer, gate, unconfirmed: false }
+        let active = None;
+        Self {
+            environment,
+            owner,
+            shared,
+            active,
+            has_spare,
+            buffer,
+            gate,
+            unconfirmed: false,
+            refused_bytes: None,
+        }
     }
 
     /// Appends runs as one batch and returns when it is durable: for each append, where each of its runs is. Runs are
@@ -111,11 +125,15 @@ impl Log {
         self.control(|_| EntryHead::control(EntryKind::SetRetention, 0, hours))
     }
 
-    /// Gives up what is damaged so far: readers pass over it from then on.
+    /// Gives up what is damaged so far: readers pass over it from then on. A log whose end was lost when it was opened
+    /// takes appends again.
     ///
     /// # Errors
     /// See [`WriteError`].
     pub fn accept_loss(&mut self) -> Result<(), WriteError> {
+        if self.go_on_behind_lost_end()? {
+            return Ok(());
+        }
         self.check_running()?;
         self.control(|end| EntryHead::control(EntryKind::AcceptLoss, end, 0))?;
         self.shared.forget_damage_before(self.end());
@@ -147,15 +165,20 @@ impl Log {
         self.unconfirmed
     }
 
-    /// Gives back the memory that only a busy log needs.
+    /// Gives back the memory and the open files that only a busy log needs.
     pub fn rest(&mut self) {
         self.shared.tail.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.segments.rest();
+        let newest = self.end().segment;
+        if let Ok(file) = self.shared.segments.file_at_rest(newest) {
+            self.shared.publish().newest.file = file;
+        }
         self.fit_buffer(0);
     }
 
     fn check_running(&self) -> Result<(), WriteError> {
-        match &self.shared.published().stopped {
-            Some(why) => Err(WriteError::Stopped(why.clone())),
+        match self.shared.published().why_stopped() {
+            Some(why) => Err(WriteError::Stopped(why)),
             None => Ok(()),
         }
     }

@@ -124,7 +124,12 @@ impl Reader {
             Position::AtTimestamp(arrival_ms) => (1, arrival_ms.max(oldest_ms)),
             Position::Offset(offset) => (offset.max(1), oldest_ms),
         };
-        Ok(Start { offset, arrival_ms, next_offset, last_arrival_ms })
+        let start = Start { offset, arrival_ms, next_offset, last_arrival_ms };
+        match &published.lost_end {
+            // What comes next is not known to be nothing.
+            Some(lost) if start.is_at_end() => Err(lost.damage.clone().into()),
+            _ => Ok(start),
+        }
     }
 
     /// Whether memory had all that was asked for.

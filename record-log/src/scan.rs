@@ -10,7 +10,7 @@ use crate::window::{From, Window};
 /// How much is read at once.
 const PIECE_BYTES: usize = 1 << 20;
 /// A read that fails is tried so often: the next may get through.
-const TRIES: usize = 3;
+pub const TRIES: usize = 3;
 
 /// What is at a place.
 #[derive(Debug)]
