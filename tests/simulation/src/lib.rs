@@ -7,6 +7,7 @@
 pub mod clocks;
 pub mod disk;
 pub mod faults;
+pub mod layout;
 pub mod model;
 pub mod totals;
 pub mod world;

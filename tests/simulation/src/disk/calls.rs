@@ -32,7 +32,7 @@ impl Disk for SimulatedDisk {
         let inode = state.next_inode;
         state.next_inode += 1;
         let zeros = vec![0; bytes as usize];
-        state.files.insert(inode, Inode { now: zeros, ..Inode::default() });
+        state.files.insert(inode, Inode { now: zeros, is_length_new: true, ..Inode::default() });
         state.names.insert(name.into(), inode);
         state.changes.push(Change::Name { name: name.into(), inode });
         Ok(Arc::new(SimulatedFile { disk: self.clone(), inode }))
@@ -140,11 +140,13 @@ impl DiskFile for SimulatedFile {
         }
         let file = state.file(self.inode);
         file.now.resize(bytes as usize, 0);
+        file.is_length_new |= bytes != now;
         // What is cut off stays on the platters; what is added reads as zeros also when it is durable.
         if bytes > now {
             let end = (bytes as usize).min(file.durable.len());
             let start = (now as usize).min(end);
             file.durable[start..end].fill(0);
+            file.flipped.retain(|at, _| !(start..end).contains(at));
         }
         Ok(())
     }
@@ -153,12 +155,12 @@ impl DiskFile for SimulatedFile {
         let mut state = self.disk.begin();
         state.step()?;
         let one_in = state.faults.failed_sync;
-        if state.fails(one_in, Fault::FailedSync) {
-            return Err(io::Error::other("the file could not be synced"));
-        }
+        let fails = state.fails(one_in, Fault::FailedSync);
         let file = state.file(self.inode);
-        file.durable_bytes = file.now.len();
-        Ok(())
+        if std::mem::take(&mut file.is_length_new) && !fails {
+            file.durable_bytes = file.now.len();
+        }
+        if fails { Err(io::Error::other("the file could not be synced")) } else { Ok(()) }
     }
 }
 
@@ -182,6 +184,7 @@ impl SimulatedFile {
             return Err(io::Error::other("a sector cannot be read"));
         }
         buffer[..end - start].copy_from_slice(&bytes(file)[start..end]);
+        file.flipped.range(start..end).for_each(|(at, bits)| buffer[at - start] ^= bits);
         Ok(end - start)
     }
 }

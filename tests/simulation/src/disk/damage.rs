@@ -1,76 +1,140 @@
 //! What is done to a disk while nobody looks.
 
+use std::ops::Range;
+
 use rand::RngExt as _;
 use record_log::disk::BLOCK_BYTES;
 
 use super::{SimulatedDisk, State};
 use crate::faults::Fault;
+use crate::layout::Layout;
 
-/// How a batch begins in a segment.
-const BATCH_MAGIC: &[u8; 4] = b"KBAT";
+/// Each of the two slots is a block.
+pub const SLOT_BYTES: usize = BLOCK_BYTES;
+/// What can be hit in a head lies at its beginning; zeros follow.
+const HEAD_BYTES: usize = 512;
+
+/// A file that is not what was written.
+#[derive(Debug)]
+pub struct DamagedFile {
+    /// Its name.
+    pub name: String,
+    /// What was written.
+    pub bytes: Vec<u8>,
+    /// What reads otherwise, or not at all; all of a file that is lost.
+    hurt: Vec<Range<usize>>,
+    /// Whether there are blocks that the disk does not give.
+    pub is_unreadable: bool,
+}
+
+impl DamagedFile {
+    /// Whether any of these bytes is hurt.
+    #[must_use]
+    pub fn is_hurt(&self, bytes: &Range<usize>) -> bool {
+        self.hurt.iter().any(|hurt| hurt.start < bytes.end && bytes.start < hurt.end)
+    }
+}
 
 impl SimulatedDisk {
-    /// Flips a bit somewhere, makes a block unreadable, or loses a file before others. Gives the name of the file and
+    /// Flips a bit somewhere, makes a block unreadable, or loses a segment, but never the only one. Gives the name of the file and
     /// the byte.
     pub fn damage(&self) -> Option<(String, usize)> {
         let mut state = self.lock();
         if state.random.random_bool(0.1) {
-            return state.lose_a_file_before_others();
+            return state.lose_a_file();
         }
-        let names: Vec<_> = state.durable_names.iter().map(|(name, inode)| (name.clone(), *inode)).collect();
-        if names.is_empty() {
-            return None;
-        }
-        // The newest files are where recovery looks.
-        let at = names.len() - 1 - state.random.random_range(0..names.len().min(3));
-        let (name, inode) = names[at].clone();
-        let bytes = state.files[&inode].durable_bytes;
-        if bytes == 0 {
-            return None;
-        }
-        let file = state.file(inode);
-        file.durable.resize(file.durable.len().max(bytes), 0);
-        let used = file.durable[..bytes].iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
-        let (anywhere, in_head) = (state.random.random_range(0..used), state.random.random_range(0..64));
-        let heads: Vec<_> = state.files[&inode].durable[..used]
-            .windows(BATCH_MAGIC.len())
-            .enumerate()
-            .filter(|(_, bytes)| bytes == BATCH_MAGIC)
-            .map(|(at, _)| at)
-            .collect();
-        // Most bytes are records': heads are aimed at, or few would be hit.
-        let aimed = !heads.is_empty() && state.random.random_bool(0.6);
-        let position = match aimed {
-            true => (heads[in_head * heads.len() / 64] + in_head).min(used - 1),
-            false => anywhere,
-        };
+        let name = state.draw_name()?;
+        let inode = *state.durable_names.get(&name)?;
+        let position = state.draw_position(inode)?;
         let flips = state.random.random_bool(0.8);
         let bit = state.random.random_range(0..8u8);
         state.fired(if flips { Fault::BitFlip } else { Fault::BadBlock });
-        let file = state.files.get_mut(&inode)?;
+        let file = state.file(inode);
         if flips {
-            file.durable[position] ^= 1 << bit;
-            if let Some(byte) = file.now.get_mut(position) {
-                *byte ^= 1 << bit;
-            }
+            *file.flipped.entry(position).or_default() ^= 1 << bit;
+            file.flipped.retain(|_, bits| *bits != 0);
         } else {
             file.bad_blocks.insert(position / BLOCK_BYTES);
         }
         Some((name, position))
     }
+
+    /// The files that are damaged or lost.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<DamagedFile> {
+        let state = self.lock();
+        let there = state.names.iter().filter_map(|(name, inode)| {
+            let file = &state.files[inode];
+            let flipped = file.flipped.keys().map(|at| *at..at + 1);
+            let bad = file.bad_blocks.iter().map(|block| block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES);
+            let hurt: Vec<_> = flipped.chain(bad).filter(|range| range.start < file.now.len()).collect();
+            let is_unreadable = !file.bad_blocks.is_empty();
+            let damaged = DamagedFile { name: name.clone(), bytes: file.now.clone(), hurt, is_unreadable };
+            (!damaged.hurt.is_empty()).then_some(damaged)
+        });
+        let lost = state.lost.iter().map(|(name, bytes)| DamagedFile {
+            name: name.clone(),
+            bytes: bytes.clone(),
+            hurt: std::iter::once(0..usize::MAX).collect(),
+            is_unreadable: true,
+        });
+        there.chain(lost).collect()
+    }
+
+    /// What was written to a file, whatever became of it.
+    #[must_use]
+    pub fn written(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.lock();
+        state.names.get(name).map(|inode| state.files[inode].now.clone())
+    }
+
+    /// The names of its files, without an operation of the log's.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.lock().names.keys().cloned().collect()
+    }
 }
 
 impl State {
-    fn lose_a_file_before_others(&mut self) -> Option<(String, usize)> {
+    /// The newest segment is looked at most, and every other file must be found out too, up to the oldest.
+    fn draw_name(&mut self) -> Option<String> {
+        let names: Vec<_> = self.durable_names.keys().cloned().collect();
+        let newest = names.iter().rfind(|name| name.starts_with("segment")).cloned();
+        let any = names.get(self.random.random_range(0..names.len().max(1))).cloned();
+        if self.random.random_bool(0.5) { newest } else { any }
+    }
+
+    /// Most bytes are records': everything else is aimed at, or little of it would be hit.
+    fn draw_position(&mut self, inode: u64) -> Option<usize> {
+        let file = self.files.get(&inode)?;
+        let bytes = file.durable_bytes;
+        let layout = Layout::of(&file.durable[..bytes.min(file.durable.len())]);
+        let (batches, end) = match &layout {
+            Some(layout) => (layout.batches.iter().map(|batch| batch.heads.clone()).collect(), layout.end()),
+            None => (Vec::new(), bytes),
+        };
+        let in_head = 0..HEAD_BYTES.min(bytes);
+        let behind = end.min(bytes)..bytes;
+        let target = match self.random.random_range(0..10) {
+            0 => in_head,
+            // A footer, or space that nothing was written to.
+            1 | 2 if !behind.is_empty() => behind,
+            3..7 if !batches.is_empty() => batches[self.random.random_range(0..batches.len())].clone(),
+            _ => 0..end.min(bytes),
+        };
+        (!target.is_empty()).then(|| self.random.random_range(target))
+    }
+
+    fn lose_a_file(&mut self) -> Option<(String, usize)> {
         let mut segments: Vec<_> =
             self.names.keys().filter(|name| name.starts_with("segment")).cloned().collect();
         if segments.len() < 2 {
             return None;
         }
-        // Behind the newest one there is nothing that speaks for it.
-        let lost = segments.swap_remove(self.random.random_range(0..segments.len() - 1));
-        self.names.remove(&lost);
+        let lost = segments.swap_remove(self.random.random_range(0..segments.len()));
+        let inode = self.names.remove(&lost)?;
         self.durable_names.remove(&lost);
+        self.lost.insert(lost.clone(), self.files[&inode].now.clone());
         self.fired(Fault::LostFile);
         Some((lost, 0))
     }

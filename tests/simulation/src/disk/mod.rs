@@ -2,8 +2,9 @@
 //!
 //! A write that returned is durable. Of one that failed, or was under way in a crash, any 512-byte sectors are; until
 //! the machine crashes it reads as new all the same. Names and lengths are durable once they were synced; before that
-//! each change may be there after a crash or not, independently of the others. What was cut off or recycled keeps its
-//! old bytes.
+//! each change may be there after a crash or not, independently of the others; what a sync failed for, no later sync
+//! makes durable. What was cut off or recycled keeps its old bytes. Damage lies over what was written, until that is
+//! written again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,8 @@ use crate::faults::{Fault, Faults, happens};
 mod calls;
 mod damage;
 mod platters;
+
+pub use damage::{DamagedFile, SLOT_BYTES};
 
 use platters::{Change, Inode};
 
@@ -49,6 +52,8 @@ struct State {
     crash_after: Option<u64>,
     crashed: bool,
     fired: BTreeMap<Fault, u64>,
+    /// Files that the disk lost, and what was in them.
+    lost: BTreeMap<String, Vec<u8>>,
 }
 
 impl SimulatedDisk {
@@ -66,6 +71,7 @@ impl SimulatedDisk {
             crash_after: None,
             crashed: false,
             fired: Fault::ALL.iter().map(|fault| (*fault, 0)).collect(),
+            lost: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
     }

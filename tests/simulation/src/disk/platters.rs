@@ -18,8 +18,11 @@ pub struct Inode {
     pub durable: Vec<u8>,
     /// How long it is there.
     pub durable_bytes: usize,
-    /// Blocks that the disk does not give any more.
+    /// Bits that read wrong, by byte, and blocks that the disk does not give: until they are written again.
+    pub flipped: BTreeMap<usize, u8>,
     pub bad_blocks: BTreeSet<usize>,
+    /// Whether a sync has something to do for the length: one that failed has lost it for those behind.
+    pub is_length_new: bool,
 }
 
 /// A change of a name.
@@ -91,5 +94,6 @@ impl Inode {
             self.durable.resize(end, 0);
         }
         self.durable[position..end].copy_from_slice(bytes);
+        self.flipped.retain(|at, _| !(position..end).contains(at));
     }
 }
