@@ -7,6 +7,7 @@
 pub mod clocks;
 pub mod disk;
 pub mod faults;
+pub mod hurt;
 pub mod layout;
 pub mod model;
 pub mod totals;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use catalog::ShardId;
 use record_log::record::RecordBlock;
 use record_log::value::{Appended, ReadOutcome, Run};
+
+use crate::hurt::Hurt;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -18,23 +20,14 @@ pub struct Known {
     pub data: Vec<u8>,
     /// Whether it is in the last batch, and no batch behind confirms it: damage to it passes for a torn end.
     pub unconfirmed: bool,
+    /// Whether it was hurt when a loss was accepted: it may be passed over without a word.
+    pub given_up: bool,
 }
 
 /// A batch whose outcome was not told.
 #[derive(Debug)]
 pub struct Unknown {
     runs: Vec<Run>,
-}
-
-/// What must be there when a log is opened again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// All that was answered: nothing was damaged.
-    All,
-    /// All that was confirmed too: one thing was damaged.
-    Confirmed,
-    /// Whatever is not at the end: a batch and what confirmed it may both be damaged.
-    AllButDamagedEnd,
 }
 
 /// What is known of a log.
@@ -44,6 +37,12 @@ pub struct Model {
     pub shards: BTreeMap<ShardId, BTreeMap<u64, Known>>,
     /// What may or may not be there.
     pub unknown: Vec<Unknown>,
+    /// What was unknown when damage hid whether it is there: any of it may be read.
+    doubtful: Vec<Unknown>,
+    /// The offset that the next record of each shard has.
+    next_offsets: BTreeMap<ShardId, u64>,
+    /// Whether that is so only if the disk gave all when the log was opened.
+    is_end_doubtful: bool,
     /// How long records are kept, and how long perhaps, where a change was not answered.
     retention_hours: Vec<u32>,
     /// And before the last change, which may be what was damaged.
@@ -56,14 +55,21 @@ pub struct Model {
 impl Model {
     /// A log with these shards.
     pub fn new(shards: impl Iterator<Item = ShardId>, retention_hours: u32) -> Self {
-        let shards = shards.map(|shard| (shard, BTreeMap::new())).collect();
-        Self { shards, retention_hours: vec![retention_hours], ..Self::default() }
+        let shards: BTreeMap<_, _> = shards.map(|shard| (shard, BTreeMap::new())).collect();
+        let next_offsets = shards.keys().map(|shard| (*shard, 1)).collect();
+        Self { shards, next_offsets, retention_hours: vec![retention_hours], ..Self::default() }
     }
 
     /// The offset of a shard's last record; 0 while it has none.
     #[must_use]
     pub fn last_offset(&self, shard: ShardId) -> u64 {
         self.shards.get(&shard).and_then(BTreeMap::last_key_value).map_or(0, |(offset, _)| *offset)
+    }
+
+    /// The offset that a shard's next record has.
+    #[must_use]
+    pub fn next_offset(&self, shard: ShardId) -> u64 {
+        self.next_offsets.get(&shard).copied().unwrap_or(1)
     }
 
     /// A batch was answered.
@@ -87,14 +93,15 @@ impl Model {
     }
 
     fn add(&mut self, run: &Run, at: Appended) -> Result<()> {
+        let next = self.next_offset(run.shard);
+        let first = at.first_offset;
+        ensure!(first == next, "offset {first} of {} was answered, and {next} was due", run.shard);
         let shard = self.shards.entry(run.shard).or_default();
-        for (record, offset) in run.block.records().zip(at.first_offset..) {
-            if let Some((last, _)) = shard.last_key_value() {
-                ensure!(offset > *last, "offset {offset} of {} was answered before", run.shard);
-            }
-            let data = record.data.to_vec();
-            shard.insert(offset, Known { arrival_ms: at.arrival_ms, data, unconfirmed: true });
+        for (record, offset) in run.block.records().zip(first..) {
+            let (arrival_ms, data) = (at.arrival_ms, record.data.to_vec());
+            shard.insert(offset, Known { arrival_ms, data, unconfirmed: true, given_up: false });
         }
+        self.next_offsets.insert(run.shard, first + u64::from(run.block.count()));
         Ok(())
     }
 
@@ -102,6 +109,38 @@ impl Model {
     pub fn confirmed(&mut self) {
         let records = self.shards.values_mut().flat_map(|shard| shard.values_mut().rev());
         records.for_each(|known| known.unconfirmed = false);
+    }
+
+    /// The loss of what is hurt is accepted, or perhaps.
+    pub fn given_up(&mut self, hurt: &Hurt) {
+        for (shard, records) in &mut self.shards {
+            let lost = records.iter_mut().filter(|(offset, _)| hurt.has(*shard, **offset));
+            lost.for_each(|(_, known)| known.given_up = true);
+        }
+    }
+
+    /// The end of the log that was lost, behind these offsets, is given up, or perhaps: its batches as wholes, and all of
+    /// them where the disk does not give all.
+    pub fn end_given_up(&mut self, ends: &BTreeMap<ShardId, u64>, hurt: &Hurt, doubtful: bool) {
+        self.given_up(hurt);
+        for (shard, records) in &mut self.shards {
+            let end = ends.get(shard).copied().unwrap_or_default();
+            let is_lost = |offset: u64| doubtful || hurt.has_of_batch(*shard, offset);
+            let lost = records.range_mut(end..).filter(|(offset, _)| is_lost(**offset));
+            lost.for_each(|(_, known)| known.given_up = true);
+        }
+        self.is_end_doubtful = true;
+    }
+
+    /// It is, and shards go on with these offsets. What was not answered may be before them.
+    pub fn gone_on(&mut self, next_offsets: &BTreeMap<ShardId, u64>) {
+        // What is given up says no more when something arrived.
+        let kept = self.shards.values().flat_map(BTreeMap::values).filter(|known| !known.given_up);
+        self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
+        self.confirmed();
+        self.doubtful.append(&mut self.unknown);
+        self.retention_hours.append(&mut self.former_hours);
+        self.next_offsets.extend(next_offsets);
     }
 
     /// A batch was not answered.
@@ -130,31 +169,38 @@ impl Model {
     }
 
     /// The log was opened again and its shards end at these offsets: decides what became of what was not answered, and
-    /// checks that nothing that was answered is behind the end.
-    pub fn reopened(&mut self, next_offsets: &BTreeMap<ShardId, u64>, kept: Kept) -> Result<()> {
-        let damaged = kept != Kept::All;
-        if damaged {
+    /// checks that of what was answered nothing is behind the end but what is hurt. `doubtful` is whether the disk did
+    /// not give all of it.
+    pub fn reopened(
+        &mut self,
+        next_offsets: &BTreeMap<ShardId, u64>,
+        hurt: &Hurt,
+        doubtful: bool,
+    ) -> Result<()> {
+        let may_differ = !hurt.is_nothing() || doubtful || self.is_end_doubtful;
+        self.is_end_doubtful = doubtful;
+        if may_differ {
             self.retention_hours.append(&mut self.former_hours);
         }
         for unknown in std::mem::take(&mut self.unknown) {
-            self.decide(&unknown, next_offsets, damaged)?;
+            self.decide(unknown, next_offsets, may_differ)?;
         }
         for (shard, records) in &mut self.shards {
             let next_offset = next_offsets.get(shard).copied().unwrap_or_default();
-            let lost: Vec<_> =
-                records.range(next_offset..).map(|(offset, known)| (*offset, known.unconfirmed)).collect();
-            for (offset, unconfirmed) in lost {
-                // The one damage that cannot be told from a torn end.
-                let may_be_cut = kept == Kept::AllButDamagedEnd || damaged && unconfirmed;
-                ensure!(may_be_cut, "record {offset} of {shard} was answered and is cut off");
-                records.remove(&offset);
+            // Damage to the end that nothing behind it vouches for passes for a torn end.
+            for (offset, _) in records.split_off(&next_offset) {
+                ensure!(
+                    hurt.has_of_batch(*shard, offset),
+                    "record {offset} of {shard} was answered and is cut off"
+                );
             }
-            if !damaged {
-                let end = records.last_key_value().map_or(1, |(offset, _)| offset + 1);
-                ensure!(next_offset == end, "{shard} ends at {next_offset}, and {end} was answered");
-            }
+            let end = self.next_offsets.insert(*shard, next_offset).unwrap_or(1);
+            ensure!(
+                may_differ || next_offset == end,
+                "{shard} ends at {next_offset}, and {end} was answered"
+            );
         }
-        if damaged {
+        if may_differ {
             // What is cut off says no more when something arrived.
             let kept = self.shards.values().flat_map(BTreeMap::values);
             self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
@@ -165,16 +211,16 @@ impl Model {
     /// A batch is there whole or not at all.
     fn decide(
         &mut self,
-        unknown: &Unknown,
+        unknown: Unknown,
         next_offsets: &BTreeMap<ShardId, u64>,
-        damaged: bool,
+        may_differ: bool,
     ) -> Result<()> {
         let mut sizes: BTreeMap<ShardId, u64> = BTreeMap::new();
         for run in &unknown.runs {
             *sizes.entry(run.shard).or_default() += u64::from(run.block.count());
         }
         let there = |(shard, records): (&ShardId, &u64)| {
-            let end = self.shards[shard].last_key_value().map_or(1, |(offset, _)| offset + 1);
+            let end = self.next_offset(*shard);
             match next_offsets.get(shard).copied().unwrap_or_default() {
                 next if next == end => Some(false),
                 next if next == end + records => Some(true),
@@ -183,18 +229,15 @@ impl Model {
         };
         let found: Vec<_> = sizes.iter().map(there).collect();
         let same = found.windows(2).all(|pair| pair[0] == pair[1]) && !found.contains(&None);
-        if damaged && !same {
+        if may_differ && !same {
             // Nobody was answered: what can be read of it is as good as what cannot.
+            self.doubtful.push(unknown);
             return Ok(());
         }
         ensure!(same, "a batch is there in parts: {found:?}");
         if found.first() == Some(&Some(true)) {
-            let mut ends: BTreeMap<ShardId, u64> = BTreeMap::new();
             for run in &unknown.runs {
-                let records = &self.shards[&run.shard];
-                let end = records.last_key_value().map_or(1, |(offset, _)| offset + 1);
-                let first_offset = *ends.entry(run.shard).or_insert(end);
-                *ends.entry(run.shard).or_default() += u64::from(run.block.count());
+                let first_offset = self.next_offset(run.shard);
                 // When it arrived is found out when it is read.
                 self.add(run, Appended { first_offset, arrival_ms: 0 })?;
             }
@@ -203,14 +246,14 @@ impl Model {
     }
 
     /// Compares what was read with what is known. `from` is the first offset that may be given; nothing that is known,
-    /// did arrive at `oldest_ms` or later and has not expired may be left out.
+    /// did arrive at `oldest_ms` or later and has not expired may be left out, but where that `may_pass` damage.
     pub fn check_read(
         &mut self,
         shard: ShardId,
         from: u64,
         oldest_ms: u64,
         outcome: &ReadOutcome,
-        damaged: bool,
+        may_pass: bool,
     ) -> Result<()> {
         let mut expected = from;
         for run in &outcome.runs {
@@ -220,12 +263,12 @@ impl Model {
                 run.arrival_ms
             );
             ensure!(run.first_offset >= expected, "offset {} of {shard} came again", run.first_offset);
-            self.check_left_out(shard, expected, run.first_offset, oldest_ms, damaged)?;
-            self.check_records(shard, run.first_offset, run.arrival_ms, &run.block, damaged)?;
+            self.check_left_out(shard, expected, run.first_offset, oldest_ms, may_pass)?;
+            self.check_records(shard, run.first_offset, run.arrival_ms, &run.block)?;
             expected = run.first_offset + u64::from(run.block.count());
         }
         ensure!(outcome.next_offset >= expected, "the next offset lies before the end of what was read");
-        self.check_left_out(shard, expected, outcome.next_offset, oldest_ms, damaged)
+        self.check_left_out(shard, expected, outcome.next_offset, oldest_ms, may_pass)
     }
 
     fn check_records(
@@ -234,11 +277,9 @@ impl Model {
         first_offset: u64,
         arrival_ms: u64,
         block: &RecordBlock,
-        damaged: bool,
     ) -> Result<()> {
-        let records = self.shards.entry(shard).or_default();
         for (record, offset) in block.records().zip(first_offset..) {
-            match records.get_mut(&offset) {
+            match self.shards.get_mut(&shard).and_then(|records| records.get_mut(&offset)) {
                 Some(known) => {
                     ensure!(known.data == record.data, "record {offset} of {shard} has other data");
                     if known.arrival_ms == 0 {
@@ -246,11 +287,19 @@ impl Model {
                     }
                     ensure!(known.arrival_ms == arrival_ms, "record {offset} of {shard} has another arrival");
                 }
-                None if damaged => {}
-                None => bail!("record {offset} of {shard} was never answered"),
+                None => ensure!(
+                    self.is_doubtful(shard, record.data),
+                    "record {offset} of {shard} was never answered"
+                ),
             }
         }
         Ok(())
+    }
+
+    /// Whether a record was appended, and whether it is there is not known.
+    fn is_doubtful(&self, shard: ShardId, data: &[u8]) -> bool {
+        let runs = self.doubtful.iter().chain(&self.unknown).flat_map(|unknown| &unknown.runs);
+        runs.filter(|run| run.shard == shard).any(|run| run.block.records().any(|known| known.data == data))
     }
 
     fn check_left_out(
@@ -259,7 +308,7 @@ impl Model {
         from: u64,
         to: u64,
         oldest_ms: u64,
-        accepted: bool,
+        may_pass: bool,
     ) -> Result<()> {
         if from >= to {
             return Ok(());
@@ -267,7 +316,7 @@ impl Model {
         for (offset, known) in self.shards[&shard].range(from..to) {
             let old = known.arrival_ms < oldest_ms;
             ensure!(
-                old || self.may_be_gone(known) || accepted,
+                old || self.may_be_gone(known) || known.given_up || may_pass,
                 "record {offset} of {shard} was answered and is left out"
             );
         }

@@ -133,12 +133,12 @@ impl World {
         match read {
             Ok(outcome) => {
                 self.model
-                    .check_read(shard, from, 0, &outcome, self.accepted || self.damaged)
+                    .check_read(shard, from, 0, &outcome, self.may_pass)
                     .with_context(|| what.name())?;
                 self.did(what, (outcome.next_offset, outcome.runs.len()));
                 Ok(())
             }
-            Err(error) => self.check_refused(&error).with_context(|| what.name()),
+            Err(error) => self.check_refused(Some((shard, from)), &error).with_context(|| what.name()),
         }
     }
 

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::clocks::Clocks;
 use crate::disk::SimulatedDisk;
 use crate::faults::{Fault, Faults};
+use crate::hurt::Hurt;
 use crate::model::Model;
 use crate::totals::Totals;
 
@@ -63,14 +64,16 @@ struct World {
     nonces: Arc<AtomicU64>,
     model: Model,
     process: Option<Process>,
-    /// Whether the disk was damaged, so that answers may be refused.
-    damaged: bool,
-    /// How often.
+    /// How often the disk was damaged.
     damages: u32,
-    /// Whether a loss was accepted, so that records may be left out.
-    accepted: bool,
-    /// Whether the log may have been wrong about a loss.
-    alarmed: bool,
+    /// What was hurt when the log was opened; nothing more can be until it is closed.
+    hurt: Hurt,
+    /// Whether the disk did not give all when it was opened: then it may be wrong about damage until the next time.
+    mistaken: bool,
+    /// Whether all that is hurt was given up since then: nothing is refused any more.
+    all_given_up: bool,
+    /// Whether a loss was accepted on a disk that does not give all, so that anything may be left out.
+    may_pass: bool,
     records: u64,
     trace: DefaultHasher,
     totals: Totals,
@@ -132,10 +135,11 @@ impl World {
             nonces: Arc::new(AtomicU64::new(seed ^ 0xabcd_ef01)),
             model,
             process: None,
-            damaged: false,
             damages: 0,
-            accepted: false,
-            alarmed: false,
+            hurt: Hurt::default(),
+            mistaken: false,
+            all_given_up: false,
+            may_pass: false,
             records: 0,
             trace: DefaultHasher::new(),
             totals: Totals::default(),
@@ -176,9 +180,9 @@ impl World {
         self.process.as_mut().context("there is no process")
     }
 
-    /// Whether damage may be told of.
-    fn may_lose(&self) -> bool {
-        self.faults.may_lose() || self.alarmed
+    /// Whether the disk gives all that it has, so that nothing is refused but what is hurt.
+    fn gives_all(&self) -> bool {
+        self.faults.failed_read == 0
     }
 
     fn did(&mut self, what: Event, with: impl std::hash::Hash) {

@@ -3,19 +3,24 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rand::RngExt as _;
 use record_log::clock::Clock;
-use record_log::{Damage, Environment, Sizes, TailBudget, open};
+use record_log::value::{Position, Wait};
+use record_log::{Damage, Environment, Error, Log, ReadError, Reader, Sizes, TailBudget, open};
 
-use super::{COPY, Event, Process, World};
-use crate::model::Kept;
+use super::{ALL, COPY, Event, Process, World};
+use crate::hurt::Hurt;
+
+/// Reads and syncs that fail for a while must not end the world.
+const TRIES: u32 = 20;
 
 impl World {
     /// Opens the log; whether it can be gone on with.
     pub(super) fn open(&mut self) -> Result<bool> {
-        // Reads that fail for a while must not end the world.
-        for _ in 0..20 {
+        self.all_given_up = false;
+        for _ in 0..TRIES {
+            self.hurt = Hurt::of(&self.disk.damaged(), &self.disk.names(), |name| self.disk.written(name));
             let environment = self.environment();
             let opened = open(environment, COPY);
             if self.disk.has_crashed() {
@@ -24,48 +29,112 @@ impl World {
             }
             match opened {
                 Ok((log, reader)) if reader.status().stopped.is_none() => {
-                    let status = reader.status();
-                    if !status.damage.is_empty() {
-                        // On a full disk expired segments go before it can be said that they do: a crash between passes
-                        // for a loss, and is told of.
-                        let is_alarm = |damage: &Damage| damage.what == "there is no such file";
-                        self.alarmed |= self.faults.capacity_bytes > 0 && status.damage.iter().all(is_alarm);
-                        ensure!(self.may_lose(), "damage that nobody did: {:?}", status.damage);
-                        // A read that failed looks like damage, until the next opening.
-                        self.damaged = true;
-                    }
-                    let kept = if self.damages > 1 {
-                        Kept::AllButDamagedEnd
-                    } else if self.damaged {
-                        Kept::Confirmed
-                    } else {
-                        Kept::All
-                    };
-                    if self.damages > 0 {
-                        // A file that is lost is nothing to tell of where it has expired.
-                        self.model.maintained(self.clocks.wall_ms());
-                    }
-                    self.model.reopened(&status.next_offsets, kept)?;
-                    self.did(Event::Opened, format!("{:?}", status.next_offsets));
-                    self.process = Some(Process { log, reader, stepped_ms: 0 });
-                    self.read_all()?;
+                    self.opened(log, reader)?;
                     return Ok(true);
                 }
                 Ok((log, reader)) => {
-                    let why = reader.status().stopped;
-                    ensure!(self.faults.may_lose(), "the log stops for nothing: {why:?}");
-                    self.count(&reader);
-                    self.did(Event::OpenedStopped, 0);
-                    drop(log);
+                    if self.opened_stopped(log, reader)? {
+                        return Ok(true);
+                    }
                 }
-                Err(error) => {
-                    let for_nothing = !self.faults.may_lose() && !self.faults.may_stop();
-                    ensure!(!for_nothing, "the log does not open for nothing: {error}");
-                    self.did(Event::DidNotOpen, error.to_string());
-                }
+                Err(error) => self.check_not_opened(&error)?,
             }
         }
         Ok(false)
+    }
+
+    fn opened(&mut self, log: Log, reader: Reader) -> Result<()> {
+        let status = reader.status();
+        self.mistaken = !self.gives_all() && !status.damage.is_empty();
+        self.check_told(&status.damage)?;
+        if !self.hurt.is_nothing() {
+            // A file that is lost is nothing to tell of where it has expired.
+            self.model.maintained(self.clocks.wall_ms());
+        }
+        self.model.reopened(&status.next_offsets, &self.hurt, self.mistaken)?;
+        self.did(Event::Opened, format!("{:?}", status.next_offsets));
+        self.process = Some(Process { log, reader, stepped_ms: 0 });
+        self.read_all()
+    }
+
+    /// It takes nothing more, as it is not known what was appended last; what is known is served. Whether somebody
+    /// accepts the loss, so that it goes on.
+    fn opened_stopped(&mut self, log: Log, reader: Reader) -> Result<bool> {
+        let status = reader.status();
+        let why = status.stopped;
+        ensure!(!self.gives_all() || self.hurt.may_stop(), "the log stops for nothing: {why:?}");
+        ensure!(!status.damage.is_empty(), "the log stops and names no damage: {why:?}");
+        self.mistaken = !self.gives_all();
+        self.check_told(&status.damage)?;
+        self.did(Event::OpenedStopped, 0);
+        self.process = Some(Process { log, reader, stepped_ms: 0 });
+        self.read_all().context("of a log that takes no appends")?;
+        self.check_end_refused()?;
+        let is_accepted =
+            !self.disk.has_crashed() && self.random.random_bool(0.5) && self.accept_lost_end()?;
+        if !is_accepted {
+            self.end_process(false);
+        }
+        Ok(is_accepted)
+    }
+
+    /// A log that does not know its end does not say that nothing comes next.
+    fn check_end_refused(&mut self) -> Result<()> {
+        let reader = self.process()?.reader.clone();
+        for (shard, end) in reader.status().next_offsets {
+            let read = reader.read(shard, Position::Offset(end), 0, ALL, Wait::ForDisk);
+            ensure!(matches!(read, Err(ReadError::Damaged(_))), "the lost end of {shard} is read: {read:?}");
+        }
+        Ok(())
+    }
+
+    fn accept_lost_end(&mut self) -> Result<bool> {
+        let ends = self.process()?.reader.status().next_offsets;
+        self.model.end_given_up(&ends, &self.hurt, !self.gives_all());
+        self.may_pass |= !self.gives_all();
+        let process = self.process()?;
+        if let Err(error) = process.log.accept_loss() {
+            let may_fail =
+                self.disk.has_crashed() || self.faults.may_stop() || self.faults.capacity_bytes > 0;
+            ensure!(may_fail, "the loss of the end is not accepted: {error}");
+            return Ok(false);
+        }
+        let status = process.reader.status();
+        ensure!(status.stopped.is_none(), "the loss is accepted, and the log does not go on");
+        self.model.gone_on(&status.next_offsets);
+        self.did(Event::AcceptLoss, format!("{:?}", status.next_offsets));
+        self.read_all().context("behind a lost end")?;
+        Ok(true)
+    }
+
+    fn check_not_opened(&mut self, error: &Error) -> Result<()> {
+        match error {
+            Error::Damaged(_) => ensure!(
+                !self.gives_all() || self.hurt.may_not_open(),
+                "the log does not open for nothing: {error}"
+            ),
+            Error::Io { .. } => ensure!(
+                !self.gives_all() || self.faults.may_stop() || self.hurt.may_not_open(),
+                "the log does not open for nothing: {error}"
+            ),
+            Error::Foreign { .. } => bail!("the log passes for another: {error}"),
+        }
+        self.did(Event::DidNotOpen, error.to_string());
+        Ok(())
+    }
+
+    /// Damage that is told of was done.
+    fn check_told(&self, told: &[Damage]) -> Result<()> {
+        let wrong = told.iter().find(|damage| !self.explains(damage));
+        ensure!(wrong.is_none(), "damage that nobody did: {wrong:?}");
+        Ok(())
+    }
+
+    /// Whether it is no wonder that the log tells of this damage.
+    pub(super) fn explains(&self, damage: &Damage) -> bool {
+        // On a full disk expired segments go before it can be said that they do: a crash between passes for a loss.
+        let is_alarm = self.faults.capacity_bytes > 0 && damage.what == "there is no such file";
+        !self.gives_all() || self.mistaken || is_alarm || self.hurt.explains(damage)
     }
 
     fn environment(&mut self) -> Environment {
@@ -90,7 +159,6 @@ impl World {
         self.did(if machine { Event::MachineRestart } else { Event::ProcessRestart }, 0);
         let due = self.damages < self.faults.damages && self.random.random_bool(0.4);
         if let Some(place) = due.then(|| self.disk.damage()).flatten() {
-            self.damaged = true;
             self.damages += 1;
             self.did(Event::Damage, place);
         }

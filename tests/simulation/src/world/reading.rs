@@ -12,6 +12,9 @@ use record_log::{ReadError, Reader};
 use super::{ALL, Event, HOUR_MS, START_MS, World};
 use crate::faults::Faults;
 
+/// So much damage is told of one by one.
+const MAX_TOLD: usize = 64;
+
 /// A read that was drawn.
 struct Asked {
     shard: ShardId,
@@ -32,7 +35,10 @@ impl World {
                 self.did(Event::ReadWouldBlock, 0);
                 Ok(())
             }
-            Err(error) => self.check_refused(&error),
+            Err(error) => {
+                let at = if let Position::Offset(offset) = position { Some((shard, offset)) } else { None };
+                self.check_refused(at.filter(|_| oldest_ms == 0), &error)
+            }
         }
     }
 
@@ -78,10 +84,11 @@ impl World {
             Position::Offset(offset) => (offset.max(1), oldest_ms),
             Position::AtTimestamp(arrival_ms) => (1, arrival_ms.max(oldest_ms)),
         };
-        if position == Position::Latest && !self.damaged {
-            ensure!(outcome.runs.is_empty() && outcome.next_offset == last + 1, "LATEST is not the end");
+        if position == Position::Latest {
+            let end = self.model.next_offset(shard);
+            ensure!(outcome.runs.is_empty() && outcome.next_offset == end, "LATEST is not the end");
         }
-        self.model.check_read(shard, from, oldest_ms, outcome, self.accepted || self.damaged)?;
+        self.model.check_read(shard, from, oldest_ms, outcome, self.may_pass)?;
         if let Position::AtTimestamp(_) = position {
             let first = outcome.runs.first().map(|run| run.first_offset);
             self.check_locate(reader, shard, position, first)?;
@@ -98,23 +105,42 @@ impl World {
         first: Option<u64>,
     ) -> Result<()> {
         match (reader.locate(shard, position, Wait::ForDisk), first) {
-            (Ok(located), Some(first)) if !self.may_lose() => {
+            (Ok(located), Some(first)) if !self.faults.may_lose() => {
                 // A read without the bound of the retention may find an older one.
                 ensure!(located <= first, "{position:?} is located at {located}, and read from {first}");
             }
-            (Err(error), _) => self.check_refused(&error)?,
+            (Err(error), _) => self.check_refused(None, &error)?,
             (Ok(_), _) => {}
         }
         Ok(())
     }
 
-    pub(super) fn check_refused(&mut self, error: &ReadError) -> Result<()> {
+    /// A read that begins with a record is refused only where that is hurt, and names what is.
+    pub(super) fn check_refused(&mut self, at: Option<(ShardId, u64)>, error: &ReadError) -> Result<()> {
         if self.disk.has_crashed() {
             return Ok(());
         }
-        ensure!(matches!(error, ReadError::Damaged(_)), "a read was refused: {error}");
-        ensure!(self.may_lose(), "damage that nobody did: {error}");
+        let ReadError::Damaged(damage) = error else { bail!("a read was refused: {error}") };
+        ensure!(self.explains(damage), "damage that nobody did: {error}");
+        if self.gives_all() && !self.mistaken {
+            ensure!(!self.all_given_up, "what was given up is refused: {error}");
+            if let Some((shard, offset)) = at
+                && let Some(known) = self.model.shards[&shard].get(&offset)
+            {
+                let may_be_refused = self.hurt.has(shard, offset) || self.model.may_be_gone(known);
+                ensure!(may_be_refused, "record {offset} of {shard} is whole and is refused: {error}");
+            }
+        }
         self.did(Event::ReadRefused, 0);
+        Ok(())
+    }
+
+    /// The log's status names what a read was refused for.
+    fn check_told_of(&mut self, error: &ReadError) -> Result<()> {
+        let ReadError::Damaged(damage) = error else { return Ok(()) };
+        let told = self.process()?.reader.status().damage;
+        let is_told = told.iter().any(|other| other.file == damage.file && other.position == damage.position);
+        ensure!(is_told || told.len() >= MAX_TOLD, "a read was refused, and status does not say: {error}");
         Ok(())
     }
 
@@ -143,7 +169,7 @@ impl World {
             };
             match reader.read(shard, Position::Offset(offset), 0, limits, Wait::ForDisk) {
                 Ok(outcome) => {
-                    self.model.check_read(shard, offset, 0, &outcome, self.accepted || refused)?;
+                    self.model.check_read(shard, offset, 0, &outcome, self.may_pass)?;
                     for run in &outcome.runs {
                         seen.extend((run.first_offset..).take(run.block.count() as usize).map(|at| (at, ())));
                     }
@@ -152,7 +178,8 @@ impl World {
                 }
                 Err(_) if self.disk.has_crashed() => return Ok(()),
                 Err(error) => {
-                    self.check_refused(&error)?;
+                    self.check_refused(Some((shard, offset)), &error)?;
+                    self.check_told_of(&error)?;
                     // The next record that is known may be readable again.
                     refused = true;
                     offset =
@@ -160,10 +187,18 @@ impl World {
                 }
             }
         }
-        let missing = self.model.shards[&shard]
-            .iter()
-            .find(|(offset, known)| !seen.contains_key(offset) && !self.model.may_be_gone(known));
-        if let Some((offset, _)) = missing.filter(|_| !refused && !self.accepted) {
+        let has_stopped = reader.status().stopped.is_some();
+        let may_miss = self.may_pass || (refused || has_stopped) && !self.gives_all();
+        let missing = self.model.shards[&shard].iter().find(|(offset, known)| {
+            // A lost end begins with a whole batch.
+            let hurt = match has_stopped && **offset >= end {
+                true => self.hurt.has_of_batch(shard, **offset),
+                false => self.hurt.has(shard, **offset),
+            };
+            let may_be_gone = self.model.may_be_gone(known) || known.given_up || hurt;
+            !seen.contains_key(offset) && !may_be_gone && !may_miss
+        });
+        if let Some((offset, _)) = missing {
             bail!("record {offset} of {shard} was answered and is not there, and no damage is told of");
         }
         self.did(Event::ReadAll, (shard.index(), seen.len()));
@@ -172,7 +207,7 @@ impl World {
 
     /// What the disk did not give for a while it gives again: nothing is refused then.
     pub(super) fn read_all_again(&mut self) -> Result<()> {
-        if self.damaged || self.disk.has_crashed() {
+        if self.mistaken || self.disk.has_crashed() {
             return Ok(());
         }
         self.faults = Faults { failed_read: 0, ..self.faults };

@@ -158,12 +158,21 @@ impl World {
     }
 
     pub(super) fn accept_loss(&mut self) -> Result<()> {
-        if !self.damaged {
+        if self.hurt.is_nothing() && !self.mistaken {
+            return Ok(());
+        }
+        // What nobody has met yet is given up by nobody.
+        self.read_all()?;
+        if self.disk.has_crashed() {
             return Ok(());
         }
         // Also where it is not answered.
-        self.accepted = true;
-        self.with_log(Event::AcceptLoss, |log| log.accept_loss(), |model| model.confirmed())?;
+        self.model.given_up(&self.hurt);
+        self.may_pass |= !self.gives_all();
+        if self.with_log(Event::AcceptLoss, |log| log.accept_loss(), |model| model.confirmed())? {
+            self.all_given_up = true;
+            self.read_all()?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,134 @@
+//! What damage to the disk can have taken, and what the log may say of it. All else must be served.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use catalog::ShardId;
+use record_log::Damage;
+
+use crate::disk::{DamagedFile, SLOT_BYTES};
+use crate::layout::Layout;
+
+const SLOTS: &str = "slots";
+const SEGMENT: &str = "segment-";
+/// How many batches at the end of a segment cannot be told from such as were cut off, where neither its footer nor the
+/// next segment says where it ends: the last one, and the last that is whole.
+const DOUBTFUL_BATCHES: usize = 2;
+
+/// What is hurt.
+#[derive(Debug, Default)]
+pub struct Hurt {
+    files: BTreeSet<String>,
+    runs: BTreeMap<ShardId, Vec<Range<u64>>>,
+    /// All runs of the batches of which a part is: at the end one is cut off as a whole.
+    batches: BTreeMap<ShardId, Vec<Range<u64>>>,
+    /// Whether neither slot is whole.
+    slots: bool,
+    /// Segments whose heads are.
+    heads: BTreeSet<u64>,
+    /// Whether the disk does not give a block of the newest segment.
+    unreadable_end: bool,
+    newest: u64,
+    /// Whether no segment has a good head.
+    no_head: bool,
+}
+
+impl Hurt {
+    /// What is hurt with these damaged files; all files that are there have these names. `written` gives what was
+    /// written to a file that is there.
+    #[must_use]
+    pub fn of(damaged: &[DamagedFile], names: &[String], written: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
+        let lost = |name: &str| damaged.iter().find(|file| file.name == name).map(|file| file.bytes.clone());
+        let newest = names.iter().filter_map(|name| sequence_of(name)).max().unwrap_or_default();
+        let mut hurt = Self { newest, ..Self::default() };
+        for file in damaged {
+            hurt.files.insert(file.name.clone());
+            if file.name == SLOTS {
+                hurt.slots = (0..2).all(|slot| file.is_hurt(&(slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES)));
+            }
+            let (Some(sequence), Some(layout)) = (sequence_of(&file.name), Layout::of(&file.bytes)) else {
+                continue;
+            };
+            hurt.unreadable_end |= file.is_unreadable && sequence == newest;
+            if file.is_hurt(&(0..layout.head_end)) {
+                hurt.heads.insert(sequence);
+                hurt.take(&layout, |_| true);
+                let before = segment_name(sequence - 1);
+                let before = written(&before).or_else(|| lost(&before));
+                if let Some(layout) = before.as_deref().and_then(Layout::of) {
+                    let doubtful = layout.batches.len().saturating_sub(DOUBTFUL_BATCHES);
+                    let from =
+                        layout.batches.get(doubtful).map_or(layout.head_end, |batch| batch.heads.start);
+                    hurt.take(&layout, |block| block.start >= from);
+                }
+            }
+            for batch in &layout.batches {
+                let all = file.is_hurt(&batch.heads);
+                let runs = batch.runs.iter().filter(|run| all || file.is_hurt(&run.block));
+                runs.for_each(|run| hurt.runs.entry(run.shard).or_default().push(run.offsets.clone()));
+                if file.is_hurt(&(batch.heads.start..batch.end)) {
+                    let runs = batch.runs.iter();
+                    runs.for_each(|run| hurt.batches.entry(run.shard).or_default().push(run.offsets.clone()));
+                }
+            }
+        }
+        hurt.no_head = names.iter().filter_map(|name| sequence_of(name)).all(|at| hurt.heads.contains(&at));
+        hurt
+    }
+
+    fn take(&mut self, layout: &Layout, is_taken: impl Fn(&Range<usize>) -> bool) {
+        for run in layout.batches.iter().flat_map(|batch| &batch.runs).filter(|run| is_taken(&run.block)) {
+            self.runs.entry(run.shard).or_default().push(run.offsets.clone());
+        }
+    }
+
+    /// Whether nothing is.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Whether a record is.
+    #[must_use]
+    pub fn has(&self, shard: ShardId, offset: u64) -> bool {
+        self.runs.get(&shard).is_some_and(|runs| runs.iter().any(|run| run.contains(&offset)))
+    }
+
+    /// Whether a record, or another of its batch, is.
+    #[must_use]
+    pub fn has_of_batch(&self, shard: ShardId, offset: u64) -> bool {
+        let batches = self.batches.get(&shard);
+        self.has(shard, offset) || batches.is_some_and(|runs| runs.iter().any(|run| run.contains(&offset)))
+    }
+
+    /// Whether the log may name this: a file that is damaged or lost, the one before an oldest segment that cannot say
+    /// that it has expired, or the one behind, in which it turns out what is missing.
+    #[must_use]
+    pub fn explains(&self, damage: &Damage) -> bool {
+        let sequence = sequence_of(&damage.file);
+        let is_before_bad_head = sequence.is_some_and(|at| self.heads.contains(&(at + 1)));
+        let is_behind = damage.what.ends_with("are missing")
+            && sequence.is_some_and(|at| at > 1 && self.files.contains(&segment_name(at - 1)));
+        self.files.contains(&damage.file) || is_before_bad_head || is_behind
+    }
+
+    /// Whether it may not be known what was appended last: then the log takes nothing more until that is given up.
+    #[must_use]
+    pub fn may_stop(&self) -> bool {
+        self.unreadable_end || self.heads.range(self.newest..).next().is_some()
+    }
+
+    /// Whether the log may not be opened.
+    #[must_use]
+    pub fn may_not_open(&self) -> bool {
+        self.slots || self.no_head
+    }
+}
+
+fn segment_name(sequence: u64) -> String {
+    format!("{SEGMENT}{sequence:012}")
+}
+
+fn sequence_of(name: &str) -> Option<u64> {
+    name.strip_prefix(SEGMENT)?.parse().ok()
+}
