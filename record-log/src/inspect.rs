@@ -10,6 +10,7 @@ use crate::error::{Damage, Error};
 use crate::format::batch::{BatchHead, EntryKind};
 use crate::format::head::Head;
 use crate::format::{self, SPARE, segment_name};
+use crate::marks::STRIDE_BYTES;
 use crate::open::read_slots;
 use crate::scan::{Scan, Step};
 use crate::segments::{Missing, Segments, damage};
@@ -67,7 +68,7 @@ pub fn inspect(disk: &Arc<dyn Disk>, verify: bool) -> Result<Inspection, Error> 
     let names = disk.list().map_err(Error::io("list the directory of", format::SLOTS))?;
     let mut sequences: Vec<_> = names.iter().filter_map(|name| format::sequence_of(name)).collect();
     sequences.sort_unstable();
-    let segments = Segments::new(Arc::clone(disk), owner);
+    let segments = Segments::new(Arc::clone(disk), owner, STRIDE_BYTES);
     let mut found = Vec::new();
     for (at, &sequence) in sequences.iter().enumerate() {
         let newest = at + 1 == sequences.len();

@@ -1,19 +1,21 @@
 //! The writing side of a log: one owner, who calls; one write under way at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use catalog::ShardId;
 
 use crate::Environment;
+use crate::accepted::{MAX_STRETCHES, Stretch};
 use crate::disk::aligned::AlignedBuffer;
 use crate::disk::{BLOCK_BYTES, DiskFile};
-use crate::error::WriteError;
-use crate::format::batch::{BatchHead, EntryHead, EntryKind};
+use crate::error::{AcceptLossError, WriteError};
+use crate::format::batch::{BatchHead, EntryHead, EntryKind, MAX_BATCH_BYTES};
 use crate::format::head::Head;
 use crate::format::slots::Slots;
 use crate::format::{block_ceil, block_floor, segment_name};
+use crate::lost::bad_in;
 use crate::shared::Shared;
 use crate::state::Place;
 use crate::trim::TrimGate;
@@ -92,6 +94,7 @@ impl Log {
             appends.iter().map(|runs| runs.iter().map(&mut place).collect()).collect();
         let entries = joined.values().map(|shard| shard.entry).collect();
         let mut head = BatchHead { index, arrival_ms, durable: 0, entries };
+        assert!(head.bytes() <= MAX_BATCH_BYTES, "a batch of {} bytes", head.bytes());
         self.write(&mut head, joined.values().flat_map(|shard| &shard.blocks), Use::Records)?;
         self.unconfirmed = true;
         self.shared.segments.count(|counts| counts.batches += 1);
@@ -108,18 +111,57 @@ impl Log {
         if self.shared.published().state.retention_hours == Some(hours) {
             return Ok(());
         }
-        self.control(|_| EntryHead::control(EntryKind::SetRetention, 0, hours))
+        self.control(vec![EntryHead::control(EntryKind::SetRetention, 0, hours)])
     }
 
-    /// Gives up what is damaged so far: readers pass over it from then on.
+    /// Accepts a loss: gives up all that is bad now in the segments that known damage names, one of which is at this
+    /// place. Readers pass over it from then on, and over nothing that goes bad later. Reads those segments as a whole.
     ///
     /// # Errors
-    /// See [`WriteError`].
-    pub fn accept_loss(&mut self) -> Result<(), WriteError> {
+    /// See [`AcceptLossError`].
+    pub fn accept_loss(&mut self, file: &str, position: u64) -> Result<(), AcceptLossError> {
         self.check_running()?;
-        self.control(|end| EntryHead::control(EntryKind::AcceptLoss, end, 0))?;
-        self.shared.forget_damage_before(self.end());
+        let known = self.shared.damage();
+        if !known.iter().any(|damage| damage.file == file && damage.position == position) {
+            return Err(AcceptLossError::Unknown { file: file.into(), position });
+        }
+        let (segments, bad) = self.look_for_bad(known.iter().map(|damage| damage.place().segment).collect());
+        let before = self.shared.published().state.accepted.clone();
+        let mut accepted = before.clone();
+        bad.into_iter().for_each(|stretch| accepted.add(stretch));
+        let (stretches, allowed) = (accepted.as_slice().len(), MAX_STRETCHES);
+        if stretches > allowed {
+            return Err(AcceptLossError::TooMuch { stretches, allowed });
+        }
+        let is_new = |stretch: &&Stretch| !before.as_slice().contains(stretch);
+        let new: Vec<_> = accepted.as_slice().iter().filter(is_new).copied().collect();
+        if !new.is_empty() {
+            tracing::warn!(?new, "these stretches of the log are given up");
+            self.control(new.into_iter().map(EntryHead::accept_loss).collect())?;
+        }
+        self.shared.forget_damage(|place| segments.contains(&place.segment));
         Ok(())
+    }
+
+    /// All that is bad in these segments, and in those beside one whose head is bad, as the hole may be wider than what
+    /// is known; and which segments these are.
+    fn look_for_bad(&self, mut due: BTreeSet<u64>) -> (BTreeSet<u64>, Vec<Stretch>) {
+        let kept = {
+            let published = self.shared.published();
+            published.oldest..=published.newest.head.sequence
+        };
+        let (mut looked_at, mut found) = (BTreeSet::new(), Vec::new());
+        while let Some(segment) = due.pop_first() {
+            looked_at.insert(segment);
+            let bad = if kept.contains(&segment) { bad_in(&self.shared, segment) } else { Vec::new() };
+            if bad.first().is_some_and(|bad| bad.stretch == Stretch::head(segment)) {
+                due.extend(
+                    [segment - 1, segment + 1].into_iter().filter(|beside| !looked_at.contains(beside)),
+                );
+            }
+            found.extend(bad.into_iter().map(|bad| bad.stretch));
+        }
+        (looked_at, found)
     }
 
     /// Confirms the last batch, if none behind it does, so that damage to it can be told from a torn end. Due after a
@@ -179,14 +221,10 @@ impl Log {
         Place { segment: newest.head.sequence, position: newest.end }
     }
 
-    /// Writes a batch of one entry, which may depend on where it goes.
-    fn control(&mut self, entry: impl FnOnce(u64) -> EntryHead) -> Result<(), WriteError> {
+    /// Writes a batch of entries without records.
+    fn control(&mut self, entries: Vec<EntryHead>) -> Result<(), WriteError> {
         let (index, arrival_ms) = self.next_batch();
-        let mut head = BatchHead { index, arrival_ms, durable: 0, entries: Vec::new() };
-        let placeholder = EntryHead::control(EntryKind::Trim, 0, 0);
-        head.entries.push(placeholder);
-        self.make_room(head.bytes() as u64, Use::Control)?;
-        head.entries = vec![entry(self.end().position)];
+        let mut head = BatchHead { index, arrival_ms, durable: 0, entries };
         self.write(&mut head, std::iter::empty(), Use::Control)?;
         self.unconfirmed = true;
         Ok(())
@@ -234,8 +272,7 @@ impl Log {
 
     fn publish(&mut self, head: &BatchHead, position: u64) -> Result<(), WriteError> {
         let mut published = self.shared.publish();
-        let segment = published.newest.head.sequence;
-        if let Err(invalid) = published.state.apply(head, segment, false) {
+        if let Err(invalid) = published.state.apply(head, false) {
             drop(published);
             let why = format!("a batch that was written does not fit: {invalid}");
             self.stop(&why);

@@ -14,6 +14,7 @@ use catalog::member::OpenShard;
 use uuid::Uuid;
 
 use crate::Environment;
+use crate::accepted::Accepted;
 use crate::disk::aligned::AlignedBuffer;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, Error};
@@ -27,7 +28,7 @@ use crate::reader::Reader;
 use crate::scan::{Scan, Step, Wrong};
 use crate::segments::{Missing, Segments, damage};
 use crate::shared::{Newest, Published, Shared};
-use crate::state::{Place, ShardState, State};
+use crate::state::{ShardState, State};
 use crate::tail::Tail;
 use crate::trim::horizon_ms;
 use crate::value::Wait;
@@ -60,7 +61,7 @@ pub fn create(disk: &dyn Disk, nonce: u64, birth: &Birth) -> Result<(), Error> {
         last_arrival_ms: birth.created_ms,
         retention_hours: Some(birth.retention_hours),
         trimmed_ms: 0,
-        accepted: Place::default(),
+        accepted: Accepted::default(),
         shards: birth.shards.iter().map(shard).collect(),
     };
     let (_, head) = Head::new(nonce, owner, 1, 0, 0, state);
@@ -95,7 +96,7 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
     sequences.sort_unstable();
     let has_spare = names.iter().any(|name| name == SPARE);
 
-    let segments = Segments::new(Arc::clone(&environment.disk), owner);
+    let segments = Segments::new(Arc::clone(&environment.disk), owner, environment.sizes.stride_bytes);
     let (mut found, mut stopped) = (Vec::new(), None);
     let newest_head = newest_head(&segments, &sequences, &mut found, &mut stopped)?;
     let sequence = newest_head.sequence;
@@ -130,7 +131,7 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
         // Nothing says that those before it have expired.
         Err(_) => oldest.max(2) - 1,
     };
-    let accepted = recovered.state.accepted;
+    recovered.state.accepted.forget_before(kept_from);
     // What recovery opened to read past the cache an idle log does not need open.
     segments.forget(sequence);
     let file = segments.file(sequence).map_err(|error| unusable(error, sequence))?;
@@ -150,7 +151,6 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
         damage: Mutex::default(),
     });
     found.iter().for_each(|damage| shared.note(damage));
-    shared.forget_damage_before(accepted);
     let log = Log::new(environment, owner, Arc::clone(&shared), has_spare);
     Ok((log, Reader::new(shared)))
 }
@@ -243,7 +243,7 @@ impl Recovery {
             head: Arc::clone(&head),
             file: Arc::clone(&file),
             end: head.bytes,
-            marks: SegmentMarks::default(),
+            marks: SegmentMarks::new(segments.stride_bytes),
         };
         let mut recovery = Self {
             state: head.state.clone(),
@@ -268,8 +268,8 @@ impl Recovery {
                     match wrong {
                         None if undecided.is_empty() => recovery.take(&name, position, &head),
                         None => {
-                            let wrong =
-                                Wrong { what: "it lies behind a gap".into(), unreadable: false, begun: true };
+                            let what = "it lies behind a gap".into();
+                            let wrong = Wrong { position, what, unreadable: false, begun: true };
                             undecided.push(Undecided { position, until, head: Some(head), wrong });
                         }
                         Some(wrong) => {
@@ -287,7 +287,7 @@ impl Recovery {
     /// Adds a good batch, or one of which at least the heads are.
     fn take(&mut self, name: &str, position: u64, head: &BatchHead) {
         let behind_damage = !self.damage.is_empty();
-        match self.state.apply(head, self.newest.head.sequence, behind_damage) {
+        match self.state.apply(head, behind_damage) {
             Ok(()) => {
                 self.newest.marks.note(position, head);
                 let appends = |shard: &ShardId, entry: &EntryHead| {
@@ -301,7 +301,7 @@ impl Recovery {
     }
 
     fn judge_damaged(&mut self, segments: &Segments, name: &str, bad: Undecided) {
-        self.damage.push(damage(name, bad.position, bad.wrong.what));
+        self.damage.push(damage(name, bad.wrong.position, bad.wrong.what));
         match bad.head {
             Some(head) => {
                 segments.count(|counts| counts.bad_blocks += 1);
@@ -309,6 +309,9 @@ impl Recovery {
             }
             None => {
                 segments.count(|counts| counts.bad_heads += 1);
+                // It is a part of the segment, also where nothing is kept behind it: else what is missing would have no
+                // place.
+                self.newest.end = bad.until;
                 // What cannot be read may have said how long records are kept.
                 self.state.retention_hours = None;
                 for shard in self.state.shards.keys() {

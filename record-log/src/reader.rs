@@ -166,9 +166,13 @@ impl Reader {
                     true
                 }
                 Ok(Next::TooLarge | Next::End) => false,
+                Err(error) if gathered.runs.is_empty() => return Err(error),
                 // What was found before is given first.
-                Err(_) if !gathered.runs.is_empty() => false,
-                Err(error) => return Err(error),
+                Err(ReadError::Damaged(_)) => {
+                    self.shared.segments.count(|counts| counts.damaged_reads_cut += 1);
+                    false
+                }
+                Err(ReadError::WouldBlock | ReadError::UnknownShard(_)) => false,
             };
             if !taken {
                 return Ok(());

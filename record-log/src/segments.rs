@@ -54,13 +54,15 @@ pub struct Segments {
     heads: Lru<u64, Arc<Head>>,
     directories: Lru<u64, Option<Arc<footer::Directory>>>,
     marks: Lru<(u64, ShardId), Arc<Marks>>,
+    /// How far a mark may be from the next run.
+    pub stride_bytes: u64,
     /// What was counted by readers and writer.
     pub counts: Mutex<Counts>,
 }
 
 impl Segments {
-    /// The segments of the log with this owner.
-    pub fn new(disk: Arc<dyn Disk>, owner: Slots) -> Self {
+    /// The segments of the log with this owner, whose marks are so far from each other at most.
+    pub fn new(disk: Arc<dyn Disk>, owner: Slots, stride_bytes: u64) -> Self {
         Self {
             disk,
             owner,
@@ -68,6 +70,7 @@ impl Segments {
             heads: Lru::new(HEADS),
             directories: Lru::new(DIRECTORIES),
             marks: Lru::new(MARKS),
+            stride_bytes,
             counts: Mutex::default(),
         }
     }
@@ -158,13 +161,11 @@ impl Segments {
                 // It may be on its way, or the disk did not give it this time.
                 self.directories.take(&sequence);
             }
-            let name = segment_name(sequence);
             if let Some(directory) = directory {
                 let Some(part) = directory.find(shard) else { return Ok(Arc::default()) };
                 let mut bytes = vec![0; part.bytes];
-                let read = file.read(part.position, &mut bytes, wait);
-                let read = read.map_err(|error| missing(&name, part.position, &error))?;
-                if let Ok(marks) = part.decode(nonce, &bytes[..read]) {
+                let read = given(file.read(part.position, &mut bytes, wait))?;
+                if let Some(Ok(marks)) = read.map(|read| part.decode(nonce, &bytes[..read])) {
                     self.count(|counts| counts.footers_read += 1);
                     return Ok(Arc::new(marks));
                 }
@@ -173,7 +174,7 @@ impl Segments {
                 return Err(Missing::WouldBlock);
             }
             self.count(|counts| counts.footers_rebuilt += 1);
-            let mut marks = SegmentMarks::default();
+            let mut marks = SegmentMarks::new(self.stride_bytes);
             let mut scan = Scan::new(Arc::clone(&file), nonce, segment.head.bytes, segment.end, false);
             while let Some(step) = scan.next() {
                 match step {
@@ -202,28 +203,20 @@ impl Segments {
         else {
             return Ok(None);
         };
-        let name = segment_name(segment.head.sequence);
-        let io = |error: io::Error| missing(&name, segment.end, &error);
-        let file_bytes = file.bytes().map_err(io)?;
+        let Some(file_bytes) = given(file.bytes())? else { return Ok(None) };
         let mut bytes = vec![0; trailer.directory_bytes()];
         let position = file_bytes - (TRAILER_BYTES + bytes.len()) as u64;
-        let read = file.read(position, &mut bytes, wait).map_err(io)?;
-        Ok(trailer.directory(nonce, &bytes[..read]).ok().map(Arc::new))
+        let read = given(file.read(position, &mut bytes, wait))?;
+        Ok(read.and_then(|read| trailer.directory(nonce, &bytes[..read]).ok()).map(Arc::new))
     }
 
     /// The trailer of a segment's file, if it has one.
     fn trailer(&self, file: &dyn DiskFile, nonce: u64, wait: Wait) -> Result<Option<Trailer>, Missing> {
-        let would_block = |error: io::Error| match error.kind() {
-            io::ErrorKind::WouldBlock => Err(Missing::WouldBlock),
-            _ => Ok(None),
-        };
-        let Ok(file_bytes) = file.bytes() else { return Ok(None) };
+        let Some(file_bytes) = given(file.bytes())? else { return Ok(None) };
         let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
         let mut bytes = [0; TRAILER_BYTES];
-        match file.read(position, &mut bytes, wait) {
-            Ok(read) => Ok(Trailer::decode(nonce, &bytes[..read], file_bytes).ok()),
-            Err(error) => would_block(error),
-        }
+        let read = given(file.read(position, &mut bytes, wait))?;
+        Ok(read.and_then(|read| Trailer::decode(nonce, &bytes[..read], file_bytes).ok()))
     }
 
     /// Forgets a segment that has expired. Whether a reader still holds its file.
@@ -241,6 +234,15 @@ pub fn damage(file: &str, position: u64, what: impl Into<String>) -> Damage {
     Damage { file: file.into(), position, what: what.into() }
 }
 
+/// What the disk gave of a footer; nothing if it failed, as a segment can be read without one.
+fn given<T>(read: io::Result<T>) -> Result<Option<T>, Missing> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Missing::WouldBlock),
+        Err(_) => Ok(None),
+    }
+}
+
 fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
     match error.kind() {
         io::ErrorKind::WouldBlock => Missing::WouldBlock,
@@ -254,8 +256,17 @@ impl Missing {
     pub fn refuse(self, sequence: u64) -> ReadError {
         match self {
             Self::WouldBlock => ReadError::WouldBlock,
-            Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, "there is no such file")),
+            Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, self.what())),
             Self::Damaged(damage) => ReadError::Damaged(damage),
+        }
+    }
+
+    /// What is wrong.
+    pub fn what(self) -> String {
+        match self {
+            Self::WouldBlock => ReadError::WouldBlock.to_string(),
+            Self::NoFile => "there is no such file".into(),
+            Self::Damaged(damage) => damage.what,
         }
     }
 }

@@ -152,13 +152,15 @@ async fn tell(
             let call = SetRetention { stream_uid, log, retention_period_hours: wish.retention_hours };
             context.members.set_retention(ip, &call).await
         }
-        Some(Due::AcceptLoss) => {
+        Some(Due::AcceptLoss(place)) => {
             tracing::warn!(
                 stream = names.stream,
                 group = group.name,
+                place,
                 "the loss of damaged records is accepted"
             );
-            let call = AcceptLoss { stream_uid: names.uid.clone(), log: group.log.clone() };
+            let (stream_uid, log) = (names.uid.clone(), group.log.clone());
+            let call = AcceptLoss { stream_uid, log, place: place.into() };
             context.members.accept_loss(ip, &call).await
         }
     };
@@ -179,21 +181,20 @@ fn log_of<'m>(member: &'m MemberStatus, group: &Group) -> Option<&'m LogStatus> 
 
 /// What a log is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+enum Due<'l> {
     Retention,
-    AcceptLoss,
+    AcceptLoss(&'l str),
 }
 
 /// What a log is to be told next. Pure.
-fn due(log: &LogStatus, wish: Wish<'_>) -> Option<Due> {
+fn due<'l>(log: &'l LogStatus, wish: Wish<'_>) -> Option<Due<'l>> {
     if log.retention_period_hours != Some(wish.retention_hours) {
         return Some(Due::Retention);
     }
     let damage =
         log.conditions.iter().find(|condition| condition.kind == LogConditionKind::StorageDamaged)?;
-    let accepted = wish.accepted_loss?;
-    let named = damage.place.as_ref().is_some_and(|place| accepted == format!("{}:{place}", log.name));
-    named.then_some(Due::AcceptLoss)
+    let (accepted, place) = (wish.accepted_loss?, damage.place.as_deref()?);
+    (accepted == format!("{}:{place}", log.name)).then_some(Due::AcceptLoss(place))
 }
 
 /// Writes down which shards take records, as the log itself says.
@@ -269,7 +270,8 @@ mod tests {
     fn loss_is_accepted_only_where_the_annotation_names_this_very_damage() {
         let damaged = log(Some(24), Some("segment-000000000002:8192"));
         let accepting = |accepted| due(&damaged, Wish { retention_hours: 24, accepted_loss: accepted });
-        assert_eq!(accepting(Some("g0:segment-000000000002:8192")), Some(Due::AcceptLoss));
+        let accepted = accepting(Some("g0:segment-000000000002:8192"));
+        assert_eq!(accepted, Some(Due::AcceptLoss("segment-000000000002:8192")));
         for other in
             [None, Some("true"), Some("g1:segment-000000000002:8192"), Some("g0:segment-000000000002:4096")]
         {

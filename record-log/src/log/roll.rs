@@ -36,7 +36,8 @@ impl Log {
         let capacity = file.bytes().unwrap_or(least);
         self.active = Some(Active { capacity, reserve: reserve_bytes(capacity) });
         self.fit_buffer(0);
-        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks: SegmentMarks::default() };
+        let marks = SegmentMarks::new(self.environment.sizes.stride_bytes);
+        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks };
         let before = std::mem::replace(&mut self.shared.publish().newest, newest);
         self.shared.segments.count(|counts| counts.segments_begun += 1);
         match self.close(&before) {

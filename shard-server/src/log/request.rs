@@ -30,8 +30,12 @@ pub enum Request {
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
     },
-    /// To give up what is damaged.
+    /// To give up what is damaged and known.
     AcceptLoss {
+        /// The file of a damage that is known.
+        file: String,
+        /// Where it is in the file, in bytes.
+        position: u64,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
     },
@@ -52,7 +56,9 @@ impl Request {
     pub fn refuse(self, refusal: Refusal) {
         match self {
             Self::Append { reply, .. } => drop(reply.send(Err(refusal))),
-            Self::SetRetention { reply, .. } | Self::AcceptLoss { reply } => drop(reply.send(Err(refusal))),
+            Self::SetRetention { reply, .. } | Self::AcceptLoss { reply, .. } => {
+                drop(reply.send(Err(refusal)))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use record_log::{Log, Reader, WriteError};
+use record_log::{AcceptLossError, Log, Reader, WriteError};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
@@ -165,9 +165,11 @@ impl Worker {
                 self.reply(done, reply);
                 None
             }
-            Request::AcceptLoss { reply } => {
-                let done = self.log.accept_loss();
-                self.reply(done, reply);
+            Request::AcceptLoss { file, position, reply } => {
+                match self.log.accept_loss(&file, position) {
+                    Err(AcceptLossError::Write(error)) => self.reply(Err(error), reply),
+                    done => drop(reply.send(done.map_err(|error| Refusal::Invalid(error.to_string())))),
+                }
                 None
             }
         }

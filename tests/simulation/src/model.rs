@@ -1,6 +1,6 @@
 //! What was promised, by a reading of the rules that shares no code with the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail, ensure};
 use catalog::ShardId;
@@ -51,6 +51,8 @@ pub struct Model {
     /// Records that arrived before may be gone.
     expired_ms: u64,
     last_arrival_ms: u64,
+    /// What could not be read when a loss was accepted, so that readers may pass over it.
+    given_up: BTreeSet<(ShardId, u64)>,
 }
 
 impl Model {
@@ -194,6 +196,21 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// A loss is accepted, or perhaps: this record could not be read just before.
+    pub fn give_up(&mut self, shard: ShardId, offset: u64) {
+        self.given_up.insert((shard, offset));
+    }
+
+    /// A record that was answered, has not expired, was not given up and lies between two offsets.
+    #[must_use]
+    pub fn kept_between(&self, shard: ShardId, from: u64, to: u64) -> Option<u64> {
+        let mut between = self.shards[&shard].range(from..to.max(from));
+        let is_kept = |(offset, known): &(&u64, &Known)| {
+            !self.may_be_gone(known) && !self.given_up.contains(&(shard, **offset))
+        };
+        between.find(is_kept).map(|(offset, _)| *offset)
     }
 
     /// Compares what was read with what is known. `from` is the first offset that may be given; nothing that is known,

@@ -26,6 +26,7 @@ use crate::model::{Kept, Model};
 use crate::totals::Totals;
 
 mod beside;
+mod loss;
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
@@ -140,7 +141,11 @@ impl World {
             clock: Arc::clone(&self.clocks) as Arc<dyn Clock>,
             random: Arc::new(move || nonces.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed)),
             tail: TailBudget::new(self.random.random_range(0..3) * 4_000),
-            sizes: Sizes { first_segment_bytes: 16 << 10, largest_segment_bytes: 64 << 10 },
+            sizes: Sizes {
+                first_segment_bytes: 16 << 10,
+                largest_segment_bytes: 64 << 10,
+                stride_bytes: 8 << 10,
+            },
         }
     }
 
@@ -333,14 +338,20 @@ impl World {
                 self.did(what, 0);
                 Ok(true)
             }
-            Err(WriteError::Full(_)) => {
+            Err(error) => self.refused_to_write(&error).map(|()| false),
+        }
+    }
+
+    /// A control entry was not written.
+    fn refused_to_write(&mut self, error: &WriteError) -> Result<()> {
+        match error {
+            WriteError::Full(_) => {
                 self.did("control, disk full", 0);
-                Ok(false)
+                Ok(())
             }
-            Err(WriteError::Final(_) | WriteError::Stopped(_)) => {
+            WriteError::Final(_) | WriteError::Stopped(_) => {
                 self.did("control, stopped", 0);
-                self.check_stopped()?;
-                Ok(false)
+                self.check_stopped()
             }
         }
     }
@@ -378,16 +389,6 @@ impl World {
         if unconfirmed && self.process.as_ref().is_some_and(|process| !process.log.unconfirmed()) {
             self.model.confirmed();
         }
-        Ok(())
-    }
-
-    fn accept_loss(&mut self) -> Result<()> {
-        if !self.damaged {
-            return Ok(());
-        }
-        // Also where it is not answered.
-        self.accepted = true;
-        self.with_log("accept loss", |log| log.accept_loss(), |model| model.confirmed())?;
         Ok(())
     }
 
@@ -568,6 +569,11 @@ impl World {
             match reader.read(shard, Position::Offset(offset), 0, limits, Wait::ForDisk) {
                 Ok(outcome) => {
                     self.model.check_read(shard, offset, 0, &outcome, self.accepted || refused)?;
+                    self.check_nothing_passed(shard, offset, &outcome)?;
+                    let may_end =
+                        limits.max_bytes < ALL.max_bytes || self.may_lose() || self.disk.has_crashed();
+                    let next_offset = outcome.next_offset;
+                    ensure!(may_end || next_offset >= end, "a read of all ends at {next_offset} of {end}");
                     for run in &outcome.runs {
                         seen.extend((run.first_offset..).take(run.block.count() as usize).map(|at| (at, ())));
                     }

@@ -165,14 +165,14 @@ impl Group {
         Ok(self.status())
     }
 
-    /// Gives up what is damaged in the log so far; returns when that is durable.
+    /// Gives up what is damaged in the log and known; returns when that is durable.
     ///
     /// # Errors
-    /// See [`Refusal`].
+    /// If no damage is known at the place that is named; else see [`Refusal`].
     pub async fn accept_loss(&self, call: AcceptLoss) -> Result<MemberStatus, Refusal> {
         let serving = self.inner.serving_log(&call.stream_uid, &call.log)?;
-        tracing::warn!(log = call.log, damage = ?serving.log.status().damage, "the loss of what is damaged is accepted");
-        serving.log.accept_loss().await?;
+        tracing::warn!(log = call.log, damage = ?serving.log.status().damage, "the loss of what is damaged is to be accepted");
+        serving.log.accept_loss(&call.place).await?;
         Ok(self.status())
     }
 
