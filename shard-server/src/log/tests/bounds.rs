@@ -1,4 +1,4 @@
-//! What is bounded stays so, also where callers go away.
+//! What is bounded stays so, also where callers go away, the log has stopped or there is no thread to be had.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -70,4 +70,56 @@ async fn read_of_the_disk_keeps_its_place_when_its_caller_goes_away() {
         outcome.unwrap();
     }
     assert_eq!(disk.most.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn log_that_stops_while_the_disk_is_full_gives_its_thread_back() {
+    let bench = Bench::new();
+    let log = bench.open();
+    log.append(vec![run(0, &["kept"])]).await.unwrap();
+    bench.switch.set(Faults { full: true, ..Faults::default() });
+    assert_eq!(log.append(vec![run(0, &[vec![b'x'; 2 << 20]])]).await, Err(Refusal::StorageFull));
+    bench.switch.set(Faults { full: true, fail_write: true, ..Faults::default() });
+    assert!(matches!(log.append(vec![run(0, &["lost"])]).await, Err(Refusal::OutcomeUnknown(_))));
+    until("it is parked", || log.queue.is_parked()).await;
+    assert!(matches!(log.append(vec![run(0, &["late"])]).await, Err(Refusal::LogStopped(_))));
+    assert!(log.queue.is_parked(), "a refusal needs no thread");
+    log.close().await;
+    assert!(!log.queue.is_parked());
+}
+
+#[tokio::test]
+async fn control_requests_that_wait_are_bounded_also_where_nobody_waits_for_them() {
+    let bench = Bench::new();
+    let (log, first) = held(&bench).await;
+    for hours in 24..40 {
+        assert!(log.set_retention(hours).now_or_never().is_none());
+    }
+    assert_eq!(log.set_retention(40).await, Err(Refusal::QueueFull));
+    bench.switch.set(Faults::default());
+    first.await.unwrap();
+    until("the last one that was taken is done", || log.status().retention_hours == Some(39)).await;
+    log.set_retention(40).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_append_is_answered_where_there_is_no_thread() {
+    let bench = Bench::new();
+    let mut log = bench.open();
+    Arc::get_mut(&mut log.queue).unwrap().refuse_threads();
+    let log = Arc::new(log);
+    let tasks = (0..4).map(|_| {
+        let log = Arc::clone(&log);
+        tokio::spawn(async move {
+            for _ in 0..500 {
+                let refused = log.append(vec![run(0, &["a"])]).await;
+                assert!(matches!(refused, Err(Refusal::NotReady(_))), "{refused:?}");
+            }
+        })
+    });
+    let all = tokio::time::timeout(LIMIT, join_all(tasks)).await.expect("one waits for ever");
+    assert!(all.into_iter().all(|task| task.is_ok()));
+    tokio::time::timeout(LIMIT, log.close()).await.expect("it never ends");
+    assert_eq!(*log.condition().borrow(), Condition::Closed);
+    assert_eq!(bench.metrics().queued_requests.get(), 0);
 }
