@@ -92,6 +92,12 @@ impl Reader {
         self.shared.status()
     }
 
+    /// Whether there is no room for appends: of [`Status`], without looking at the rest.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.shared.published().full.is_some()
+    }
+
     /// Segments may expire while they are read: then it begins anew, with those that are left.
     fn again_if_expired<T>(&self, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
         loop {

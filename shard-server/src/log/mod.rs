@@ -166,7 +166,7 @@ impl Log {
     /// # Errors
     /// See [`Refusal`].
     pub async fn set_retention(&self, hours: u32) -> Result<(), Refusal> {
-        self.queue.control(|reply| Request::SetRetention { hours, reply }).await
+        self.queue.control(|reply, place| Request::SetRetention { hours, reply, place }).await
     }
 
     /// Gives up what is damaged so far, durably: readers pass over it from then on.
@@ -174,7 +174,7 @@ impl Log {
     /// # Errors
     /// See [`Refusal`].
     pub async fn accept_loss(&self) -> Result<(), Refusal> {
-        self.queue.control(|reply| Request::AcceptLoss { reply }).await
+        self.queue.control(|reply, place| Request::AcceptLoss { reply, place }).await
     }
 
     /// Reads durable records of an open shard that arrived at `oldest_arrival_ms` or later.
