@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, serve_feed};
 use super::http::KinesisService;
 use super::{Endpoint, Held, Metrics, Options, Parts, Routes, keys, token::KeyFiles};
-use crate::admin::{self, Admin, Termination, listener};
+use crate::admin::listener::{self, Limits};
+use crate::admin::{self, Admin, Termination};
 use crate::clock::system_clock;
 
 /// How long connections are still taken after the order to end, until everybody has heard that this gateway is
@@ -75,7 +76,7 @@ pub async fn serve_kinesis(listener: TcpListener, endpoint: Arc<Endpoint>, termi
         let service = service.clone();
         async move { service.answer(request).await }
     });
-    listener::serve(listener, service, termination).await;
+    listener::serve_each(listener, Limits::APPLICATIONS, |_| service.clone(), termination).await;
 }
 
 async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Termination) {
