@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -71,12 +73,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 /// Serves the Kinesis API until it is told to end and what is under way has finished.
 pub async fn serve_kinesis(listener: TcpListener, endpoint: Arc<Endpoint>, termination: Termination) {
-    let service = KinesisService::new(endpoint);
-    let service = service_fn(move |request| {
-        let service = service.clone();
-        async move { service.answer(request).await }
-    });
-    listener::serve_each(listener, Limits::APPLICATIONS, |_| service.clone(), termination).await;
+    let service_of = |connection| {
+        let service = KinesisService::new(Arc::clone(&endpoint), connection);
+        service_fn(move |request: Request<Incoming>| {
+            let service = service.clone();
+            async move { service.answer(request).await }
+        })
+    };
+    listener::serve_each(listener, Limits::APPLICATIONS, service_of, termination).await;
 }
 
 async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Termination) {
