@@ -57,8 +57,11 @@ pub enum MemberPhase {
     Recovering,
     /// It serves.
     Serving,
-    /// It has given up, as `reason` says; only a restart or a person helps.
+    /// It stays and takes no records, as `reason` says: its log has stopped, or, where `logs` is empty, is too damaged to
+    /// be opened. A person has to help.
     Stopped,
+    /// It ends, as `reason` says, and is started again.
+    Ending,
 }
 
 /// The state of one log of a pod.

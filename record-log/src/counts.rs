@@ -51,8 +51,20 @@ counts! {
     bad_newest_head,
     /// Recovery: the disk did not give the end of the newest segment, so the log takes no appends.
     unreadable_end,
+    /// Recovery: the newest segment had a footer, so the one behind it is lost, and the log takes no appends.
+    lost_newest,
+    /// Ends of the log that were lost and given up, so that it takes appends again.
+    lost_ends_given_up,
     /// Recovery: segments that are not there between others.
     missing_segments,
+    /// Recovery: the segment before the oldest one was lost.
+    lost_oldest,
+    /// Recovery: the oldest segment's head was bad.
+    bad_oldest_head,
+    /// Recovery: one of the two slots was bad.
+    bad_slots,
+    /// Recovery: offsets that are not used, as records that cannot be read may have them.
+    offsets_left_out,
     /// Recovery: the newest segment had no batch.
     empty_segments,
     /// Recovery: there was a spare.

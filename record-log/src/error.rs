@@ -61,8 +61,9 @@ impl Error {
 /// Why something was not appended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// The disk has no room for another segment. Nothing was written; trying again may help.
-    #[error("the disk is full: {0}")]
+    /// There is no room for another segment, or the system has too few files for one. Nothing was written; trying again
+    /// may help.
+    #[error("nothing is taken for now: {0}")]
     Full(String),
     /// The write failed, and the log has stopped. Whether this batch is durable is not known until it is opened again.
     #[error("the log has stopped, and what became of this write is not known: {0}")]

@@ -64,7 +64,7 @@ impl Inspection {
 /// # Errors
 /// If there is no log, or the disk does not answer.
 pub fn inspect(disk: &Arc<dyn Disk>, verify: bool) -> Result<Inspection, Error> {
-    let owner = read_slots(&**disk)?;
+    let (owner, _) = read_slots(&**disk)?;
     let names = disk.list().map_err(Error::io("list the directory of", format::SLOTS))?;
     let mut sequences: Vec<_> = names.iter().filter_map(|name| format::sequence_of(name)).collect();
     sequences.sort_unstable();

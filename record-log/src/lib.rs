@@ -12,14 +12,17 @@
 //! - Nothing stale passes for new: every checksum is seeded with a nonce that is drawn when a segment is begun.
 //! - A segment is written once, front to back. After a restart, or behind a torn tail, the next batch opens a new one,
 //!   whose head says where the one before ends.
-//! - What is damaged is named by file and position and never served; all the rest is. Readers pass over a loss only once it
-//!   is accepted, and accepting gives up what is bad then, nothing that goes bad later.
+//! - What is damaged is named by file and position and never served; all the rest is. Where that is the end, so that it
+//!   is not known what was appended last, nothing is appended until the loss is accepted, and then far behind it.
+//!   Readers pass over a loss only once it is accepted, and accepting gives up what is bad then, nothing that goes bad
+//!   later.
 //! - Readers see durable records alone, none older than the retention, and check what they read.
 //! - Arrival times never go back, so a time is found by bisection. Offsets decide order.
 //!
 //! Not here: replication (the format carries its terms and slots), and anything of streams, volumes or the network.
 
 mod accepted;
+mod birth;
 pub mod clock;
 mod counts;
 pub mod disk;
@@ -33,6 +36,7 @@ mod marks;
 mod open;
 mod reader;
 pub mod record;
+mod recovery;
 mod scan;
 mod segments;
 mod shared;
@@ -47,10 +51,11 @@ mod window;
 use std::fmt;
 use std::sync::Arc;
 
+pub use birth::{Birth, create};
 pub use counts::Counts;
 pub use error::{AcceptLossError, Damage, Error, ReadError, WriteError};
 pub use log::Log;
-pub use open::{Birth, create, open};
+pub use open::open;
 pub use reader::Reader;
 pub use shared::Status;
 pub use tail::TailBudget;

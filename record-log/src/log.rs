@@ -1,26 +1,26 @@
 //! The writing side of a log: one owner, who calls; one write under way at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use catalog::ShardId;
 
 use crate::Environment;
-use crate::accepted::{MAX_STRETCHES, Stretch};
 use crate::disk::aligned::AlignedBuffer;
 use crate::disk::{BLOCK_BYTES, DiskFile};
-use crate::error::{AcceptLossError, WriteError};
+use crate::error::WriteError;
 use crate::format::batch::{BatchHead, EntryHead, EntryKind, MAX_BATCH_BYTES};
 use crate::format::head::Head;
 use crate::format::slots::Slots;
 use crate::format::{block_ceil, block_floor, segment_name};
-use crate::lost::bad_in;
 use crate::shared::Shared;
 use crate::state::Place;
 use crate::trim::TrimGate;
 use crate::value::{Appended, ReadRun, Run};
 
+mod accept;
+mod lost_end;
 mod maintain;
 mod roll;
 
@@ -41,6 +41,8 @@ pub struct Log {
     buffer: AlignedBuffer,
     gate: TrimGate,
     unconfirmed: bool,
+    /// The least segment that could not be had, while that is so.
+    refused_bytes: Option<u64>,
 }
 
 /// The segment that takes batches.
@@ -69,7 +71,18 @@ impl Log {
     pub(crate) fn new(environment: Environment, owner: Slots, shared: Arc<Shared>, has_spare: bool) -> Self {
         let gate = TrimGate::new(environment.clock.wall_ms(), environment.clock.monotonic_ms());
         let buffer = AlignedBuffer::default();
-        Self { environment, owner, shared, active: None, has_spare, buffer, gate, unconfirmed: false }
+        let active = None;
+        Self {
+            environment,
+            owner,
+            shared,
+            active,
+            has_spare,
+            buffer,
+            gate,
+            unconfirmed: false,
+            refused_bytes: None,
+        }
     }
 
     /// Appends runs as one batch and returns when it is durable: for each append, where each of its runs is. Runs are
@@ -114,56 +127,6 @@ impl Log {
         self.control(vec![EntryHead::control(EntryKind::SetRetention, 0, hours)])
     }
 
-    /// Accepts a loss: gives up all that is bad now in the segments that known damage names, one of which is at this
-    /// place. Readers pass over it from then on, and over nothing that goes bad later. Reads those segments as a whole.
-    ///
-    /// # Errors
-    /// See [`AcceptLossError`].
-    pub fn accept_loss(&mut self, file: &str, position: u64) -> Result<(), AcceptLossError> {
-        self.check_running()?;
-        let known = self.shared.damage();
-        if !known.iter().any(|damage| damage.file == file && damage.position == position) {
-            return Err(AcceptLossError::Unknown { file: file.into(), position });
-        }
-        let (segments, bad) = self.look_for_bad(known.iter().map(|damage| damage.place().segment).collect());
-        let before = self.shared.published().state.accepted.clone();
-        let mut accepted = before.clone();
-        bad.into_iter().for_each(|stretch| accepted.add(stretch));
-        let (stretches, allowed) = (accepted.as_slice().len(), MAX_STRETCHES);
-        if stretches > allowed {
-            return Err(AcceptLossError::TooMuch { stretches, allowed });
-        }
-        let is_new = |stretch: &&Stretch| !before.as_slice().contains(stretch);
-        let new: Vec<_> = accepted.as_slice().iter().filter(is_new).copied().collect();
-        if !new.is_empty() {
-            tracing::warn!(?new, "these stretches of the log are given up");
-            self.control(new.into_iter().map(EntryHead::accept_loss).collect())?;
-        }
-        self.shared.forget_damage(|place| segments.contains(&place.segment));
-        Ok(())
-    }
-
-    /// All that is bad in these segments, and in those beside one whose head is bad, as the hole may be wider than what
-    /// is known; and which segments these are.
-    fn look_for_bad(&self, mut due: BTreeSet<u64>) -> (BTreeSet<u64>, Vec<Stretch>) {
-        let kept = {
-            let published = self.shared.published();
-            published.oldest..=published.newest.head.sequence
-        };
-        let (mut looked_at, mut found) = (BTreeSet::new(), Vec::new());
-        while let Some(segment) = due.pop_first() {
-            looked_at.insert(segment);
-            let bad = if kept.contains(&segment) { bad_in(&self.shared, segment) } else { Vec::new() };
-            if bad.first().is_some_and(|bad| bad.stretch == Stretch::head(segment)) {
-                due.extend(
-                    [segment - 1, segment + 1].into_iter().filter(|beside| !looked_at.contains(beside)),
-                );
-            }
-            found.extend(bad.into_iter().map(|bad| bad.stretch));
-        }
-        (looked_at, found)
-    }
-
     /// Confirms the last batch, if none behind it does, so that damage to it can be told from a torn end. Due after a
     /// moment of quiet.
     ///
@@ -189,15 +152,20 @@ impl Log {
         self.unconfirmed
     }
 
-    /// Gives back the memory that only a busy log needs.
+    /// Gives back the memory and the open files that only a busy log needs.
     pub fn rest(&mut self) {
         self.shared.tail.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.segments.rest();
+        let newest = self.end().segment;
+        if let Ok(file) = self.shared.segments.file_at_rest(newest) {
+            self.shared.publish().newest.file = file;
+        }
         self.fit_buffer(0);
     }
 
     fn check_running(&self) -> Result<(), WriteError> {
-        match &self.shared.published().stopped {
-            Some(why) => Err(WriteError::Stopped(why.clone())),
+        match self.shared.published().why_stopped() {
+            Some(why) => Err(WriteError::Stopped(why)),
             None => Ok(()),
         }
     }

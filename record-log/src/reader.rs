@@ -92,6 +92,12 @@ impl Reader {
         self.shared.status()
     }
 
+    /// Whether there is no room for appends: of [`Status`], without looking at the rest.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.shared.published().full.is_some()
+    }
+
     /// Segments may expire while they are read: then it begins anew, with those that are left.
     fn again_if_expired<T>(&self, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
         loop {
@@ -124,7 +130,12 @@ impl Reader {
             Position::AtTimestamp(arrival_ms) => (1, arrival_ms.max(oldest_ms)),
             Position::Offset(offset) => (offset.max(1), oldest_ms),
         };
-        Ok(Start { offset, arrival_ms, next_offset, last_arrival_ms })
+        let start = Start { offset, arrival_ms, next_offset, last_arrival_ms };
+        match &published.lost_end {
+            // What comes next is not known to be nothing.
+            Some(lost) if start.is_at_end() => Err(lost.damage.clone().into()),
+            _ => Ok(start),
+        }
     }
 
     /// Whether memory had all that was asked for.

@@ -17,11 +17,14 @@ use crate::marks::{Marks, SegmentMarks};
 use crate::scan::{Scan, Step};
 use crate::value::Wait;
 
-/// How many of each a log keeps.
+/// How many of each a log keeps while it is busy.
 const FILES: usize = 8;
 const HEADS: usize = 32;
 const DIRECTORIES: usize = 16;
 const MARKS: usize = 16;
+const REBUILT: usize = 4;
+/// How many bytes each of these may take: room for the marks of two full segments, or a head of thousands of shards.
+const CACHE_BYTES: usize = 1 << 20;
 
 /// A segment that is written no more.
 #[derive(Clone, Debug)]
@@ -54,6 +57,8 @@ pub struct Segments {
     heads: Lru<u64, Arc<Head>>,
     directories: Lru<u64, Option<Arc<footer::Directory>>>,
     marks: Lru<(u64, ShardId), Arc<Marks>>,
+    /// The marks of all shards in segments without a good footer, and whether the disk gave all of the segment.
+    rebuilt: Lru<u64, (Arc<SegmentMarks>, bool)>,
     /// How far a mark may be from the next run.
     pub stride_bytes: u64,
     /// What was counted by readers and writer.
@@ -66,10 +71,13 @@ impl Segments {
         Self {
             disk,
             owner,
-            files: Lru::new(FILES),
-            heads: Lru::new(HEADS),
-            directories: Lru::new(DIRECTORIES),
-            marks: Lru::new(MARKS),
+            files: Lru::new(FILES, usize::MAX, |_| 0),
+            heads: Lru::new(HEADS, CACHE_BYTES, |head| head.bytes as usize),
+            directories: Lru::new(DIRECTORIES, CACHE_BYTES, |directory| {
+                directory.as_ref().map_or(0, |some| some.memory_bytes())
+            }),
+            marks: Lru::new(MARKS, CACHE_BYTES, |marks| bytes_of(marks)),
+            rebuilt: Lru::new(REBUILT, CACHE_BYTES, |(marks, _)| marks.shards.values().map(bytes_of).sum()),
             stride_bytes,
             counts: Mutex::default(),
         }
@@ -151,45 +159,70 @@ impl Segments {
 
     /// Where the records of a shard are in a closed segment.
     pub fn marks(&self, segment: &Closed, shard: ShardId, wait: Wait) -> Result<Arc<Marks>, Missing> {
-        let sequence = segment.head.sequence;
+        let key = (segment.head.sequence, shard);
         let mut is_whole = true;
-        let marks = self.marks.get_or(&(sequence, shard), || {
-            let file = self.file(sequence)?;
-            let nonce = segment.head.nonce;
-            let directory = self.directories.get_or(&sequence, || self.directory(&*file, segment, wait))?;
-            if directory.is_none() {
-                // It may be on its way, or the disk did not give it this time.
-                self.directories.take(&sequence);
-            }
-            if let Some(directory) = directory {
-                let Some(part) = directory.find(shard) else { return Ok(Arc::default()) };
-                let mut bytes = vec![0; part.bytes];
-                let read = given(file.read(part.position, &mut bytes, wait))?;
-                if let Some(Ok(marks)) = read.map(|read| part.decode(nonce, &bytes[..read])) {
-                    self.count(|counts| counts.footers_read += 1);
-                    return Ok(Arc::new(marks));
-                }
+        let marks = self.marks.get_or(&key, || {
+            if let Some(marks) = self.marks_of_footer(segment, shard, wait)? {
+                return Ok(marks);
             }
             if wait == Wait::Never {
                 return Err(Missing::WouldBlock);
             }
+            let rebuilt;
+            (rebuilt, is_whole) = self.rebuilt_marks(segment)?;
+            Ok(Arc::new(rebuilt.shards.get(&shard).cloned().unwrap_or_default()))
+        });
+        if !is_whole {
+            // What the disk did not give this time it may give the next time.
+            self.marks.take(&key);
+        }
+        marks
+    }
+
+    /// The marks that the footer has, if the segment has a good one.
+    fn marks_of_footer(
+        &self,
+        segment: &Closed,
+        shard: ShardId,
+        wait: Wait,
+    ) -> Result<Option<Arc<Marks>>, Missing> {
+        let sequence = segment.head.sequence;
+        let file = self.file(sequence)?;
+        let directory = self.directories.get_or(&sequence, || self.directory(&*file, segment, wait))?;
+        let Some(directory) = directory else {
+            // It may be on its way, or the disk did not give it this time.
+            self.directories.take(&sequence);
+            return Ok(None);
+        };
+        let Some(part) = directory.find(shard) else { return Ok(Some(Arc::default())) };
+        let mut bytes = vec![0; part.bytes];
+        let read = given(file.read(part.position, &mut bytes, wait))?;
+        let marks = read.and_then(|read| part.decode(segment.head.nonce, &bytes[..read]).ok());
+        self.count(|counts| counts.footers_read += u64::from(marks.is_some()));
+        Ok(marks.map(Arc::new))
+    }
+
+    /// The marks of all shards, as the segment's batches give them; and whether the disk gave all of it.
+    fn rebuilt_marks(&self, segment: &Closed) -> Result<(Arc<SegmentMarks>, bool), Missing> {
+        let sequence = segment.head.sequence;
+        let (rebuilt, is_whole) = self.rebuilt.get_or(&sequence, || {
             self.count(|counts| counts.footers_rebuilt += 1);
             let mut marks = SegmentMarks::new(self.stride_bytes);
-            let mut scan = Scan::new(Arc::clone(&file), nonce, segment.head.bytes, segment.end, false);
+            let mut is_whole = segment.is_certain;
+            let file = self.file(sequence)?;
+            let mut scan = Scan::new(file, segment.head.nonce, segment.head.bytes, segment.end, false);
             while let Some(step) = scan.next() {
                 match step {
                     Step::Batch { position, head, .. } => marks.note(position, &head),
                     Step::Bad { wrong, .. } => is_whole &= !wrong.unreadable,
                 }
             }
-            is_whole &= segment.is_certain;
-            Ok(Arc::new(marks.shards.remove(&shard).unwrap_or_default()))
-        });
+            Ok((Arc::new(marks), is_whole))
+        })?;
         if !is_whole {
-            // What the disk did not give this time it may give the next time.
-            self.marks.take(&(sequence, shard));
+            self.rebuilt.take(&sequence);
         }
-        marks
+        Ok((rebuilt, is_whole))
     }
 
     fn directory(
@@ -222,12 +255,35 @@ impl Segments {
     /// Forgets a segment that has expired. Whether a reader still holds its file.
     pub fn forget(&self, sequence: u64) -> bool {
         let held = self.files.take(&sequence).is_some_and(|file| Arc::strong_count(&file) > 1);
-        self.heads.forget(|key| *key == sequence);
-        self.directories.forget(|key| *key == sequence);
-        self.marks.forget(|(key, _)| *key == sequence);
+        self.heads.forget(|key, _| *key == sequence);
+        self.directories.forget(|key, _| *key == sequence);
+        self.marks.forget(|(key, _), _| *key == sequence);
+        self.rebuilt.forget(|key, _| *key == sequence);
         held
     }
+
+    /// Gives back the memory and the open files that only a busy log needs.
+    pub fn rest(&self) {
+        // It must be known which of them a reader holds.
+        self.files.forget(|_, file| Arc::strong_count(file) == 1);
+        self.heads.clear();
+        self.directories.clear();
+        self.marks.clear();
+        self.rebuilt.clear();
+    }
+
+    /// The file of a segment, which is opened again when it is used.
+    pub fn file_at_rest(&self, sequence: u64) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open(&segment_name(sequence))
+    }
 }
+
+fn bytes_of(marks: &Marks) -> usize {
+    std::mem::size_of_val(marks.as_slice())
+}
+
+/// What is said of a segment that should be there.
+pub const NO_SUCH_FILE: &str = "there is no such file";
 
 /// Damage, as readers and status name it.
 pub fn damage(file: &str, position: u64, what: impl Into<String>) -> Damage {
@@ -256,7 +312,7 @@ impl Missing {
     pub fn refuse(self, sequence: u64) -> ReadError {
         match self {
             Self::WouldBlock => ReadError::WouldBlock,
-            Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, self.what())),
+            Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, NO_SUCH_FILE)),
             Self::Damaged(damage) => ReadError::Damaged(damage),
         }
     }
@@ -265,7 +321,7 @@ impl Missing {
     pub fn what(self) -> String {
         match self {
             Self::WouldBlock => ReadError::WouldBlock.to_string(),
-            Self::NoFile => "there is no such file".into(),
+            Self::NoFile => NO_SUCH_FILE.into(),
             Self::Damaged(damage) => damage.what,
         }
     }

@@ -1,6 +1,7 @@
 //! What the writing side shows to readers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use catalog::ShardId;
@@ -48,8 +49,19 @@ pub struct Published {
     pub full: Option<String>,
     /// Why nothing expires, while nothing does.
     pub trimming_suspended: Option<String>,
-    /// Why it takes no appends any more.
+    /// What is behind the newest batch, where that is not known.
+    pub lost_end: Option<LostEnd>,
+    /// Why it takes no appends any more, where that is not what was found when it was opened.
     pub stopped: Option<String>,
+}
+
+/// An end of the log that cannot be read: what was appended last is not known, so nothing can follow it.
+#[derive(Clone, Debug)]
+pub struct LostEnd {
+    /// What is damaged there.
+    pub damage: Damage,
+    /// The last segment that is there, or was.
+    pub sequence: u64,
 }
 
 /// The newest segment.
@@ -78,15 +90,13 @@ pub struct Status {
     pub retention_hours: Option<u32>,
     /// When the last batch arrived, in milliseconds since 1970.
     pub last_arrival_ms: u64,
-    /// Records that arrived before this have expired.
-    pub trimmed_ms: u64,
     /// The damage that was found and is not given up, at most 64 pieces of it.
     pub damage: Vec<Damage>,
     /// Why there is no room for appends, while there is none.
     pub full: Option<String>,
     /// Why nothing expires, while nothing does.
     pub trimming_suspended: Option<String>,
-    /// Why it takes no appends until it is opened again.
+    /// Why it takes no appends until it is opened again, or the loss of its end is accepted.
     pub stopped: Option<String>,
     /// What happened since it was opened.
     pub counts: Counts,
@@ -136,17 +146,18 @@ impl Shared {
         let Published { state, newest, .. } = &*published;
         let next_offsets = state.shards.iter().map(|(id, shard)| (*id, shard.next_offset));
         let damage = self.damage();
+        let log_bytes = newest.head.bytes_before + newest.end;
         Status {
             next_offsets: next_offsets.collect(),
-            durable_bytes: newest.head.bytes_before + newest.end - published.trimmed_bytes,
+            // What was lost before a segment is not counted in its head.
+            durable_bytes: log_bytes.saturating_sub(published.trimmed_bytes),
             segments: newest.head.sequence + 1 - published.oldest,
             retention_hours: state.retention_hours,
             last_arrival_ms: state.last_arrival_ms,
-            trimmed_ms: state.trimmed_ms,
             damage,
             full: published.full.clone(),
             trimming_suspended: published.trimming_suspended.clone(),
-            stopped: published.stopped.clone(),
+            stopped: published.why_stopped(),
             counts: *self.segments.counts.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
@@ -154,6 +165,20 @@ impl Shared {
     /// The shards as they were opened, sorted by id.
     pub fn opened(&self) -> Vec<OpenShard> {
         self.published().state.shards.values().map(|shard| shard.open.clone()).collect()
+    }
+}
+
+impl Published {
+    /// Why it takes no appends.
+    pub fn why_stopped(&self) -> Option<String> {
+        self.stopped.clone().or_else(|| self.lost_end.as_ref().map(LostEnd::to_string))
+    }
+}
+
+impl fmt::Display for LostEnd {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let damage = &self.damage;
+        write!(formatter, "{damage}, so it is not known what was appended last: mend it, or accept the loss")
     }
 }
 

@@ -7,6 +7,10 @@ const MAX_SLEW_MS: i64 = 1_000;
 const HOUR_MS: u64 = 3_600_000;
 
 /// Watches the wall's clock against the monotonic one: one bad answer of a time server must not delete a stream.
+///
+/// It sees steps from its beginning on, when the log is opened, and takes the clock for right then: that years went by
+/// since the last record looks like a clock that is years ahead. A process that is started while the clock is ahead
+/// expires by it.
 #[derive(Clone, Copy, Debug)]
 pub struct TrimGate {
     wall_ms: u64,
@@ -33,8 +37,8 @@ impl TrimGate {
         (self.stepped_ms.abs() > MAX_STEP_MS).then(|| {
             let way = if self.stepped_ms > 0 { "forward" } else { "back" };
             format!(
-                "the clock has stepped {way} by about {} hours: nothing expires until it is right again, or the \
-                 process starts anew",
+                "the clock has stepped {way} by about {} hours: nothing expires until it is right again; a process \
+                 that starts anew takes it for right, so set it before",
                 self.stepped_ms.abs() / MAX_STEP_MS
             )
         })

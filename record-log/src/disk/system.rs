@@ -88,23 +88,27 @@ impl Disk for SystemDisk {
 
 impl Direct {
     fn open(path: &Path) -> io::Result<Self> {
-        let flags = (OFlags::DIRECT | OFlags::DSYNC).bits().cast_signed();
-        let open = |write| OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
-        match open(true) {
-            Ok(file) => Ok(Self::Unbuffered(file)),
-            // Who looks at a copy need not be able to write to it.
+        let open_as = |write: bool, flags: OFlags| {
+            let flags = flags.bits().cast_signed();
+            OpenOptions::new().read(true).write(write).custom_flags(flags).open(path)
+        };
+        // Who looks at a copy need not be able to write to it.
+        let open = |flags| match open_as(true, flags) {
             Err(error)
                 if matches!(
                     error.kind(),
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
                 ) =>
             {
-                open(false).map(Self::Unbuffered)
+                open_as(false, flags)
             }
+            opened => opened,
+        };
+        match open(OFlags::DIRECT | OFlags::DSYNC) {
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                Ok(Self::Buffered(OpenOptions::new().read(true).write(true).open(path)?))
+                open(OFlags::empty()).map(Self::Buffered)
             }
-            Err(error) => Err(error),
+            opened => opened.map(Self::Unbuffered),
         }
     }
 
@@ -130,9 +134,8 @@ impl SystemFile {
         match self.cached.get() {
             Some(file) => Ok(file),
             None => {
-                // By the handle that is there: the file may have another name by now.
                 let file = match self.direct.get() {
-                    Some(direct) => File::open(format!("/proc/self/fd/{}", direct.file().as_raw_fd()))?,
+                    Some(direct) => open_again(direct.file(), OpenOptions::new().read(true))?,
                     None => File::open(&self.path)?,
                 };
                 Ok(self.cached.get_or_init(|| file))
@@ -200,9 +203,12 @@ impl DiskFile for SystemFile {
         if bytes <= before {
             return file.set_len(bytes);
         }
-        match fallocate(file, FallocateFlags::empty(), 0, bytes) {
-            Err(Errno::OPNOTSUPP) => fill(&OpenOptions::new().write(true).open(&self.path)?, before, bytes),
-            done => Ok(done?),
+        loop {
+            match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+                Err(Errno::INTR) => {}
+                Err(Errno::OPNOTSUPP) => return fill(file, before, bytes),
+                done => return Ok(done?),
+            }
         }
     }
 
@@ -229,8 +235,14 @@ fn read_full(
     Ok(done)
 }
 
-/// Takes space by writing to it.
+/// Another handle of an open file, which may have another name by now.
+fn open_again(file: &File, options: &OpenOptions) -> io::Result<File> {
+    options.open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Takes space by writing to it, through the page cache.
 fn fill(file: &File, from: u64, to: u64) -> io::Result<()> {
+    let file = open_again(file, OpenOptions::new().write(true))?;
     let zeros = vec![0; 1 << 20];
     let mut position = from;
     while position < to {
@@ -239,4 +251,31 @@ fn fill(file: &File, from: u64, to: u64) -> io::Result<()> {
         position += bytes as u64;
     }
     file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_that_can_be_neither_written_nor_read_past_the_cache_is_read_through_it() {
+        // Nobody may write to it, and it knows no direct I/O.
+        let direct = Direct::open(Path::new("/proc/sys/kernel/osrelease")).unwrap();
+        assert!(matches!(&direct, Direct::Buffered(file) if file.read_at(&mut [0; 8], 0).unwrap() > 0));
+    }
+
+    #[test]
+    fn file_without_fallocate_grows_also_under_another_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = SystemDisk::new(directory.path().into());
+        let file = disk.create("spare", 4096).unwrap();
+        disk.rename("spare", "segment").unwrap();
+        file.bytes().unwrap();
+        let opened =
+            OpenOptions::new().read(true).write(true).open(directory.path().join("segment")).unwrap();
+        disk.rename("segment", "other").unwrap();
+        fill(&opened, 4096, 3 << 20).unwrap();
+        assert_eq!(file.bytes().unwrap(), 3 << 20);
+        assert_eq!(disk.list().unwrap(), ["other"]);
+    }
 }

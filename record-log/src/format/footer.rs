@@ -141,6 +141,12 @@ impl Trailer {
 }
 
 impl Directory {
+    /// How many bytes it takes in memory.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.shards)
+    }
+
     /// Where the marks of a shard are; nothing if it has no records in the segment.
     #[must_use]
     pub fn find(&self, shard: ShardId) -> Option<Part> {

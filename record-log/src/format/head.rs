@@ -10,7 +10,8 @@
 //!  40 16  incarnation of the copy
 //!  56  8  sequence number of the segment, from 1
 //!  64  8  term, 0 until logs are replicated
-//!  72  8  where the segment before it was closed: the end of its last batch; 0 in the first segment
+//!  72  8  where the segment before it was closed: the end of its last batch; 0 in the first segment,
+//!        and where the one before it is lost
 //!  80  8  bytes of all batches and heads of the log before this segment, trimmed ones too
 //!  88  4  bytes of the state
 //!  92  4  0

@@ -55,30 +55,26 @@ impl Slots {
         slot[MAGIC.len()..CRC_END].copy_from_slice(&crc.to_le_bytes());
     }
 
-    /// Reads the slots.
+    /// Reads one slot: its generation, and what it says.
     ///
     /// # Errors
-    /// If neither is valid.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
-        let slots = bytes.chunks(BLOCK_BYTES).filter_map(decode_slot);
-        let newest = slots.max_by_key(|(generation, _)| *generation);
-        newest.map(|(_, slots)| slots).ok_or(Invalid("neither slot is valid"))
+    /// If it is not valid.
+    pub fn decode(slot: &[u8]) -> Result<(u64, Self), Invalid> {
+        let invalid = Invalid("a slot is not valid");
+        let slot = slot.get(..SLOT_BYTES).ok_or(invalid)?;
+        let crc = (&slot[MAGIC.len()..CRC_END]).get_u32_le();
+        if !slot.starts_with(MAGIC) || crc32c::crc32c(&slot[CRC_END..]) != crc {
+            return Err(invalid);
+        }
+        let mut rest = &slot[CRC_END..];
+        if rest.get_u32_le() != VERSION {
+            return Err(Invalid("a slot is of another format version"));
+        }
+        let generation = rest.get_u64_le();
+        let (log_id, incarnation) = (rest.get_u128(), rest.get_u128());
+        let (log_id, incarnation) = (Uuid::from_u128(log_id), Uuid::from_u128(incarnation));
+        Ok((generation, Self { log_id, incarnation }))
     }
-}
-
-/// A slot and its generation, if it is valid.
-fn decode_slot(bytes: &[u8]) -> Option<(u64, Slots)> {
-    let slot = bytes.get(..SLOT_BYTES)?;
-    let crc = (&slot[MAGIC.len()..CRC_END]).get_u32_le();
-    if !slot.starts_with(MAGIC) || crc32c::crc32c(&slot[CRC_END..]) != crc {
-        return None;
-    }
-    let mut rest = &slot[CRC_END..];
-    let version = rest.get_u32_le();
-    let generation = rest.get_u64_le();
-    let (log_id, incarnation) = (rest.get_u128(), rest.get_u128());
-    let slots = Slots { log_id: Uuid::from_u128(log_id), incarnation: Uuid::from_u128(incarnation) };
-    (version == VERSION).then_some((generation, slots))
 }
 
 #[cfg(test)]
@@ -86,13 +82,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_good_slot_is_enough_and_none_is_an_error() {
+    fn slots_read_back_one_by_one_and_no_bit_is_without_a_check() {
         let slots = Slots { log_id: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
         let mut bytes = slots.encode();
-        assert_eq!(Slots::decode(&bytes), Ok(slots));
-        bytes[BLOCK_BYTES + 30] ^= 1;
-        assert_eq!(Slots::decode(&bytes), Ok(slots));
-        bytes[30] ^= 1;
-        assert!(Slots::decode(&bytes).is_err());
+        assert_eq!(Slots::decode(&bytes), Ok((1, slots)));
+        assert_eq!(Slots::decode(&bytes[BLOCK_BYTES..]), Ok((2, slots)));
+        for bit in 0..8 * SLOT_BYTES {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Slots::decode(&bytes).is_err(), "{bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
     }
 }

@@ -27,10 +27,7 @@ impl Log {
             self.expire(horizon_ms(now_ms, hours))?;
         }
         self.tell_suspended(suspended);
-        if self.shared.published().full.is_some() {
-            self.ask_for_room()?;
-        }
-        Ok(())
+        self.ask_for_room()
     }
 
     fn tell_suspended(&self, suspended: Option<String>) {
@@ -99,21 +96,22 @@ impl Log {
         }
     }
 
-    /// Removes the oldest segment, or makes it the spare. The names are durable before the next goes, so that a crash
+    /// Removes the oldest segment, or makes it the spare, unless nothing was appended for so long that all has expired:
+    /// then a spare would only take space. The names are durable before the next goes, so that a crash
     /// leaves no gap.
     fn remove_oldest(&mut self) -> Result<(), WriteError> {
-        let sequence = {
+        let (sequence, is_quiet) = {
             let mut published = self.shared.publish();
             published.oldest += 1;
             let oldest = published.oldest;
             published.state.accepted.forget_before(oldest);
-            oldest - 1
+            (published.oldest - 1, published.newest.marks.shards.is_empty())
         };
         let segments = &self.shared.segments;
         let held = segments.forget(sequence);
         let name = segment_name(sequence);
         let disk = &self.environment.disk;
-        let removed = match held || self.has_spare {
+        let removed = match held || self.has_spare || is_quiet {
             true => disk.remove(&name),
             false => disk.rename(&name, SPARE).map(|()| self.has_spare = true),
         };
@@ -132,14 +130,5 @@ impl Log {
             self.shared.publish().trimmed_bytes = head.bytes_before;
         }
         Ok(())
-    }
-
-    /// Takes space for the next segment as soon as there is some, so that it is known that there is.
-    fn ask_for_room(&mut self) -> Result<(), WriteError> {
-        let bytes = self.environment.sizes.first_segment_bytes;
-        match self.take_space(bytes, bytes) {
-            Ok(_) | Err(WriteError::Full(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }

@@ -7,6 +7,8 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::{Active, Log};
 use crate::disk::DiskFile;
 use crate::disk::aligned::AlignedBuffer;
@@ -16,30 +18,20 @@ use crate::format::head::Head;
 use crate::format::{SPARE, block_ceil, segment_name};
 use crate::marks::SegmentMarks;
 use crate::shared::Newest;
+use crate::state::State;
 
-/// At most so much of a segment is kept for what must get through where the disk is full.
+/// At most so much of a segment is kept for what must get through where the disk is full. Behind a restart there is no
+/// such room until the next segment is begun: the one before is written no more.
 const MAX_RESERVE_BYTES: u64 = 1 << 20;
 
 impl Log {
-    /// Begins a segment of about `wanted` bytes that has room for a batch of so many bytes.
+    /// Goes on in a segment of about `wanted` bytes that has room for a batch of so many bytes, and closes the one before.
     pub(super) fn roll(&mut self, batch_bytes: u64, wanted: u64) -> Result<(), WriteError> {
-        let (head, head_bytes) = self.next_head();
-        let least = least_bytes(head.bytes + batch_bytes);
-        let file = self.take_space(wanted.max(least), least)?;
-        let name = segment_name(head.sequence);
-        let begun = self.begin(&*file, &name, &head_bytes);
-        if let Err(error) = begun {
-            let why = format!("{name} could not be begun: {error}");
-            self.stop(&why);
-            return Err(WriteError::Stopped(why));
-        }
-        let capacity = file.bytes().unwrap_or(least);
-        self.active = Some(Active { capacity, reserve: reserve_bytes(capacity) });
-        self.fit_buffer(0);
-        let marks = SegmentMarks::new(self.environment.sizes.stride_bytes);
-        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks };
-        let before = std::mem::replace(&mut self.shared.publish().newest, newest);
-        self.shared.segments.count(|counts| counts.segments_begun += 1);
+        let (sequence, state) = {
+            let published = self.shared.published();
+            (published.newest.head.sequence + 1, published.state.clone())
+        };
+        let before = self.begin_segment(sequence, state, batch_bytes, wanted)?;
         match self.close(&before) {
             Ok(()) => self.shared.segments.count(|counts| counts.footers_written += 1),
             Err(error) => {
@@ -50,12 +42,44 @@ impl Log {
         Ok(())
     }
 
-    fn next_head(&self) -> (Head, Vec<u8>) {
+    /// Begins a segment with this state and shows it to readers; gives the one that was the newest.
+    pub(super) fn begin_segment(
+        &mut self,
+        sequence: u64,
+        state: State,
+        batch_bytes: u64,
+        wanted: u64,
+    ) -> Result<Newest, WriteError> {
+        let (head, head_bytes) = self.next_head(sequence, state);
+        let least = least_bytes(head.bytes + batch_bytes);
+        let file = self.take_space(wanted.max(least), least)?;
+        let name = segment_name(sequence);
+        if let Err(error) = self.begin(&*file, &name, &head_bytes) {
+            let why = format!("{name} could not be begun: {error}");
+            self.stop(&why);
+            return Err(WriteError::Stopped(why));
+        }
+        let capacity = file.bytes().unwrap_or(least);
+        self.active = Some(Active { capacity, reserve: reserve_bytes(capacity) });
+        self.fit_buffer(0);
+        self.shared.segments.count(|counts| counts.segments_begun += 1);
+        let state = head.state.clone();
+        let marks = SegmentMarks::new(self.environment.sizes.stride_bytes);
+        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks };
+        let mut published = self.shared.publish();
+        published.state = state;
+        published.lost_end = None;
+        Ok(std::mem::replace(&mut published.newest, newest))
+    }
+
+    fn next_head(&self, sequence: u64, state: State) -> (Head, Vec<u8>) {
         let published = self.shared.published();
         let (before, end) = (&published.newest.head, published.newest.end);
         let nonce = (self.environment.random)();
         let bytes_before = before.bytes_before + end;
-        Head::new(nonce, self.owner, before.sequence + 1, end, bytes_before, published.state.clone())
+        // Of a segment between that is lost nothing counts.
+        let previous_end = if before.sequence + 1 == sequence { end } else { 0 };
+        Head::new(nonce, self.owner, sequence, previous_end, bytes_before, state)
     }
 
     fn begin(&mut self, file: &dyn DiskFile, name: &str, head_bytes: &[u8]) -> io::Result<()> {
@@ -70,31 +94,65 @@ impl Log {
     /// A file of the size that is due, or where the disk has no room for that, one of the least size.
     pub(super) fn take_space(&mut self, wanted: u64, least: u64) -> Result<Arc<dyn DiskFile>, WriteError> {
         let mut taken = self.spare_of(wanted);
+        let mut bytes = wanted;
         if wanted > least && taken.as_ref().is_err_and(is_full) {
             taken = self.spare_of(least);
+            bytes = least;
             self.shared.segments.count(|counts| counts.segments_small += u64::from(taken.is_ok()));
         }
         match taken {
             Ok(file) => {
-                if self.shared.publish().full.take().is_some() {
-                    tracing::info!("the disk has room again");
-                    self.shared.segments.count(|counts| counts.room_again += 1);
-                }
+                self.tell_room(bytes);
                 Ok(file)
             }
             Err(error) if is_full(&error) => {
-                let why = format!("there is no room for another segment of {least} bytes");
-                if self.shared.publish().full.replace(why.clone()).is_none() {
-                    tracing::warn!(least, "the disk is full: appends are refused until it has room again");
-                }
-                self.shared.segments.count(|counts| counts.full += 1);
-                Err(WriteError::Full(why))
+                Err(self.refuse(least, format!("there is no room for another segment of {least} bytes")))
+            }
+            Err(error) if is_out_of_handles(&error) => {
+                Err(self
+                    .refuse(least, format!("the system gives no file for another segment for now: {error}")))
             }
             Err(error) => {
                 let why = format!("no space could be taken for a segment: {error}");
                 self.stop(&why);
                 Err(WriteError::Stopped(why))
             }
+        }
+    }
+
+    /// A segment of so many bytes could be had: there is room again if so many were refused.
+    fn tell_room(&mut self, bytes: u64) {
+        if self.refused_bytes.is_some_and(|refused| refused <= bytes) {
+            tracing::info!("there is room for appends again");
+            self.refused_bytes = None;
+            self.shared.publish().full = None;
+            self.shared.segments.count(|counts| counts.room_again += 1);
+        }
+    }
+
+    /// Remembers that a segment of so many bytes could not be had. Nothing was written.
+    fn refuse(&mut self, bytes: u64, why: String) -> WriteError {
+        if self.refused_bytes.is_none() {
+            tracing::warn!(why, "appends are refused until there is room again");
+        }
+        self.refused_bytes = Some(self.refused_bytes.map_or(bytes, |refused| refused.min(bytes)));
+        self.shared.publish().full = Some(why.clone());
+        self.shared.segments.count(|counts| counts.full += 1);
+        WriteError::Full(why)
+    }
+
+    /// Takes the space that was refused as soon as there is some, so that it is known that there is. A spare that is
+    /// larger stays as it is.
+    pub(super) fn ask_for_room(&mut self) -> Result<(), WriteError> {
+        let Some(refused) = self.refused_bytes else { return Ok(()) };
+        let spare = match self.has_spare {
+            true => self.environment.disk.open(SPARE).and_then(|spare| spare.bytes()).unwrap_or_default(),
+            false => 0,
+        };
+        let bytes = refused.max(spare);
+        match self.take_space(bytes, bytes) {
+            Ok(_) | Err(WriteError::Full(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -150,6 +208,12 @@ fn reserve_bytes(capacity: u64) -> u64 {
 
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether the system has too little of something else than space just now.
+fn is_out_of_handles(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 #[cfg(test)]

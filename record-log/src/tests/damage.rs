@@ -1,5 +1,6 @@
 //! Damage: named, never served, and the rest is.
 
+use super::faulty_disk::FaultyDisk;
 use super::*;
 use crate::AcceptLossError;
 
@@ -286,6 +287,103 @@ fn bad_head_of_the_newest_segment_stops_appends_and_nothing_else() {
     assert_eq!(status.damage.len(), 1);
     assert!(matches!(log.append(&[vec![run(0, &["x"])]]), Err(crate::WriteError::Stopped(_))));
     assert!(!all(&reader, 0).is_empty());
+    assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 100);
+}
+
+#[test]
+fn newest_segment_that_is_lost_is_missed_and_its_offsets_are_not_used_again() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    fill(&mut log, 0, &kilobytes(0, 100));
+    std::fs::remove_file(bench.path("segment-000000000003")).unwrap();
+    let (mut log, reader) = bench.open();
+    let status = reader.status();
+    assert_eq!((status.counts.lost_newest, status.damage.len()), (1, 1));
+    assert_eq!(status.damage[0].file, "segment-000000000003");
+    assert!(status.stopped.unwrap().contains("segment-000000000003"));
+    assert!(matches!(log.append(&[vec![run(0, &["x"])]]), Err(crate::WriteError::Stopped(_))));
+    assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 100);
+}
+
+#[test]
+fn end_that_the_disk_does_not_give_is_not_cut_off_and_can_be_given_up() {
+    let mut bench = Bench::new();
+    let (mut log, _) = bench.open();
+    fill(&mut log, 0, &kilobytes(0, 10));
+    bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), SECOND, 3));
+    let (log, reader) = bench.open();
+    assert_eq!((reader.status().counts.unreadable_end, reader.status().damage.len()), (1, 1));
+    assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 10);
+}
+
+/// What is known of shard 0 is read, its end is refused, and an acceptance goes on with offsets that nobody has.
+fn assert_goes_on_when_the_loss_is_accepted(bench: &Bench, mut log: Log, reader: &Reader, appended: u64) {
+    let known = all(reader, 0);
+    assert!(!known.is_empty() && (known.len() as u64) < appended);
+    for end in [Position::Offset(known.len() as u64 + 1), Position::Offset(appended), Position::Latest] {
+        assert!(matches!(read(reader, 0, end), Err(ReadError::Damaged(_))), "{end:?}");
+    }
+    // Shard 1 has no records that are known of.
+    assert!(matches!(read(reader, 1, Position::TrimHorizon), Err(ReadError::Damaged(_))));
+    accept(&mut log, reader);
+    assert_eq!((reader.status().stopped, reader.status().damage), (None, Vec::new()));
+    let next = put(&mut log, 0, &["next"]).first_offset;
+    assert!(next > appended, "{next}");
+    assert_eq!(reader.status().retention_hours, None);
+    let expected = [known, vec!["next".into()]].concat();
+    // A read ends before what is given up, or passes over it.
+    let all_of = |reader: &Reader| {
+        let (mut texts, mut offset) = (Vec::new(), 1);
+        while offset <= next {
+            let outcome = read(reader, 0, Position::Offset(offset)).unwrap();
+            texts.extend(data(&outcome));
+            offset = outcome.next_offset;
+        }
+        texts
+    };
+    assert_eq!(all_of(reader), expected);
+    drop(log);
+    let (mut log, reader) = bench.open();
+    assert_eq!((reader.status().stopped, reader.status().damage), (None, Vec::new()));
+    assert_eq!(all_of(&reader), expected);
+    assert_eq!(put(&mut log, 0, &["last"]).first_offset, next + 1);
+}
+
+#[test]
+fn file_with_a_segments_name_far_from_the_others_is_named_and_stops_nothing() {
+    let bench = three();
+    std::fs::write(bench.path("segment-999999999999"), "not mine").unwrap();
+    let (mut log, reader) = bench.open();
+    assert_eq!(reader.status().damage[0].file, "segment-999999999999");
+    assert_eq!((reader.status().damage.len(), reader.status().stopped), (1, None));
+    assert_eq!(put(&mut log, 0, &["fourth"]).first_offset, 4);
+    assert_eq!(all(&reader, 0), ["first", "second", "third", "fourth"]);
+}
+
+#[test]
+fn many_lost_segments_are_one_piece_of_damage() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    fill(&mut log, 0, &kilobytes(0, 1_200));
+    for sequence in 3..7 {
+        std::fs::remove_file(bench.path(&crate::format::segment_name(sequence))).unwrap();
+    }
+    let (_log, reader) = bench.open();
+    let status = reader.status();
+    assert_eq!((status.counts.missing_segments, status.damage.len()), (4, 1));
+    assert!(status.damage[0].to_string().contains("nor the 3 that follow it"), "{}", status.damage[0]);
+}
+
+#[test]
+fn slot_that_cannot_be_read_costs_nothing_beside_a_good_one() {
+    for block in [0, 1] {
+        let mut bench = three();
+        bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), "slots", block));
+        let (_log, reader) = bench.open();
+        assert_eq!((reader.status().counts.bad_slots, reader.status().damage), (1, Vec::new()));
+        bench.flip("slots", (1 - block as usize) * 4096 + 30);
+        assert!(bench.try_open().is_err());
+    }
 }
 
 #[test]

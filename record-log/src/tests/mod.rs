@@ -1,7 +1,9 @@
 //! The whole log, by scenario, on the real disk. What crashes do to it is the simulation's.
 
 mod damage;
+mod faulty_disk;
 mod many;
+mod room;
 mod segments;
 mod writing;
 

@@ -166,7 +166,7 @@ impl Log {
     /// # Errors
     /// See [`Refusal`].
     pub async fn set_retention(&self, hours: u32) -> Result<(), Refusal> {
-        self.queue.control(|reply| Request::SetRetention { hours, reply }).await
+        self.queue.control(|reply, place| Request::SetRetention { hours, reply, place }).await
     }
 
     /// Gives up what is damaged and known, durably: readers pass over it from then on. `place` is where some of it is, as
@@ -179,7 +179,7 @@ impl Log {
         let (file, position) =
             parts.ok_or_else(|| Refusal::Invalid(format!("{place} is not FILE:POSITION")))?;
         let file = file.to_owned();
-        self.queue.control(|reply| Request::AcceptLoss { file, position, reply }).await
+        self.queue.control(|reply, place| Request::AcceptLoss { file, position, reply, place }).await
     }
 
     /// Reads durable records of an open shard that arrived at `oldest_arrival_ms` or later.

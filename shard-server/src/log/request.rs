@@ -29,6 +29,8 @@ pub enum Request {
         hours: u32,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
+        /// Its place among the others that are no appends.
+        place: OwnedSemaphorePermit,
     },
     /// To give up what is damaged and known.
     AcceptLoss {
@@ -38,6 +40,8 @@ pub enum Request {
         position: u64,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
+        /// Its place among the others that are no appends.
+        place: OwnedSemaphorePermit,
     },
 }
 
@@ -57,7 +61,7 @@ impl Request {
         match self {
             Self::Append { reply, .. } => drop(reply.send(Err(refusal))),
             Self::SetRetention { reply, .. } | Self::AcceptLoss { reply, .. } => {
-                drop(reply.send(Err(refusal)))
+                drop(reply.send(Err(refusal)));
             }
         }
     }

@@ -290,13 +290,19 @@ mod tests {
     }
 
     #[test]
-    fn foreign_directory_is_refused_with_both_identities() {
+    fn directory_of_another_stream_or_another_group_of_it_is_refused_with_both_names() {
         let directory = tempfile::tempdir().unwrap();
         bootstrap(directory.path(), &identity("theirs"), &birth()).unwrap();
-        let error = identify(directory.path(), "ours", "g0").unwrap_err();
-        assert!(!error.is_damage());
-        let text = error.to_string();
-        assert!(text.contains("stream theirs") && text.contains("stream ours"), "{text}");
+        let others = [
+            ("ours", "g0", ["stream theirs", "stream ours"]),
+            ("theirs", "g1", ["belongs to group g0", "started for group g1"]),
+        ];
+        for (stream_uid, group, names) in others {
+            let error = identify(directory.path(), stream_uid, group).unwrap_err();
+            assert!(!error.is_damage());
+            let text = error.to_string();
+            assert!(names.iter().all(|name| text.contains(name)), "{text}");
+        }
     }
 
     #[test]

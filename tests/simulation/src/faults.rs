@@ -3,6 +3,36 @@
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _};
 
+use crate::totals::named;
+
+named! {
+    /// What goes wrong with a disk.
+    Fault {
+        /// The machine crashes.
+        MachineCrash = "fault: machine crash",
+        /// It crashes while bytes are written.
+        CrashInAWrite = "fault: crash in a write",
+        /// See [`Faults::failed_write`].
+        FailedWrite = "fault: failed write",
+        /// See [`Faults::failed_sync`].
+        FailedSync = "fault: failed sync of a file",
+        /// See [`Faults::failed_directory_sync`].
+        FailedDirectorySync = "fault: failed sync of the directory",
+        /// See [`Faults::failed_read`].
+        FailedRead = "fault: failed read",
+        /// See [`Faults::cold_read`].
+        ColdRead = "fault: cold read",
+        /// See [`Faults::capacity_bytes`].
+        FullDisk = "fault: full disk",
+        /// A bit of a file flips.
+        BitFlip = "fault: bit flip",
+        /// A block of a file can be read no more.
+        BadBlock = "fault: bad block",
+        /// A file is lost.
+        LostFile = "fault: lost file",
+    }
+}
+
 /// How often the disk fails, each as one in so many operations; 0 is never.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {

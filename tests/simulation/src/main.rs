@@ -1,7 +1,6 @@
 //! Lives through the worlds of many seeds and prints what happened in them; ends with an error at the first broken
 //! promise.
 
-use anyhow::Context as _;
 use clap::Parser;
 use simulation::totals::Totals;
 use simulation::world;
@@ -21,10 +20,7 @@ fn main() -> anyhow::Result<()> {
     let Options { seeds, seed } = Options::parse();
     let mut totals = Totals::default();
     for seed in seed..seed + seeds {
-        let outcome = world::run(seed).with_context(|| {
-            format!("the world of seed {seed} breaks a promise; again: make simulate SEED={seed} SEEDS=1")
-        })?;
-        totals.merge(&outcome.totals);
+        totals.merge(&world::run(seed)?.totals);
     }
     println!("{totals}\n{seeds} worlds, every promise kept");
     anyhow::ensure!(seeds < 1_000 || totals.never().is_empty(), "never happened: {:?}", totals.never());

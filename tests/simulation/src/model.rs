@@ -62,6 +62,12 @@ impl Model {
         Self { shards, retention_hours: vec![retention_hours], ..Self::default() }
     }
 
+    /// The offset of a shard's last record; 0 while it has none.
+    #[must_use]
+    pub fn last_offset(&self, shard: ShardId) -> u64 {
+        self.shards.get(&shard).and_then(BTreeMap::last_key_value).map_or(0, |(offset, _)| *offset)
+    }
+
     /// A batch was answered.
     pub fn appended(&mut self, appends: &[Vec<Run>], appended: &[Vec<Appended>], now_ms: u64) -> Result<()> {
         ensure!(appends.len() == appended.len(), "an answer for each append");

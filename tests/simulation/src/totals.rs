@@ -3,6 +3,32 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Makes an enum of what may happen. All of it is in every world's totals, so that what never happens is seen.
+macro_rules! named {
+    ($(#[$doc:meta])* $kind:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $kind {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $kind {
+            /// All of it.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// What totals call it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use named;
+
 /// Sums by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

@@ -136,7 +136,7 @@ impl Group {
             Ok(State::Failed(error)) => Err(error),
             Ok(state) => Ok(state.phase()),
             // The sender is ours and lives.
-            Err(_) => Ok(MemberPhase::Stopped),
+            Err(_) => Ok(MemberPhase::Ending),
         }
     }
 

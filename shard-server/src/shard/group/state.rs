@@ -47,7 +47,9 @@ impl State {
             Self::AwaitingBootstrap => MemberPhase::AwaitingBootstrap,
             Self::Recovering => MemberPhase::Recovering,
             Self::Serving(_) => MemberPhase::Serving,
-            Self::LogStopped(..) | Self::Failed(_) | Self::Closed => MemberPhase::Stopped,
+            Self::LogStopped(..) => MemberPhase::Stopped,
+            Self::Failed(error) if error.is_damage() => MemberPhase::Stopped,
+            Self::Failed(_) | Self::Closed => MemberPhase::Ending,
         }
     }
 

@@ -84,6 +84,29 @@ async fn foreign_volume_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn log_of_another_volume_of_the_stream_is_refused_with_both_copies() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut replicas = Vec::new();
+    for directory in [&ours, &theirs] {
+        let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+        replicas.push(group.status().replica_id.unwrap());
+        group.close().await;
+    }
+    let log = |directory: &tempfile::TempDir| directory.path().join("group/logs/g0");
+    fs::remove_dir_all(log(&ours)).unwrap();
+    fs::rename(log(&theirs), log(&ours)).unwrap();
+    let before = fs::read(log(&ours).join("segment-000000000001")).unwrap();
+    let group = Group::start(ours.path().into(), config());
+    let error = group.settled().await.unwrap_err();
+    assert!(!error.is_damage(), "it is whole: the process ends, and says whose it is");
+    let text = error.to_string();
+    let names = [log(&ours).display().to_string(), replicas.remove(0), replicas.remove(0)];
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    assert_eq!(group.status().phase, MemberPhase::Ending);
+    assert_eq!(fs::read(log(&ours).join("segment-000000000001")).unwrap(), before);
+}
+
+#[tokio::test]
 async fn damaged_log_is_reported_and_every_call_answers_so() {
     let directory = tempfile::tempdir().unwrap();
     Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;

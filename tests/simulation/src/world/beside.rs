@@ -10,12 +10,7 @@ use record_log::clock::Clock;
 use record_log::value::{Appended, Limits, Position, ReadOutcome, Run, Wait};
 use record_log::{Log, ReadError, WriteError};
 
-use super::{ALL, HOUR_MS, MAX_STEP_MS, Process, World};
-
-/// A read in the midst of a write.
-pub(super) const READ: &str = "read in the midst of a write";
-/// Writes in the midst of a read.
-pub(super) const WRITTEN: &str = "writes in the midst of a read";
+use super::{ALL, Event, HOUR_MS, MAX_STEP_MS, Process, World};
 
 /// A read that another thread is to make.
 pub(super) struct Planned {
@@ -58,7 +53,7 @@ impl World {
         let Some(read) = outcome.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return Ok(());
         };
-        self.check_beside(READ, shard, from, read)
+        self.check_beside(Event::ReadInAWrite, shard, from, read)
     }
 
     /// Reads, and in the midst of it the log is written: records are appended and expire.
@@ -99,7 +94,7 @@ impl World {
         for did in did {
             stopped |= self.account(did, suspended)?;
         }
-        self.check_beside(WRITTEN, shard, from, read)?;
+        self.check_beside(Event::WritesInARead, shard, from, read)?;
         if stopped { self.check_stopped() } else { Ok(()) }
     }
 
@@ -130,7 +125,7 @@ impl World {
 
     fn check_beside(
         &mut self,
-        what: &str,
+        what: Event,
         shard: ShardId,
         from: u64,
         read: Result<ReadOutcome, ReadError>,
@@ -139,18 +134,18 @@ impl World {
             Ok(outcome) => {
                 self.model
                     .check_read(shard, from, 0, &outcome, self.accepted || self.damaged)
-                    .with_context(|| what.to_owned())?;
+                    .with_context(|| what.name())?;
                 self.did(what, (outcome.next_offset, outcome.runs.len()));
                 Ok(())
             }
-            Err(error) => self.check_refused(&error).with_context(|| what.to_owned()),
+            Err(error) => self.check_refused(&error).with_context(|| what.name()),
         }
     }
 
     fn draw_start(&mut self) -> (ShardId, u64) {
         let shards: Vec<_> = self.model.shards.keys().copied().collect();
         let shard = shards[self.random.random_range(0..shards.len())];
-        let last = self.model.shards[&shard].last_key_value().map_or(0, |(offset, _)| *offset);
+        let last = self.model.last_offset(shard);
         let from = match self.random.random_range(0..3) {
             0 => 1,
             1 => self.random.random_range(1..last + 2),

@@ -1,11 +1,11 @@
 //! Losses that are accepted: what was good is read in order, and nothing else is passed over in silence.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use catalog::ShardId;
 use record_log::AcceptLossError;
 use record_log::value::{Limits, Position, ReadOutcome, Wait};
 
-use super::{ALL, World};
+use super::{ALL, Event, World};
 
 impl World {
     /// Accepts the loss of all damage that is known.
@@ -25,14 +25,11 @@ impl World {
                 if status.durable_bytes > before {
                     self.model.confirmed();
                 }
-                self.did("accept loss", 0);
+                self.did(Event::AcceptLoss, 0);
                 self.check_good(&good)
             }
-            Err(AcceptLossError::TooMuch { .. }) => {
-                self.did("accept loss, too much", 0);
-                Ok(())
-            }
-            Err(AcceptLossError::Unknown { .. }) => anyhow::bail!("{damage} is told of and not known"),
+            Err(AcceptLossError::TooMuch { .. }) => Ok(()),
+            Err(AcceptLossError::Unknown { .. }) => bail!("{damage} is told of and not known"),
             Err(AcceptLossError::Write(error)) => self.refused_to_write(&error),
         }
     }

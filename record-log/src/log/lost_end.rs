@@ -1,0 +1,89 @@
+//! Going on behind an end of the log that is lost.
+
+use super::Log;
+use crate::accepted::Accepted;
+use crate::error::WriteError;
+use crate::shared::LostEnd;
+use crate::state::State;
+
+/// No segment has so many records, as none takes less than a byte.
+const SEGMENT_RECORDS: u64 = 1 << 32;
+/// So many segments may be lost behind the last one that is known of.
+const UNKNOWN_SEGMENTS: u64 = 1 << 10;
+
+impl Log {
+    /// What is behind the newest batch, where that is not known. All the rest of its segment, if it is there, is from then
+    /// on a part of what the segment holds, so that what is bad in it has a place.
+    pub(super) fn take_in_lost_end(&self) -> Option<LostEnd> {
+        let mut published = self.shared.publish();
+        let lost = published.lost_end.clone()?;
+        let newest = &mut published.newest;
+        if lost.sequence == newest.head.sequence {
+            newest.end = newest.file.bytes().map_or(newest.end, |bytes| bytes.max(newest.end));
+        }
+        Some(lost)
+    }
+
+    /// Goes on in a segment behind an end that is lost and given up, as these stretches are.
+    pub(super) fn go_on_behind(&mut self, lost: &LostEnd, accepted: Accepted) -> Result<(), WriteError> {
+        let state = State { accepted, ..self.shared.published().state.clone() };
+        let sequence = lost.sequence + 1;
+        let state = behind_lost_end(state, sequence, self.environment.clock.wall_ms());
+        // What is lost is left as it is: it may be of use to somebody.
+        self.begin_segment(sequence, state, 0, self.environment.sizes.first_segment_bytes)?;
+        self.shared.segments.count(|counts| counts.lost_ends_given_up += 1);
+        tracing::warn!(damage = %lost.damage, "the lost end of the log is given up: it takes appends again");
+        Ok(())
+    }
+}
+
+/// The state in which a log goes on with this segment: nothing that it numbers can be in what is lost, also where that
+/// began behind a lost end itself.
+fn behind_lost_end(mut state: State, sequence: u64, now_ms: u64) -> State {
+    let first = first_number_in(sequence);
+    state.next_index = state.next_index.max(first);
+    state.last_arrival_ms = state.last_arrival_ms.max(now_ms);
+    // What cannot be read may have said how long records are kept.
+    state.retention_hours = None;
+    for shard in state.shards.values_mut() {
+        shard.next_offset = shard.next_offset.max(first);
+        shard.last_arrival_ms = state.last_arrival_ms;
+    }
+    state
+}
+
+/// The first number of a segment that is begun behind a lost end. The numbers in each segment are below that of the next,
+/// whether they go on from the one before or begin anew.
+fn first_number_in(sequence: u64) -> u64 {
+    (sequence + UNKNOWN_SEGMENTS) * SEGMENT_RECORDS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use catalog::member::OpenShard;
+    use catalog::{HashKeyRange, ShardId};
+
+    use super::*;
+    use crate::state::ShardState;
+
+    #[test]
+    fn numbers_are_beyond_those_of_a_lost_segment_that_began_behind_a_lost_end() {
+        let (id, range) = (ShardId::FIRST, HashKeyRange::uniform(1)[0]);
+        let open = OpenShard { id, range, parents: Vec::new(), create_seconds: 1 };
+        let known = State {
+            next_index: 5,
+            last_arrival_ms: 7,
+            retention_hours: Some(24),
+            trimmed_ms: 0,
+            accepted: Accepted::default(),
+            shards: BTreeMap::from([(id, ShardState { open, next_offset: 9, last_arrival_ms: 7 })]),
+        };
+        let lost = behind_lost_end(known.clone(), 3, 8);
+        let again = behind_lost_end(known, 4, 8);
+        assert!(lost.shards[&id].next_offset > 9 && lost.next_index > 5);
+        assert!(again.shards[&id].next_offset >= lost.shards[&id].next_offset + SEGMENT_RECORDS);
+        assert!(again.next_index >= lost.next_index + SEGMENT_RECORDS);
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading the newest segment again, as a whole.
+//!
+//! What is bad in it is judged by what is behind it: one write is under way at a time, so where a later batch says that
+//! more was durable already, it is damage; else it is what a crash left of the last write, which nobody was answered
+//! for. (Damage to the very last batch, while none confirms it, cannot be told from that.) Bytes that the disk does not
+//! give are never taken for a torn end, and a segment with a footer never for the newest: it gets one only when the next
+//! has its name.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use catalog::ShardId;
+
+use crate::error::{Damage, Error};
+use crate::format::batch::{BatchHead, EntryHead, EntryKind};
+use crate::format::footer::{TRAILER_BYTES, Trailer};
+use crate::format::head::Head;
+use crate::format::segment_name;
+use crate::marks::SegmentMarks;
+use crate::open::unusable;
+use crate::scan::{Scan, Step, TRIES, Wrong};
+use crate::segments::{NO_SUCH_FILE, Segments, damage};
+use crate::shared::{LostEnd, Newest};
+use crate::state::State;
+
+/// What the newest segment gives.
+pub struct Recovery {
+    /// The state behind it.
+    pub state: State,
+    /// The segment, up to its last good batch.
+    pub newest: Newest,
+    /// What is damaged in it.
+    pub damage: Vec<Damage>,
+    /// What is behind it, where that is not known.
+    pub lost_end: Option<LostEnd>,
+    /// Of each shard, bytes in which it may have records that cannot be read, since its last one that can.
+    unseen_bytes: BTreeMap<ShardId, u64>,
+}
+
+/// Something bad that is not judged yet.
+struct Undecided {
+    position: u64,
+    until: u64,
+    head: Option<BatchHead>,
+    wrong: Wrong,
+}
+
+impl Recovery {
+    /// Reads a segment; `is_newest` if nothing is known to follow it.
+    ///
+    /// # Errors
+    /// If it cannot be made durable or looked at.
+    pub fn new(segments: &Segments, head: Arc<Head>, is_newest: bool) -> Result<Self, Error> {
+        let name = segment_name(head.sequence);
+        let file = segments.file(head.sequence).map_err(|error| unusable(error, head.sequence))?;
+        file.sync().map_err(Error::io("sync", &name))?;
+        let file_bytes = file.bytes().map_err(Error::io("look at", &name))?;
+        let newest = Newest {
+            head: Arc::clone(&head),
+            file: Arc::clone(&file),
+            end: head.bytes,
+            marks: SegmentMarks::new(segments.stride_bytes),
+        };
+        let mut recovery = Self {
+            state: head.state.clone(),
+            newest,
+            damage: Vec::new(),
+            lost_end: None,
+            unseen_bytes: BTreeMap::new(),
+        };
+        let mut undecided: Vec<Undecided> = Vec::new();
+        let mut scan = Scan::new(Arc::clone(&file), head.nonce, head.bytes, file_bytes, true);
+        while let Some(step) = scan.next() {
+            match step {
+                Step::Bad { position, until, wrong } => {
+                    undecided.push(Undecided { position, until, head: None, wrong });
+                }
+                Step::Batch { position, head, wrong } => {
+                    let until = position + head.bytes() as u64;
+                    if undecided.first().is_some_and(|first| head.durable > first.position) {
+                        undecided.drain(..).for_each(|bad| recovery.judge_damaged(segments, &name, bad));
+                        recovery.leave_out_before(&head);
+                    }
+                    match wrong {
+                        None if undecided.is_empty() => recovery.take(&name, position, &head),
+                        None => {
+                            let what = "it lies behind a gap".into();
+                            let wrong = Wrong { position, what, unreadable: false, begun: true };
+                            undecided.push(Undecided { position, until, head: Some(head), wrong });
+                        }
+                        Some(wrong) => {
+                            undecided.push(Undecided { position, until, head: Some(head), wrong });
+                        }
+                    }
+                }
+            }
+        }
+        if is_newest {
+            recovery.judge_end(segments, &name, &undecided);
+            recovery.judge_footer(segments, file_bytes);
+        }
+        recovery.leave_out_unseen(segments);
+        Ok(recovery)
+    }
+
+    /// Adds a good batch, or one of which at least the heads are.
+    fn take(&mut self, name: &str, position: u64, head: &BatchHead) {
+        let behind_damage = !self.damage.is_empty();
+        match self.state.apply(head, behind_damage) {
+            Ok(()) => {
+                self.newest.marks.note(position, head);
+                let appends = |shard: &ShardId, entry: &EntryHead| {
+                    entry.kind == EntryKind::Append && entry.shard == *shard
+                };
+                self.unseen_bytes.retain(|shard, _| !head.entries.iter().any(|entry| appends(shard, entry)));
+            }
+            Err(invalid) => self.damage.push(damage(name, position, invalid.0)),
+        }
+        self.newest.end = position + head.bytes() as u64;
+    }
+
+    fn judge_damaged(&mut self, segments: &Segments, name: &str, bad: Undecided) {
+        self.damage.push(damage(name, bad.wrong.position, bad.wrong.what));
+        match bad.head {
+            Some(head) => {
+                segments.count(|counts| counts.bad_blocks += 1);
+                self.take(name, bad.position, &head);
+            }
+            None => {
+                segments.count(|counts| counts.bad_heads += 1);
+                // It is a part of the segment, also where nothing is kept behind it: else what is missing would have no
+                // place.
+                self.newest.end = bad.until;
+                // What cannot be read may have said how long records are kept.
+                self.state.retention_hours = None;
+                for shard in self.state.shards.keys() {
+                    *self.unseen_bytes.entry(*shard).or_default() += bad.until - bad.position;
+                }
+            }
+        }
+    }
+
+    /// What lies unread before a batch has numbers and arrivals up to the batch's, also where the batch itself is cut off.
+    fn leave_out_before(&mut self, head: &BatchHead) {
+        self.state.next_index = self.state.next_index.max(head.index);
+        self.state.last_arrival_ms = self.state.last_arrival_ms.max(head.arrival_ms);
+    }
+
+    /// Leaves out every offset that a record which cannot be read may have: none is ever used twice. (No record takes
+    /// less than a byte.)
+    fn leave_out_unseen(&mut self, segments: &Segments) {
+        for (shard, bytes) in std::mem::take(&mut self.unseen_bytes) {
+            segments.count(|counts| counts.offsets_left_out += bytes);
+            if let Some(shard) = self.state.shards.get_mut(&shard) {
+                shard.next_offset += bytes;
+                shard.last_arrival_ms = self.state.last_arrival_ms;
+            }
+        }
+    }
+
+    /// What is bad with nothing behind it that speaks against a torn end.
+    fn judge_end(&mut self, segments: &Segments, name: &str, undecided: &[Undecided]) {
+        if self.newest.end == self.newest.head.bytes {
+            segments.count(|counts| counts.empty_segments += 1);
+        }
+        let Some(first) = undecided.first() else { return };
+        if undecided.iter().any(|bad| bad.wrong.unreadable) {
+            segments.count(|counts| counts.unreadable_end += 1);
+            self.lose_end(damage(name, first.position, first.wrong.what.clone()), self.newest.head.sequence);
+        } else if undecided.iter().any(|bad| bad.wrong.begun) {
+            segments.count(|counts| counts.torn_tails += 1);
+            tracing::warn!(
+                file = name,
+                position = first.position,
+                "the log ends in an incomplete batch, which is cut off"
+            );
+        }
+    }
+
+    /// A segment that was closed had another behind it.
+    fn judge_footer(&mut self, segments: &Segments, file_bytes: u64) {
+        let sequence = self.newest.head.sequence;
+        match is_closed(&self.newest, file_bytes) {
+            Ok(false) => {}
+            Ok(true) => {
+                segments.count(|counts| counts.lost_newest += 1);
+                self.lose_end(damage(&segment_name(sequence + 1), 0, NO_SUCH_FILE), sequence + 1);
+            }
+            Err(error) => {
+                segments.count(|counts| counts.unreadable_end += 1);
+                self.lose_end(damage(&segment_name(sequence), self.newest.end, error.to_string()), sequence);
+            }
+        }
+    }
+
+    fn lose_end(&mut self, damage: Damage, sequence: u64) {
+        self.damage.push(damage.clone());
+        self.lost_end = Some(LostEnd { damage, sequence });
+    }
+}
+
+/// Whether the segment has a footer. Whatever else is wrong with that, it was begun.
+fn is_closed(segment: &Newest, file_bytes: u64) -> io::Result<bool> {
+    let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(false) };
+    let mut bytes = [0; TRAILER_BYTES];
+    let mut read = segment.file.read_disk(position, &mut bytes);
+    for _ in 1..TRIES {
+        read = read.or_else(|_| segment.file.read_disk(position, &mut bytes));
+    }
+    Ok(Trailer::decode(segment.head.nonce, &bytes[..read?], file_bytes).is_ok())
+}

@@ -1,0 +1,69 @@
+//! What happens in a world.
+
+use crate::totals::named;
+
+named! {
+    /// What the log was told to do, how it answered, and what went on around it.
+    Event {
+        /// The log was opened, and takes no appends.
+        OpenedStopped = "opened, stopped",
+        /// The log was not opened.
+        DidNotOpen = "did not open",
+        /// The log was opened, whole or with damage.
+        Opened = "opened",
+        /// The world ended, as its log does not open any more.
+        EndedEarly = "ended early",
+        /// Records were appended.
+        Append = "append",
+        /// They were not, as the disk is full.
+        AppendFull = "append, disk full",
+        /// Whether they were is not known.
+        AppendNotAnswered = "append, not answered",
+        /// They were not, as the log could not go on.
+        AppendStopped = "append, stopped",
+        /// The log looked after itself.
+        Maintain = "maintain",
+        /// The retention was set.
+        SetRetention = "set retention",
+        /// The last batch was confirmed.
+        Confirm = "confirm",
+        /// What is damaged was given up.
+        AcceptLoss = "accept loss",
+        /// One of these was refused, as the disk is full.
+        ControlFull = "control, disk full",
+        /// One of these stopped the log.
+        ControlStopped = "control, stopped",
+        /// Nothing expired, as the clock had stepped.
+        TrimmingSuspended = "trimming suspended",
+        /// The log gave back memory.
+        Rest = "rest",
+        /// Somebody set the clock.
+        ClockStep = "clock step",
+        /// Time passed.
+        TimePasses = "time passes",
+        /// The disk grew.
+        MoreRoom = "more room",
+        /// The machine is to crash in what follows.
+        CrashPlanned = "crash planned",
+        /// The machine crashed, between two operations or in one.
+        MachineRestart = "machine restart",
+        /// The process ended without a word.
+        ProcessRestart = "process restart",
+        /// The disk was damaged.
+        Damage = "damage",
+        /// Something was read.
+        Read = "read",
+        /// A read would have had to wait.
+        ReadWouldBlock = "read, would block",
+        /// A read was refused.
+        ReadRefused = "read, refused",
+        /// A shard was read from front to back.
+        ReadAll = "read all",
+        /// A read was made between two operations of a write.
+        ReadInAWrite = "read in the midst of a write",
+        /// Writes were made between two operations of a read.
+        WritesInARead = "writes in the midst of a read",
+        /// The world ended.
+        End = "end",
+    }
+}

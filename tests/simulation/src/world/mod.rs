@@ -1,0 +1,224 @@
+//! One run: operations drawn by a seed, each checked.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::panic::{UnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use catalog::member::OpenShard;
+use catalog::{HashKeyRange, ShardId};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use record_log::disk::Disk as _;
+use record_log::value::Limits;
+use record_log::{Birth, Counts, Log, Reader, create};
+use uuid::Uuid;
+
+use crate::clocks::Clocks;
+use crate::disk::SimulatedDisk;
+use crate::faults::{Fault, Faults};
+use crate::model::Model;
+use crate::totals::Totals;
+
+mod beside;
+mod event;
+mod loss;
+mod opening;
+mod reading;
+mod surroundings;
+mod writing;
+
+pub use event::Event;
+
+const COPY: Uuid = Uuid::from_u128(0xc0);
+const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+const START_MS: u64 = 500_000 * HOUR_MS;
+const ALL: Limits = Limits { max_records: u32::MAX, max_bytes: usize::MAX };
+/// A step of the wall's clock beyond this keeps everything from expiring.
+const MAX_STEP_MS: i64 = 3_600_000;
+
+/// What a world was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Of all that was asked and answered.
+    pub digest: u64,
+    /// What happened how often.
+    pub totals: Totals,
+}
+
+/// A process with the log open.
+struct Process {
+    log: Log,
+    reader: Reader,
+    /// All steps of the wall's clock since it was opened.
+    stepped_ms: i64,
+}
+
+struct World {
+    random: StdRng,
+    faults: Faults,
+    disk: SimulatedDisk,
+    clocks: Arc<Clocks>,
+    nonces: Arc<AtomicU64>,
+    model: Model,
+    process: Option<Process>,
+    /// Whether the disk was damaged, so that answers may be refused.
+    damaged: bool,
+    /// How often.
+    damages: u32,
+    /// Whether a loss was accepted, so that records may be left out.
+    accepted: bool,
+    /// Whether the log may have been wrong about a loss.
+    alarmed: bool,
+    records: u64,
+    trace: DefaultHasher,
+    totals: Totals,
+}
+
+/// Lives through the world of a seed.
+///
+/// # Errors
+/// If the log breaks a promise or panics: with the seed, and how to see it again.
+pub fn run(seed: u64) -> Result<Outcome> {
+    caught(|| live(seed)).with_context(|| {
+        format!("the world of seed {seed} breaks a promise; again: make simulate SEED={seed} SEEDS=1")
+    })
+}
+
+/// A panic, of the log or of what it runs on, is an error like others.
+fn caught<T>(live: impl FnOnce() -> Result<T> + UnwindSafe) -> Result<T> {
+    catch_unwind(live).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("it panics: {}", text.unwrap_or("without a word")))
+    })
+}
+
+fn live(seed: u64) -> Result<Outcome> {
+    let mut world = World::new(seed)?;
+    let operations = world.random.random_range(40..240);
+    for number in 0..operations {
+        world.operate().with_context(|| format!("in operation {number} of {operations}"))?;
+        if world.process.is_none() && !world.open()? {
+            world.did(Event::EndedEarly, number);
+            break;
+        }
+    }
+    world.end()?;
+    Ok(Outcome { digest: world.trace.finish(), totals: world.totals })
+}
+
+impl World {
+    fn new(seed: u64) -> Result<Self> {
+        let mut random = StdRng::seed_from_u64(seed);
+        let faults = Faults::draw(&mut random);
+        let disk = SimulatedDisk::new(random.random(), Faults::default());
+        let count = random.random_range(1..5);
+        let open =
+            |(index, range)| OpenShard { id: shard(index), range, parents: Vec::new(), create_seconds: 1 };
+        let shards: Vec<_> = (0..).zip(HashKeyRange::uniform(count)).map(open).collect();
+        let model = Model::new(shards.iter().map(|shard| shard.id), 24);
+        let log_id = Uuid::from_u128(1);
+        let birth = Birth { log_id, incarnation: COPY, shards, retention_hours: 24, created_ms: START_MS };
+        create(&disk, 1, &birth).context("create")?;
+        // The log begins on a disk that gives what it has: one that does not would never show more.
+        disk.set_faults(Faults { failed_read: 0, ..faults });
+        let mut world = Self {
+            random,
+            faults,
+            disk,
+            clocks: Arc::new(Clocks::new(START_MS)),
+            nonces: Arc::new(AtomicU64::new(seed ^ 0xabcd_ef01)),
+            model,
+            process: None,
+            damaged: false,
+            damages: 0,
+            accepted: false,
+            alarmed: false,
+            records: 0,
+            trace: DefaultHasher::new(),
+            totals: Totals::default(),
+        };
+        Event::ALL.iter().for_each(|event| world.totals.add(event.name(), 0));
+        Fault::ALL.iter().for_each(|fault| world.totals.add(fault.name(), 0));
+        Counts::default().named().iter().for_each(|(name, _)| world.totals.add(name, 0));
+        ensure!(world.open()?, "a new log does not open");
+        world.disk.set_faults(faults);
+        Ok(world)
+    }
+
+    fn operate(&mut self) -> Result<()> {
+        match self.random.random_range(0..100) {
+            0..42 => self.append()?,
+            42..49 => self.read_somewhere()?,
+            49..54 => self.read_while_written()?,
+            54..60 => self.plan_crash(),
+            60..66 => self.read_all()?,
+            66..72 => self.confirm()?,
+            72..77 => self.pass_time(),
+            77..83 => self.maintain()?,
+            83..85 => self.set_retention()?,
+            85..87 => self.accept_loss()?,
+            87..88 => self.rest(),
+            88..92 => self.plan_crash(),
+            92..95 => self.end_process(true),
+            95..98 => self.end_process(false),
+            _ => self.make_room(),
+        }
+        if self.disk.has_crashed() {
+            self.end_process(true);
+        }
+        Ok(())
+    }
+
+    fn process(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().context("there is no process")
+    }
+
+    /// Whether damage may be told of.
+    fn may_lose(&self) -> bool {
+        self.faults.may_lose() || self.alarmed
+    }
+
+    fn did(&mut self, what: Event, with: impl std::hash::Hash) {
+        what.name().hash(&mut self.trace);
+        with.hash(&mut self.trace);
+        self.totals.add(what.name(), 1);
+    }
+
+    fn count(&mut self, reader: &Reader) {
+        reader.status().counts.named().iter().for_each(|(name, count)| self.totals.add(name, *count));
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if let Some(process) = &self.process {
+            let reader = process.reader.clone();
+            self.read_all()?;
+            self.read_all_again()?;
+            self.count(&reader);
+        }
+        let fired = self.disk.fired();
+        fired.iter().for_each(|(fault, count)| self.totals.add(fault.name(), *count));
+        let names = self.disk.list().unwrap_or_default();
+        self.did(Event::End, names);
+        Ok(())
+    }
+}
+
+fn shard(index: u32) -> ShardId {
+    ShardId::new(index).unwrap_or(ShardId::FIRST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panic_is_an_error_that_says_what_happened() {
+        let error = caught::<()>(|| panic!("a write to {} of a file of 4096 bytes", 8192)).unwrap_err();
+        assert_eq!(error.to_string(), "it panics: a write to 8192 of a file of 4096 bytes");
+        assert_eq!(caught::<()>(|| panic!("plain")).unwrap_err().to_string(), "it panics: plain");
+    }
+}

@@ -1,0 +1,172 @@
+//! What the log is told to do, and what it answers.
+
+use anyhow::{Result, ensure};
+use catalog::ShardId;
+use rand::RngExt as _;
+use record_log::clock::Clock as _;
+use record_log::record::{Record, RecordBlockBuilder};
+use record_log::value::Run;
+use record_log::{Log, WriteError};
+
+use super::{Event, MAX_STEP_MS, World};
+use crate::model::Model;
+
+impl World {
+    pub(super) fn append(&mut self) -> Result<()> {
+        let appends = self.draw_appends();
+        let now_ms = self.clocks.wall_ms();
+        let beside = self.plan_read()?;
+        let process = self.process()?;
+        let appended = process.log.append(&appends);
+        let full = process.reader.status().full.is_some();
+        self.check_planned(beside)?;
+        match appended {
+            Ok(appended) => {
+                self.model.appended(&appends, &appended, now_ms)?;
+                self.did(Event::Append, format!("{appended:?}"));
+            }
+            Err(WriteError::Full(_)) => {
+                ensure!(self.faults.capacity_bytes > 0, "the disk is full and has no end");
+                ensure!(full, "a full disk is not told of");
+                self.did(Event::AppendFull, 0);
+            }
+            Err(WriteError::Final(_)) => {
+                self.model.not_answered(&appends);
+                self.did(Event::AppendNotAnswered, 0);
+                self.check_stopped()?;
+            }
+            Err(WriteError::Stopped(_)) => {
+                self.did(Event::AppendStopped, 0);
+                self.check_stopped()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn draw_appends(&mut self) -> Vec<Vec<Run>> {
+        let shards: Vec<_> = self.model.shards.keys().copied().collect();
+        let large = self.random.random_ratio(1, 40);
+        let appends = if large { 1 } else { self.random.random_range(1..4) };
+        (0..appends)
+            .map(|_| {
+                let chosen: Vec<_> =
+                    shards.iter().filter(|_| self.random.random_bool(0.6)).copied().collect();
+                let chosen = if chosen.is_empty() { vec![shards[0]] } else { chosen };
+                chosen.into_iter().map(|shard| self.draw_run(shard, large)).collect()
+            })
+            .collect()
+    }
+
+    fn draw_run(&mut self, shard: ShardId, large: bool) -> Run {
+        let mut builder = RecordBlockBuilder::default();
+        for _ in 0..self.random.random_range(1..5) {
+            self.records += 1;
+            let bytes = match large {
+                true => self.random.random_range(10_000..60_000),
+                false => self.random.random_range(0..900),
+            };
+            // No two records are alike, and all bytes of one depend on its number.
+            let mut data = self.records.to_le_bytes().to_vec();
+            let fill = (self.records % 251) as u8;
+            data.resize(8 + bytes, fill);
+            builder.push(Record { partition_key: "k", data: &data });
+        }
+        Run { shard, block: builder.build() }
+    }
+
+    /// A log that has stopped takes nothing more, says so, and serves what was durable.
+    pub(super) fn check_stopped(&mut self) -> Result<()> {
+        ensure!(self.disk.has_crashed() || self.faults.may_stop(), "the log stops for nothing");
+        let appends = self.draw_appends();
+        let process = self.process()?;
+        ensure!(process.reader.status().stopped.is_some(), "a log that has stopped does not say so");
+        ensure!(
+            matches!(process.log.append(&appends), Err(WriteError::Stopped(_))),
+            "a log that has stopped takes appends"
+        );
+        if !self.disk.has_crashed() {
+            self.read_all()?;
+        }
+        let machine = self.random.random_bool(0.5);
+        self.end_process(machine);
+        Ok(())
+    }
+
+    fn with_log(
+        &mut self,
+        what: Event,
+        ask: impl FnOnce(&mut Log) -> Result<(), WriteError>,
+        done: impl FnOnce(&mut Model),
+    ) -> Result<bool> {
+        let beside = self.plan_read()?;
+        let answer = ask(&mut self.process()?.log);
+        self.check_planned(beside)?;
+        match answer {
+            Ok(()) => {
+                done(&mut self.model);
+                self.did(what, 0);
+                Ok(true)
+            }
+            Err(error) => self.refused_to_write(&error).map(|()| false),
+        }
+    }
+
+    /// Something that is no record was not written.
+    pub(super) fn refused_to_write(&mut self, error: &WriteError) -> Result<()> {
+        match error {
+            WriteError::Full(_) => {
+                self.did(Event::ControlFull, 0);
+                Ok(())
+            }
+            WriteError::Final(_) | WriteError::Stopped(_) => {
+                self.did(Event::ControlStopped, 0);
+                self.check_stopped()
+            }
+        }
+    }
+
+    pub(super) fn maintain(&mut self) -> Result<()> {
+        let now_ms = self.clocks.wall_ms();
+        let suspended = self.process()?.stepped_ms.abs() > MAX_STEP_MS;
+        if !suspended {
+            // Also one that fails half way may have expired something.
+            self.model.maintained(now_ms);
+        }
+        if self.with_log(Event::Maintain, |log| log.maintain(), |_| ())? {
+            let told = self.process()?.reader.status().trimming_suspended.is_some();
+            ensure!(told == suspended, "the clock stepped, and that is told of: {suspended}, {told}");
+            if suspended {
+                self.did(Event::TrimmingSuspended, 0);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_retention(&mut self) -> Result<()> {
+        let hours = *[24, 24, 48, 168].get(self.random.random_range(0..4)).unwrap_or(&24);
+        self.model.set_retention(hours, false);
+        self.with_log(
+            Event::SetRetention,
+            |log| log.set_retention(hours),
+            |model| model.set_retention(hours, true),
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn confirm(&mut self) -> Result<()> {
+        let unconfirmed = self.process()?.log.unconfirmed();
+        self.with_log(Event::Confirm, |log| log.confirm(), |_| ())?;
+        // Where the segment has no room for it, it stays as it is.
+        if unconfirmed && self.process.as_ref().is_some_and(|process| !process.log.unconfirmed()) {
+            self.model.confirmed();
+        }
+        Ok(())
+    }
+
+    pub(super) fn rest(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.log.rest();
+        }
+        self.did(Event::Rest, 0);
+    }
+}
