@@ -179,6 +179,12 @@ impl Worker {
             }
             Request::AcceptLoss { reply, place: _place } => {
                 let done = self.log.accept_loss();
+                if done.is_ok() {
+                    // It may be what a log had stopped for.
+                    self.ending.0.send_if_modified(|condition| {
+                        std::mem::replace(condition, Condition::Running) != Condition::Running
+                    });
+                }
                 self.reply(done, reply);
                 None
             }
