@@ -31,7 +31,7 @@ impl Process {
         Ok(writing)
     }
 
-    /// The bytes that it has written to files on disks so far.
+    /// The bytes that it has written to disks so far, in files and about them.
     ///
     /// # Errors
     /// If it has ended.

@@ -179,8 +179,15 @@ impl Worker {
             }
             Request::AcceptLoss { file, position, reply, place: _place } => {
                 match self.log.accept_loss(&file, position) {
+                    Ok(()) => {
+                        // It may be what a log had stopped for.
+                        self.ending.0.send_if_modified(|condition| {
+                            std::mem::replace(condition, Condition::Running) != Condition::Running
+                        });
+                        self.reply(Ok(()), reply);
+                    }
                     Err(AcceptLossError::Write(error)) => self.reply(Err(error), reply),
-                    done => drop(reply.send(done.map_err(|error| Refusal::Invalid(error.to_string())))),
+                    Err(error) => drop(reply.send(Err(Refusal::Invalid(error.to_string())))),
                 }
                 None
             }

@@ -91,7 +91,7 @@ impl Inner {
         Ok(Serving { identity, log })
     }
 
-    /// Serves, and watches for the log to stop.
+    /// Serves, and watches for the log to stop, and to go on where what it stopped for is given up.
     fn serve(self: &Arc<Self>, serving: Serving) {
         let serving = Arc::new(serving);
         let mut condition = serving.log.condition();
@@ -99,12 +99,23 @@ impl Inner {
         self.enter(State::Serving(serving));
         let inner = Arc::downgrade(self);
         tokio::spawn(async move {
-            let ended = condition.wait_for(|condition| *condition != Condition::Running).await;
-            let Ok(Condition::Stopped(reason)) = ended.map(|condition| condition.clone()) else { return };
-            let Some(inner) = inner.upgrade() else { return };
-            let state = inner.state.borrow().clone();
-            if let State::Serving(serving) = state {
-                inner.enter(State::LogStopped(serving, reason));
+            let mut last = Condition::Running;
+            loop {
+                let Ok(next) = condition.wait_for(|next| *next != last).await.map(|next| next.clone()) else {
+                    return;
+                };
+                let Some(inner) = inner.upgrade() else { return };
+                let state = inner.state.borrow().clone();
+                match (state, &next) {
+                    (State::Serving(serving), Condition::Stopped(reason)) => {
+                        inner.enter(State::LogStopped(serving, reason.clone()));
+                    }
+                    (State::LogStopped(serving, _), Condition::Running) => {
+                        inner.enter(State::Serving(serving))
+                    }
+                    _ => return,
+                }
+                last = next;
             }
         });
     }
@@ -142,7 +153,7 @@ async fn on_thread<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use catalog::member::MemberPhase;
+    use catalog::member::{AcceptLoss, MemberPhase};
 
     use super::*;
     use crate::log::tests::faulty_disk::{Faults, FaultyDisk, Switch};
@@ -173,5 +184,33 @@ mod tests {
         assert!(status.reason.unwrap().contains("broken"));
         assert!(matches!(group.append(append(vec![run(0, &["d"])])).await[0], Err(Refusal::LogStopped(_))));
         assert_eq!(data(&group.read(read_all(0)).await.unwrap()), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn log_whose_end_is_lost_serves_again_once_that_is_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+        // What gives the segment with "a" its footer is another one behind it.
+        assert!(group.append(append(vec![run(0, &["a"])])).await[0].is_ok());
+        assert!(group.append(append(vec![run(0, &["b".repeat(1_000_000).as_str()])])).await[0].is_ok());
+        let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
+        group.close().await;
+        drop(group);
+        std::fs::remove_file(identity.log_directory(directory.path()).join("segment-000000000003")).unwrap();
+
+        let group = Group::start(directory.path().into(), config());
+        group
+            .not_ready()
+            .wait_for(|why| why.as_ref().is_some_and(|why| why.contains("segment-000000000003")))
+            .await
+            .unwrap();
+        assert!(matches!(group.append(append(vec![run(0, &["c"])])).await[0], Err(Refusal::LogStopped(_))));
+        let conditions = &group.status().logs[0].conditions;
+        assert_eq!(conditions[0].place.as_deref(), Some("segment-000000000003:0"));
+        let call = AcceptLoss { stream_uid: identity.stream_uid.clone(), log: identity.log.clone() };
+        group.accept_loss(call).await.unwrap();
+        group.not_ready().wait_for(Option::is_none).await.unwrap();
+        assert!(group.append(append(vec![run(0, &["c"])])).await[0].is_ok());
+        assert_eq!(group.status().logs[0].conditions, []);
     }
 }
