@@ -206,7 +206,7 @@ fn has_lost_oldest(oldest: &Head, state: &State, now_ms: u64) -> bool {
     oldest.sequence > 1 && before_ms >= state.trimmed_ms && !state.retention_hours.is_some_and(has_expired)
 }
 
-fn missing_between(sequences: &[u64]) -> Vec<u64> {
+pub(crate) fn missing_between(sequences: &[u64]) -> Vec<u64> {
     sequences.windows(2).flat_map(|pair| pair[0] + 1..pair[1]).collect()
 }
 

@@ -241,7 +241,8 @@ pub fn damage(file: &str, position: u64, what: impl Into<String>) -> Damage {
     Damage { file: file.into(), position, what: what.into() }
 }
 
-fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
+/// What an error says of a segment.
+pub fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
     match error.kind() {
         io::ErrorKind::WouldBlock => Missing::WouldBlock,
         io::ErrorKind::NotFound => Missing::NoFile,

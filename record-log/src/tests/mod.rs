@@ -1,6 +1,7 @@
 //! The whole log, by scenario, on the real disk. What crashes do to it is the simulation's.
 
 mod damage;
+mod inspect;
 mod many;
 mod segments;
 mod writing;
