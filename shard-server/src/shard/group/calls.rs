@@ -89,7 +89,7 @@ impl Inner {
         match &*state {
             State::Serving(serving) | State::LogStopped(serving, _) => Ok(Arc::clone(serving)),
             State::Failed(error) if error.is_damage() => Err(Refusal::Damaged(error.to_string())),
-            State::WaitingForVolume
+            State::WaitingForVolume { .. }
             | State::AwaitingBootstrap
             | State::Recovering
             | State::Failed(_)

@@ -71,20 +71,26 @@ impl Group {
     /// then recovers its log, or awaits its bootstrap. Needs a Tokio runtime.
     #[must_use]
     pub fn start(directory: PathBuf, config: GroupConfig) -> Self {
+        let first = State::WaitingForVolume { is_held: false };
         let inner = Arc::new(Inner {
             directory,
             config,
-            state: watch::Sender::new(State::WaitingForVolume),
-            not_ready: watch::Sender::new(State::WaitingForVolume.not_ready()),
+            not_ready: watch::Sender::new(first.not_ready()),
+            state: watch::Sender::new(first),
             lock: Mutex::new(None),
             beginning: tokio::sync::Mutex::new(()),
         });
         let starting = Arc::downgrade(&inner);
         tokio::spawn(async move {
             // Without the lock it only looks now and then, and no longer than somebody has a handle.
+            let mut is_told = false;
             while let Some(inner) = starting.upgrade() {
                 match Lock::try_take(&inner.directory) {
                     Ok(Some(lock)) => return inner.recover(lock).await,
+                    Ok(None) if !is_told => {
+                        inner.enter(State::WaitingForVolume { is_held: true });
+                        is_told = true;
+                    }
                     Ok(None) => {}
                     Err(error) => return inner.enter(State::Failed(Arc::new(error))),
                 }
@@ -131,7 +137,7 @@ impl Group {
     /// If it never will.
     pub async fn settled(&self) -> Result<MemberPhase, Arc<volume::Error>> {
         let mut state = self.inner.state.subscribe();
-        let settled = |state: &State| !matches!(state, State::WaitingForVolume | State::Recovering);
+        let settled = |state: &State| !matches!(state, State::WaitingForVolume { .. } | State::Recovering);
         match state.wait_for(settled).await.map(|state| state.clone()) {
             Ok(State::Failed(error)) => Err(error),
             Ok(state) => Ok(state.phase()),
