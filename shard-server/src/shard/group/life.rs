@@ -120,6 +120,8 @@ impl Inner {
             // Once closed, whatever was under way finds itself too late.
             let open = !matches!(current, State::Closed);
             if open {
+                let failed = |state: &State| i64::from(matches!(state, State::Failed(_)));
+                self.config.metrics.failed_groups.add(failed(&state) - failed(current));
                 *current = state;
                 self.not_ready.send_replace(not_ready);
             }
@@ -215,5 +217,20 @@ mod tests {
         for append in waiting {
             assert!(append.await[0].is_ok());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn log_that_hangs_keeps_nobody_from_ending() {
+        let (directory, switch) = (tempfile::tempdir().unwrap(), Switch::default());
+        let group = group_on(directory.path(), &switch).await;
+        assert!(group.append(append(vec![run(0, &["b"])])).await[0].is_ok());
+        switch.set(Faults { hold_write: true, ..Faults::default() });
+        let mut hanging = Box::pin(group.append(append(vec![run(0, &["c"])])));
+        assert!(hanging.as_mut().now_or_never().is_none());
+        switch.wait_for_held_write();
+        group.close_in_time().await;
+        assert!(matches!(group.append(append(vec![run(0, &["d"])])).await[0], Err(Refusal::NotReady(_))));
+        switch.set(Faults::default());
+        assert!(hanging.await[0].is_ok());
     }
 }

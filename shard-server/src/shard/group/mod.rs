@@ -19,6 +19,8 @@ use state::State;
 
 /// How often it looks whether the volume is free.
 const LOCK_PERIOD: Duration = Duration::from_millis(100);
+/// How long the log may take to write what it took, once no more comes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a group is started with.
 #[derive(Clone)]
@@ -107,12 +109,8 @@ impl Group {
     /// If it will not: the directory is empty, foreign, damaged or cannot be read.
     pub async fn open(directory: PathBuf, config: GroupConfig) -> Result<Self, OpenError> {
         let group = Self::start(directory, config);
-        match group.settled().await? {
-            MemberPhase::AwaitingBootstrap => {
-                Err(OpenError::Volume(Arc::new(volume::Error::Empty(group.inner.directory.clone()))))
-            }
-            _ => Ok(group),
-        }
+        group.begun().await?;
+        Ok(group)
     }
 
     /// [`Group::start`] on an empty directory, then bootstraps it. A directory that was created with the same bootstrap
@@ -143,6 +141,21 @@ impl Group {
             Ok(state) => Ok(state.phase()),
             // The sender is ours and lives.
             Err(_) => Ok(MemberPhase::Stopped),
+        }
+    }
+
+    /// Waits until the group serves. One whose volume is empty has lost its log, and fails.
+    ///
+    /// # Errors
+    /// If it never will.
+    pub async fn begun(&self) -> Result<(), Arc<volume::Error>> {
+        match self.settled().await? {
+            MemberPhase::AwaitingBootstrap => {
+                let error = Arc::new(volume::Error::Empty(self.inner.directory.clone()));
+                self.inner.enter(State::Failed(Arc::clone(&error)));
+                Err(error)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -238,8 +251,28 @@ impl Group {
         self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// [`Group::close`], but waits no longer than a disk that is there would take.
+    pub async fn close_in_time(&self) {
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.close()).await.is_err() {
+            let GroupConfig { stream_uid, group, .. } = &self.inner.config;
+            tracing::warn!(
+                stream_uid,
+                group,
+                "the log did not end in time; whatever was answered is durable"
+            );
+        }
+    }
+
     /// The outcome, counted if it is a refusal.
     pub(crate) fn counted<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
         outcome.inspect_err(|refusal| self.inner.config.metrics.refusals(refusal).inc())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if matches!(&*self.state.borrow(), State::Failed(_)) {
+            self.config.metrics.failed_groups.dec();
+        }
     }
 }
