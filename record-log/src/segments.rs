@@ -299,7 +299,8 @@ fn given<T>(read: io::Result<T>) -> Result<Option<T>, Missing> {
     }
 }
 
-fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
+/// What an error says of a segment.
+pub fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
     match error.kind() {
         io::ErrorKind::WouldBlock => Missing::WouldBlock,
         io::ErrorKind::NotFound => Missing::NoFile,

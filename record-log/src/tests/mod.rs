@@ -2,6 +2,7 @@
 
 mod damage;
 mod faulty_disk;
+mod inspect;
 mod many;
 mod room;
 mod segments;

@@ -1,5 +1,7 @@
 //! The role as its callers see it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use catalog::member::{ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, MemberPhase, MemberStatus, STATUS_PATH};
 use http::{Request, StatusCode};

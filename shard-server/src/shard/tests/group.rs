@@ -55,7 +55,11 @@ async fn second_process_waits_until_the_first_is_done() {
     let mut settled = Box::pin(second.settled());
     assert!(settled.as_mut().now_or_never().is_none());
     assert_eq!(second.status().phase, MemberPhase::WaitingForVolume);
-    assert!(second.status().reason.unwrap().contains("holds the volume"));
+    assert!(!second.status().reason.unwrap().contains("holds"), "nobody has looked yet");
+    let told = |why: &Option<String>| why.as_ref().is_some_and(|why| why.contains("holds the volume"));
+    let mut not_ready = second.not_ready();
+    tokio::time::timeout(Duration::from_secs(10), not_ready.wait_for(told)).await.unwrap().unwrap();
+    assert_eq!(second.status().phase, MemberPhase::WaitingForVolume);
     assert!(first.append(append(vec![run(0, &["a"])])).await[0].is_ok());
     first.close().await;
     let waited = tokio::time::timeout(Duration::from_secs(10), settled).await.unwrap();
@@ -112,7 +116,9 @@ async fn damaged_log_is_reported_and_every_call_answers_so() {
     Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
     let log = directory.path().join("group/logs/g0");
     fs::write(log.join("slots"), "").unwrap();
-    let group = Group::start(directory.path().into(), config());
+    let config = config();
+    let counted = config.metrics.refusals(&Refusal::Damaged(String::new()));
+    let group = Group::start(directory.path().into(), config);
     assert!(group.settled().await.unwrap_err().is_damage());
     let status = group.status();
     assert_eq!(status.phase, MemberPhase::Stopped);
@@ -120,6 +126,7 @@ async fn damaged_log_is_reported_and_every_call_answers_so() {
     assert!(reason.contains(&log.display().to_string()) && reason.contains("slots"), "{reason}");
     assert!(matches!(group.append(append(vec![run(0, &["a"])])).await[0], Err(Refusal::Damaged(_))));
     assert!(matches!(group.read(read_all(0)).await, Err(Refusal::Damaged(_))));
+    assert_eq!(counted.get(), 2);
     assert!(group.bootstrap(bootstrap(1)).await.is_err(), "a damaged log is never begun anew");
 }
 
