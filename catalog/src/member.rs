@@ -57,8 +57,11 @@ pub enum MemberPhase {
     Recovering,
     /// It serves.
     Serving,
-    /// It has given up, as `reason` says; only a restart or a person helps.
+    /// It stays and takes no records, as `reason` says: its log has stopped, or, where `logs` is empty, is too damaged to
+    /// be opened. A person has to help.
     Stopped,
+    /// It ends, as `reason` says, and is started again.
+    Ending,
 }
 
 /// The state of one log of a pod.
@@ -140,7 +143,8 @@ pub struct SetRetention {
     pub retention_period_hours: u32,
 }
 
-/// Accepts the loss of what is damaged in a log so far: readers pass over it from then on instead of being refused.
+/// Accepts the loss of what is damaged in a log and known: readers pass over it from then on instead of being refused.
+/// Damage that is found later is not accepted with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptLoss {
@@ -148,6 +152,8 @@ pub struct AcceptLoss {
     pub stream_uid: String,
     /// The name of its log.
     pub log: String,
+    /// The place of damage that is known there, as [`LogCondition::place`] has it: refused if none is.
+    pub place: String,
 }
 
 /// A shard to open.

@@ -3,13 +3,14 @@
 use catalog::member::OpenShard;
 use uuid::Uuid;
 
+use crate::accepted::Accepted;
 use crate::disk::Disk;
 use crate::disk::aligned::AlignedBuffer;
 use crate::error::Error;
 use crate::format::head::Head;
 use crate::format::slots::Slots;
 use crate::format::{SLOTS, segment_name};
-use crate::state::{Place, ShardState, State};
+use crate::state::{ShardState, State};
 
 /// What a log begins with.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ pub fn create(disk: &dyn Disk, nonce: u64, birth: &Birth) -> Result<(), Error> {
         last_arrival_ms: birth.created_ms,
         retention_hours: Some(birth.retention_hours),
         trimmed_ms: 0,
-        accepted: Place::default(),
+        accepted: Accepted::default(),
         shards: birth.shards.iter().map(shard).collect(),
     };
     let (_, head) = Head::new(nonce, owner, 1, 0, 0, state);

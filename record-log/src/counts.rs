@@ -79,6 +79,8 @@ counts! {
     footers_rebuilt,
     /// Reads of damage, refused.
     damaged_reads,
-    /// Reads that passed over damage that was given up.
+    /// Reads that gave what they found before damage, which the next read begins with.
+    damaged_reads_cut,
+    /// Times that a read passed over damage that was given up.
     damage_passed,
 }

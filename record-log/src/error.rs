@@ -4,6 +4,9 @@ use std::io;
 
 use catalog::ShardId;
 
+use crate::format::sequence_of;
+use crate::state::Place;
+
 /// Bytes that are not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file} is damaged at byte {position}: {what}")]
@@ -14,6 +17,12 @@ pub struct Damage {
     pub position: u64,
     /// What is wrong.
     pub what: String,
+}
+
+impl Damage {
+    pub(crate) fn place(&self) -> Place {
+        Place { segment: sequence_of(&self.file).unwrap_or_default(), position: self.position }
+    }
 }
 
 /// Why a log was not created or opened. Nothing was changed.
@@ -76,4 +85,30 @@ pub enum ReadError {
     /// What was to be read next is damaged, or the disk does not give it.
     #[error(transparent)]
     Damaged(#[from] Damage),
+}
+
+/// Why a loss was not accepted. Nothing was given up, unless the write's outcome is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptLossError {
+    /// Another damage was meant, or it is given up already: look at what is damaged now.
+    #[error("no damage is known at byte {position} of {file}: look again at what is damaged")]
+    Unknown {
+        /// The file that was named.
+        file: String,
+        /// The position that was named.
+        position: u64,
+    },
+    /// There is more to give up than a log keeps in mind: bring the volume back.
+    #[error(
+        "{stretches} stretches of the log would be given up, {allowed} are allowed: bring the volume back"
+    )]
+    TooMuch {
+        /// How many it would be.
+        stretches: usize,
+        /// How many may be.
+        allowed: usize,
+    },
+    /// It could not be written down.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }

@@ -1,32 +1,43 @@
 //! Looking at a log without opening it: of a copy, or of one that is being written.
+//!
+//! Who looks and who writes do not wait for each other, so what looks damaged is believed only if no writer can have made
+//! it look so: a batch is judged by what is read behind the news that it was durable, and a segment only while its name is
+//! there (no name is used twice, and its file is used again only when the name is gone).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::ShardId;
+use catalog::member::OpenShard;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, Error};
 use crate::format::batch::{BatchHead, EntryKind};
 use crate::format::head::Head;
-use crate::format::{self, SPARE, segment_name};
+use crate::format::{self, SLOTS, SPARE, segment_name};
+use crate::marks::STRIDE_BYTES;
 use crate::open::read_slots;
 use crate::scan::{Scan, Step};
-use crate::segments::{Missing, Segments, damage};
+use crate::segments::{Closed, Missing, Segments, damage, missing};
 use crate::value::Wait;
+
+/// At most so many missing segments are told of one by one.
+const MAX_MISSING: usize = 1_000;
 
 /// What a log's directory holds.
 #[derive(Debug)]
 pub struct Inspection {
-    /// The id of the log, and of this copy of it.
+    /// The id of the log.
     pub log_id: uuid::Uuid,
     /// The id of this copy of it.
     pub incarnation: uuid::Uuid,
     /// Whether an expired segment waits to be used again.
     pub has_spare: bool,
+    /// The shards as they were opened, sorted by id, as the newest segment's head has them.
+    pub shards: Vec<OpenShard>,
     /// The segments, oldest first.
     pub segments: Vec<Segment>,
-    /// Segments that are not there between others.
+    /// Segments that are not there between others, the first thousand of them.
     pub missing: Vec<u64>,
 }
 
@@ -41,10 +52,12 @@ pub struct Segment {
     pub end: Option<u64>,
     /// Its batches, if they were looked at.
     pub batches: Option<u64>,
-    /// When its first and last batches arrived, in milliseconds since 1970; none where there is none, or nobody looked.
-    pub arrivals_ms: Option<(u64, u64)>,
+    /// When its first batch arrived, in milliseconds since 1970; none where there is none, or nobody looked.
+    pub first_arrival_ms: Option<u64>,
+    /// When its last one did; also where nobody looked, if the next segment says so.
+    pub last_arrival_ms: Option<u64>,
     /// The first offset of each shard in it, and the one behind the last.
-    pub shards: BTreeMap<ShardId, (u64, u64)>,
+    pub offsets: BTreeMap<ShardId, (u64, u64)>,
     /// What is damaged, as far as it was looked at.
     pub damage: Vec<Damage>,
 }
@@ -57,6 +70,12 @@ impl Inspection {
     }
 }
 
+/// Whether a file of this name is part of a log that is in use: its slots or a segment.
+#[must_use]
+pub fn is_file_of_a_log(name: &str) -> bool {
+    name == SLOTS || format::sequence_of(name).is_some()
+}
+
 /// Looks at the log in a directory: at the heads of all segments and at all of the newest, and with `verify` at every
 /// batch of all. Changes nothing; what expires meanwhile is left out.
 ///
@@ -64,67 +83,68 @@ impl Inspection {
 /// If there is no log, or the disk does not answer.
 pub fn inspect(disk: &Arc<dyn Disk>, verify: bool) -> Result<Inspection, Error> {
     let (owner, _) = read_slots(&**disk)?;
-    let names = disk.list().map_err(Error::io("list the directory of", format::SLOTS))?;
-    let mut sequences: Vec<_> = names.iter().filter_map(|name| format::sequence_of(name)).collect();
-    sequences.sort_unstable();
-    let segments = Segments::new(Arc::clone(disk), owner);
+    let (sequences, has_spare) = list(&**disk)?;
+    let segments = Segments::new(Arc::clone(disk), owner, STRIDE_BYTES);
     let mut found = Vec::new();
     for (at, &sequence) in sequences.iter().enumerate() {
-        let newest = at + 1 == sequences.len();
-        found.extend(segment(&segments, sequence, newest, verify || newest)?);
+        let is_newest = at + 1 == sequences.len();
+        let segment = look_at(&segments, sequence, is_newest, verify || is_newest);
+        // The name is looked for last: while it is there nobody else has used the file.
+        let is_there = |segment: &Segment| segment.damage.is_empty() || disk.open(&segment.name).is_ok();
+        found.extend(segment.filter(is_there));
     }
-    let missing = sequences.windows(2).flat_map(|pair| pair[0] + 1..pair[1]).collect();
-    Ok(Inspection {
-        log_id: owner.log_id,
-        incarnation: owner.incarnation,
-        has_spare: names.iter().any(|name| name == SPARE),
-        segments: found,
-        missing,
-    })
+    let newest = sequences.iter().rev().find_map(|&sequence| segments.head(sequence, Wait::ForDisk).ok());
+    let shards = newest.iter().flat_map(|head| head.state.shards.values().map(|shard| shard.open.clone()));
+    let shards = shards.collect();
+    // A name may come or go while names are listed. What is missing for good is so in a second list too.
+    let (again, _) = list(&**disk)?;
+    if again.is_empty() {
+        return Err(Error::Damaged(damage(&segment_name(1), 0, "there is no segment")));
+    }
+    let mut missing = missing_between(&sequences);
+    missing.retain(|sequence| missing_between(&again).contains(sequence));
+    let (log_id, incarnation) = (owner.log_id, owner.incarnation);
+    Ok(Inspection { log_id, incarnation, has_spare, shards, segments: found, missing })
 }
 
-fn segment(
-    segments: &Segments,
-    sequence: u64,
-    is_newest: bool,
-    scanned: bool,
-) -> Result<Option<Segment>, Error> {
-    let name = segment_name(sequence);
-    let Ok(file) = segments.file(sequence) else { return Ok(None) };
-    let file_bytes = file.bytes().map_err(Error::io("look at", &name))?;
+/// The segments in a directory, oldest first, and whether there is a spare.
+fn list(disk: &dyn Disk) -> Result<(Vec<u64>, bool), Error> {
+    let names = disk.list().map_err(Error::io("list the directory of", SLOTS))?;
+    let mut sequences: Vec<_> = names.iter().filter_map(|name| format::sequence_of(name)).collect();
+    sequences.sort_unstable();
+    Ok((sequences, names.iter().any(|name| name == SPARE)))
+}
+
+/// The segments that are not there between others, the first of them.
+fn missing_between(sequences: &[u64]) -> Vec<u64> {
+    sequences.windows(2).flat_map(|pair| pair[0] + 1..pair[1]).take(MAX_MISSING).collect()
+}
+
+/// Looks at a segment; nothing if it is gone.
+fn look_at(segments: &Segments, sequence: u64, is_newest: bool, scanned: bool) -> Option<Segment> {
     let mut segment = Segment {
-        name: name.clone(),
-        file_bytes,
+        name: segment_name(sequence),
+        file_bytes: 0,
         end: None,
         batches: None,
-        arrivals_ms: None,
-        shards: BTreeMap::new(),
+        first_arrival_ms: None,
+        last_arrival_ms: None,
+        offsets: BTreeMap::new(),
         damage: Vec::new(),
     };
-    let head = match segments.head_on_disk(sequence) {
-        Ok(head) => head,
-        Err(Missing::NoFile) => return Ok(None),
-        Err(Missing::WouldBlock) => return Ok(Some(segment)),
+    match segment.fill(segments, sequence, is_newest, scanned) {
+        Ok(()) => Some(segment),
+        Err(Missing::NoFile) => None,
+        Err(Missing::WouldBlock) => Some(segment),
         Err(Missing::Damaged(damage)) => {
             segment.damage.push(damage);
-            return Ok(Some(segment));
+            Some(segment)
         }
-    };
-    let next = if is_newest { None } else { segments.head(sequence + 1, Wait::ForDisk).ok() };
-    if let Some(next) = &next {
-        segment.end = Some(next.previous_end);
-        segment.shards = ranges(&head, next);
     }
-    if scanned {
-        let end = segment.end.unwrap_or(file_bytes);
-        let mut scan = Scan::new(file, head.nonce, head.bytes, end, true);
-        segment.look_at_batches(&mut scan, &head, is_newest);
-    }
-    Ok(Some(segment))
 }
 
 /// From where to where the shards go in a segment, as its head and the next one's say.
-fn ranges(head: &Head, next: &Head) -> BTreeMap<ShardId, (u64, u64)> {
+fn offsets(head: &Head, next: &Head) -> BTreeMap<ShardId, (u64, u64)> {
     let range = |(id, shard): (&ShardId, &crate::state::ShardState)| {
         let behind = next.state.shards.get(id)?.next_offset;
         (behind > shard.next_offset).then_some((*id, (shard.next_offset, behind)))
@@ -132,35 +152,102 @@ fn ranges(head: &Head, next: &Head) -> BTreeMap<ShardId, (u64, u64)> {
     head.state.shards.iter().filter_map(range).collect()
 }
 
+/// Something bad that is not judged yet.
+struct Undecided {
+    damage: Damage,
+    head: Option<BatchHead>,
+    unreadable: bool,
+}
+
 impl Segment {
-    fn look_at_batches(&mut self, scan: &mut Scan, head: &Head, is_newest: bool) {
-        // At the end of the newest one a batch may be incomplete: only what has another behind it is damage.
-        let (mut undecided, mut batches, mut end) = (Vec::new(), 0, head.bytes);
+    fn fill(
+        &mut self,
+        segments: &Segments,
+        sequence: u64,
+        is_newest: bool,
+        scanned: bool,
+    ) -> Result<(), Missing> {
+        let head = segments.head_on_disk(sequence)?;
+        let file = segments.file(sequence)?;
+        self.file_bytes = file.bytes().map_err(|error| missing(&self.name, 0, &error))?;
+        let closed = match is_newest {
+            true => Closed { head: Arc::clone(&head), end: self.file_bytes, is_certain: false },
+            false => segments.closed(sequence, Wait::ForDisk)?,
+        };
+        if closed.is_certain {
+            self.end = Some(closed.end);
+        }
+        if let Some(next) = (!is_newest).then(|| segments.head(sequence + 1, Wait::ForDisk).ok()).flatten() {
+            self.offsets = offsets(&head, &next);
+            let has_batches = next.state.next_index > head.state.next_index;
+            self.last_arrival_ms = has_batches.then_some(next.state.last_arrival_ms);
+        }
+        if scanned {
+            self.look_at_batches(&file, &closed);
+        }
+        Ok(())
+    }
+
+    /// Where the end is not certain what is bad may have been incomplete when it was read: it is damage only where a
+    /// batch behind it says that it was durable, and it is bad still when it is read again after that.
+    fn look_at_batches(&mut self, file: &Arc<dyn DiskFile>, closed: &Closed) {
+        let from = |position| Scan::new(Arc::clone(file), closed.head.nonce, position, closed.end, true);
+        let (mut scan, mut read_again) = (from(closed.head.bytes), 0);
+        let (mut undecided, mut batches, mut end) = (Vec::<Undecided>::new(), 0, closed.head.bytes);
         while let Some(step) = scan.next() {
             match step {
-                Step::Bad { position, wrong, .. } => undecided.push(damage(&self.name, position, wrong.what)),
+                Step::Bad { position, wrong, .. } => undecided.push(Undecided {
+                    damage: damage(&self.name, position, wrong.what),
+                    head: None,
+                    unreadable: wrong.unreadable,
+                }),
                 Step::Batch { position, head, wrong } => {
-                    self.damage.append(&mut undecided);
-                    self.note(&head);
-                    batches += 1;
-                    end = position + head.bytes() as u64;
-                    undecided.extend(wrong.map(|wrong| damage(&self.name, position, wrong.what)));
+                    let first = undecided.first().map(|bad| bad.damage.position);
+                    match first.filter(|first| head.durable > *first) {
+                        Some(first) if first > read_again => {
+                            undecided.clear();
+                            (scan, read_again) = (from(first), first);
+                            continue;
+                        }
+                        Some(_) => undecided.drain(..).for_each(|bad| self.judge_damaged(bad, &mut batches)),
+                        None => {}
+                    }
+                    match wrong {
+                        None => {
+                            self.note(&head);
+                            batches += 1;
+                            end = position + head.bytes() as u64;
+                        }
+                        Some(wrong) => undecided.push(Undecided {
+                            damage: damage(&self.name, position, wrong.what),
+                            head: Some(head),
+                            unreadable: wrong.unreadable,
+                        }),
+                    }
                 }
             }
         }
-        if !is_newest {
-            self.damage.append(&mut undecided);
+        if closed.is_certain || undecided.iter().any(|bad| bad.unreadable) {
+            undecided.into_iter().for_each(|bad| self.judge_damaged(bad, &mut batches));
         }
         self.batches = Some(batches);
         self.end = self.end.or(Some(end));
     }
 
+    fn judge_damaged(&mut self, bad: Undecided, batches: &mut u64) {
+        self.damage.push(bad.damage);
+        if let Some(head) = bad.head {
+            self.note(&head);
+            *batches += 1;
+        }
+    }
+
     fn note(&mut self, head: &BatchHead) {
-        let first = self.arrivals_ms.map_or(head.arrival_ms, |(first, _)| first);
-        self.arrivals_ms = Some((first, head.arrival_ms));
+        self.first_arrival_ms = self.first_arrival_ms.or(Some(head.arrival_ms));
+        self.last_arrival_ms = self.last_arrival_ms.max(Some(head.arrival_ms));
         for entry in head.entries.iter().filter(|entry| entry.kind == EntryKind::Append) {
             let behind = entry.first_offset + u64::from(entry.records);
-            let range = self.shards.entry(entry.shard).or_insert((entry.first_offset, behind));
+            let range = self.offsets.entry(entry.shard).or_insert((entry.first_offset, behind));
             range.1 = range.1.max(behind);
         }
     }

@@ -14,11 +14,14 @@
 //!   whose head says where the one before ends.
 //! - What is damaged is named by file and position and never served; all the rest is. Where that is the end, so that it
 //!   is not known what was appended last, nothing is appended until the loss is accepted, and then far behind it.
+//!   Readers pass over a loss only once it is accepted, and accepting gives up what is bad then, nothing that goes bad
+//!   later.
 //! - Readers see durable records alone, none older than the retention, and check what they read.
 //! - Arrival times never go back, so a time is found by bisection. Offsets decide order.
 //!
 //! Not here: replication (the format carries its terms and slots), and anything of streams, volumes or the network.
 
+mod accepted;
 mod birth;
 pub mod clock;
 mod counts;
@@ -27,6 +30,7 @@ mod error;
 mod format;
 pub mod inspect;
 mod log;
+mod lost;
 mod lru;
 mod marks;
 mod open;
@@ -49,7 +53,7 @@ use std::sync::Arc;
 
 pub use birth::{Birth, create};
 pub use counts::Counts;
-pub use error::{Damage, Error, ReadError, WriteError};
+pub use error::{AcceptLossError, Damage, Error, ReadError, WriteError};
 pub use log::Log;
 pub use open::open;
 pub use reader::Reader;
@@ -74,18 +78,26 @@ pub struct Environment {
     pub sizes: Sizes,
 }
 
-/// The sizes of segments, in bytes. A batch that is larger gets a segment of its own size.
+/// The sizes of segments and of the ways in them, in bytes. A batch that is larger gets a segment of its own size, and no
+/// segment is as large as 4 GiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Of the first.
     pub first_segment_bytes: u64,
     /// Each next one is twice as large, up to this.
     pub largest_segment_bytes: u64,
+    /// How far a reader may have to walk in a segment to the next run of its shard: less finds it sooner, and takes more
+    /// memory. Never less than what the log was written with.
+    pub stride_bytes: u64,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { first_segment_bytes: 1 << 20, largest_segment_bytes: 64 << 20 }
+        Self {
+            first_segment_bytes: 1 << 20,
+            largest_segment_bytes: 64 << 20,
+            stride_bytes: marks::STRIDE_BYTES,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::Environment;
 use crate::disk::aligned::AlignedBuffer;
 use crate::disk::{BLOCK_BYTES, DiskFile};
 use crate::error::WriteError;
-use crate::format::batch::{BatchHead, EntryHead, EntryKind};
+use crate::format::batch::{BatchHead, EntryHead, EntryKind, MAX_BATCH_BYTES};
 use crate::format::head::Head;
 use crate::format::slots::Slots;
 use crate::format::{block_ceil, block_floor, segment_name};
@@ -19,6 +19,7 @@ use crate::state::Place;
 use crate::trim::TrimGate;
 use crate::value::{Appended, ReadRun, Run};
 
+mod accept;
 mod lost_end;
 mod maintain;
 mod roll;
@@ -106,6 +107,7 @@ impl Log {
             appends.iter().map(|runs| runs.iter().map(&mut place).collect()).collect();
         let entries = joined.values().map(|shard| shard.entry).collect();
         let mut head = BatchHead { index, arrival_ms, durable: 0, entries };
+        assert!(head.bytes() <= MAX_BATCH_BYTES, "a batch of {} bytes", head.bytes());
         self.write(&mut head, joined.values().flat_map(|shard| &shard.blocks), Use::Records)?;
         self.unconfirmed = true;
         self.shared.segments.count(|counts| counts.batches += 1);
@@ -122,22 +124,7 @@ impl Log {
         if self.shared.published().state.retention_hours == Some(hours) {
             return Ok(());
         }
-        self.control(|_| EntryHead::control(EntryKind::SetRetention, 0, hours))
-    }
-
-    /// Gives up what is damaged so far: readers pass over it from then on. A log whose end was lost when it was opened
-    /// takes appends again.
-    ///
-    /// # Errors
-    /// See [`WriteError`].
-    pub fn accept_loss(&mut self) -> Result<(), WriteError> {
-        if self.go_on_behind_lost_end()? {
-            return Ok(());
-        }
-        self.check_running()?;
-        self.control(|end| EntryHead::control(EntryKind::AcceptLoss, end, 0))?;
-        self.shared.forget_damage_before(self.end());
-        Ok(())
+        self.control(vec![EntryHead::control(EntryKind::SetRetention, 0, hours)])
     }
 
     /// Confirms the last batch, if none behind it does, so that damage to it can be told from a torn end. Due after a
@@ -202,14 +189,10 @@ impl Log {
         Place { segment: newest.head.sequence, position: newest.end }
     }
 
-    /// Writes a batch of one entry, which may depend on where it goes.
-    fn control(&mut self, entry: impl FnOnce(u64) -> EntryHead) -> Result<(), WriteError> {
+    /// Writes a batch of entries without records.
+    fn control(&mut self, entries: Vec<EntryHead>) -> Result<(), WriteError> {
         let (index, arrival_ms) = self.next_batch();
-        let mut head = BatchHead { index, arrival_ms, durable: 0, entries: Vec::new() };
-        let placeholder = EntryHead::control(EntryKind::Trim, 0, 0);
-        head.entries.push(placeholder);
-        self.make_room(head.bytes() as u64, Use::Control)?;
-        head.entries = vec![entry(self.end().position)];
+        let mut head = BatchHead { index, arrival_ms, durable: 0, entries };
         self.write(&mut head, std::iter::empty(), Use::Control)?;
         self.unconfirmed = true;
         Ok(())
@@ -257,8 +240,7 @@ impl Log {
 
     fn publish(&mut self, head: &BatchHead, position: u64) -> Result<(), WriteError> {
         let mut published = self.shared.publish();
-        let segment = published.newest.head.sequence;
-        if let Err(invalid) = published.state.apply(head, segment, false) {
+        if let Err(invalid) = published.state.apply(head, false) {
             drop(published);
             let why = format!("a batch that was written does not fit: {invalid}");
             self.stop(&why);

@@ -8,7 +8,7 @@ use crate::format::batch::{BatchHead, EntryKind};
 
 /// A run gets a mark if so many of the shard's own bytes lie between it and the last mark ...
 const SHARD_STRIDE_BYTES: u64 = 4 << 10;
-/// ... or so many bytes of the segment: so far a reader may have to look.
+/// ... or so many bytes of the segment as [`crate::Sizes`] says: so far a reader may have to look.
 pub const STRIDE_BYTES: u64 = 256 << 10;
 
 /// One run.
@@ -44,9 +44,9 @@ impl Marks {
     }
 
     /// Notes the shard's next run and how long its block is.
-    pub fn push(&mut self, run: Mark, block_bytes: u64) {
+    fn push(&mut self, run: Mark, block_bytes: u64, stride_bytes: u64) {
         let due = self.marks.last().is_none_or(|last| {
-            self.unmarked_bytes >= SHARD_STRIDE_BYTES || run.position - last.position >= STRIDE_BYTES
+            self.unmarked_bytes >= SHARD_STRIDE_BYTES || run.position - last.position >= stride_bytes
         });
         if due {
             self.marks.push(run);
@@ -67,10 +67,12 @@ impl Marks {
         self.before(|mark| mark.arrival_ms < arrival_ms)
     }
 
-    /// The first mark at or behind this position.
+    /// The last mark before this position, and the first one at or behind it.
     #[must_use]
-    pub fn at_or_behind(&self, position: u64) -> Option<Mark> {
-        self.marks.get(self.marks.partition_point(|mark| mark.position < position)).copied()
+    pub fn around(&self, position: u64) -> (Option<Mark>, Option<Mark>) {
+        let (before, behind) =
+            self.marks.split_at(self.marks.partition_point(|mark| mark.position < position));
+        (before.last().copied(), behind.first().copied())
     }
 
     /// The last mark for which it holds, else the first of all.
@@ -80,18 +82,26 @@ impl Marks {
 }
 
 /// The marks of all shards in one segment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentMarks {
     /// By shard; a shard without records in the segment is not there.
     pub shards: BTreeMap<ShardId, Marks>,
+    stride_bytes: u64,
 }
 
 impl SegmentMarks {
+    /// No marks yet. Every run will have one less than so many bytes before it, or of its own.
+    #[must_use]
+    pub fn new(stride_bytes: u64) -> Self {
+        Self { shards: BTreeMap::new(), stride_bytes }
+    }
+
     /// Notes the runs of the batch that begins at this position.
     pub fn note(&mut self, position: u64, head: &BatchHead) {
         for entry in head.entries.iter().filter(|entry| entry.kind == EntryKind::Append) {
             let mark = Mark { first_offset: entry.first_offset, arrival_ms: head.arrival_ms, position };
-            self.shards.entry(entry.shard).or_default().push(mark, u64::from(entry.block_bytes));
+            let marks = self.shards.entry(entry.shard).or_default();
+            marks.push(mark, u64::from(entry.block_bytes), self.stride_bytes);
         }
     }
 }

@@ -42,7 +42,7 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
     sequences.sort_unstable();
     let has_spare = names.iter().any(|name| name == SPARE);
 
-    let segments = Segments::new(Arc::clone(&environment.disk), owner);
+    let segments = Segments::new(Arc::clone(&environment.disk), owner, environment.sizes.stride_bytes);
     segments.count(|counts| {
         counts.bad_slots += bad_slots;
         counts.spares_found += u64::from(has_spare);
@@ -50,13 +50,13 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
     let mut found = Vec::new();
     let (newest_head, bad_newest) = newest_head(&segments, &mut sequences, &mut found)?;
     let sequence = newest_head.sequence;
-    let recovered = Recovery::new(&segments, newest_head, bad_newest.is_none())?;
+    let mut recovered = Recovery::new(&segments, newest_head, bad_newest.is_none())?;
     found.extend(recovered.damage);
     found.extend(missing_between(&segments, &sequences));
     let oldest = sequences.first().copied().unwrap_or(sequence);
     let oldest = Oldest::new(&segments, oldest, &recovered.state, environment.clock.wall_ms());
     found.extend(oldest.damage);
-    let accepted = recovered.state.accepted;
+    recovered.state.accepted.forget_before(oldest.sequence);
     // What recovery opened to read past the cache an idle log does not need open.
     segments.forget(sequence);
     let file = segments.file(sequence).map_err(|error| unusable(error, sequence))?;
@@ -76,7 +76,6 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
         damage: Mutex::default(),
     });
     found.iter().for_each(|damage| shared.note(damage));
-    shared.forget_damage_before(accepted);
     let log = Log::new(environment, owner, Arc::clone(&shared), has_spare);
     Ok((log, Reader::new(shared)))
 }

@@ -92,6 +92,12 @@ impl Reader {
         self.shared.status()
     }
 
+    /// Whether there is no room for appends: of [`Status`], without looking at the rest.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.shared.published().full.is_some()
+    }
+
     /// Segments may expire while they are read: then it begins anew, with those that are left.
     fn again_if_expired<T>(&self, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
         loop {
@@ -171,9 +177,13 @@ impl Reader {
                     true
                 }
                 Ok(Next::TooLarge | Next::End) => false,
+                Err(error) if gathered.runs.is_empty() => return Err(error),
                 // What was found before is given first.
-                Err(_) if !gathered.runs.is_empty() => false,
-                Err(error) => return Err(error),
+                Err(ReadError::Damaged(_)) => {
+                    self.shared.segments.count(|counts| counts.damaged_reads_cut += 1);
+                    false
+                }
+                Err(ReadError::WouldBlock | ReadError::UnknownShard(_)) => false,
             };
             if !taken {
                 return Ok(());

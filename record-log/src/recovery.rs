@@ -60,7 +60,7 @@ impl Recovery {
             head: Arc::clone(&head),
             file: Arc::clone(&file),
             end: head.bytes,
-            marks: SegmentMarks::default(),
+            marks: SegmentMarks::new(segments.stride_bytes),
         };
         let mut recovery = Self {
             state: head.state.clone(),
@@ -85,8 +85,8 @@ impl Recovery {
                     match wrong {
                         None if undecided.is_empty() => recovery.take(&name, position, &head),
                         None => {
-                            let wrong =
-                                Wrong { what: "it lies behind a gap".into(), unreadable: false, begun: true };
+                            let what = "it lies behind a gap".into();
+                            let wrong = Wrong { position, what, unreadable: false, begun: true };
                             undecided.push(Undecided { position, until, head: Some(head), wrong });
                         }
                         Some(wrong) => {
@@ -107,7 +107,7 @@ impl Recovery {
     /// Adds a good batch, or one of which at least the heads are.
     fn take(&mut self, name: &str, position: u64, head: &BatchHead) {
         let behind_damage = !self.damage.is_empty();
-        match self.state.apply(head, self.newest.head.sequence, behind_damage) {
+        match self.state.apply(head, behind_damage) {
             Ok(()) => {
                 self.newest.marks.note(position, head);
                 let appends = |shard: &ShardId, entry: &EntryHead| {
@@ -121,7 +121,7 @@ impl Recovery {
     }
 
     fn judge_damaged(&mut self, segments: &Segments, name: &str, bad: Undecided) {
-        self.damage.push(damage(name, bad.position, bad.wrong.what));
+        self.damage.push(damage(name, bad.wrong.position, bad.wrong.what));
         match bad.head {
             Some(head) => {
                 segments.count(|counts| counts.bad_blocks += 1);
@@ -129,6 +129,9 @@ impl Recovery {
             }
             None => {
                 segments.count(|counts| counts.bad_heads += 1);
+                // It is a part of the segment, also where nothing is kept behind it: else what is missing would have no
+                // place.
+                self.newest.end = bad.until;
                 // What cannot be read may have said how long records are kept.
                 self.state.retention_hours = None;
                 for shard in self.state.shards.keys() {

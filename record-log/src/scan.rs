@@ -38,6 +38,8 @@ pub enum Step {
 /// Why a batch, or a part of it, is bad.
 #[derive(Clone, Debug)]
 pub struct Wrong {
+    /// Where exactly: where a batch should begin, or where its bad block does.
+    pub position: u64,
     /// What is wrong.
     pub what: String,
     /// Whether the disk did not give the bytes.
@@ -76,7 +78,7 @@ impl Scan {
                 let wrong = if self.check_blocks { self.check(position, &head).err() } else { None };
                 Some(Step::Batch { position, head, wrong })
             }
-            Ok(_) => Some(self.bad(position, Wrong::new("a batch goes past the end", true))),
+            Ok(_) => Some(self.bad(position, Wrong::new(position, "a batch goes past the end", true))),
             Err(wrong) => Some(self.bad(position, wrong)),
         }
     }
@@ -89,22 +91,25 @@ impl Scan {
     fn heads(&mut self, position: u64) -> Result<BatchHead, Wrong> {
         let nonce = self.nonce;
         let bytes = self.get(position, BATCH_HEAD_BYTES)?;
-        let heads_bytes = BatchHead::peek(nonce, bytes).map_err(|invalid| Wrong::new(invalid.0, false))?;
+        let heads_bytes =
+            BatchHead::peek(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, false))?;
         let bytes = self.get(position, heads_bytes)?;
-        BatchHead::decode(nonce, bytes).map_err(|invalid| Wrong::new(invalid.0, true))
+        BatchHead::decode(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, true))
     }
 
     fn check(&mut self, position: u64, head: &BatchHead) -> Result<(), Wrong> {
         for (entry, start) in head.blocks() {
+            let start = position + start as u64;
             let (mut crc, mut done) = (0, 0);
             while done < entry.block_bytes as usize {
                 let piece = (entry.block_bytes as usize - done).min(PIECE_BYTES);
-                let bytes = self.get(position + (start + done) as u64, piece)?;
+                let bytes = self.get(start + done as u64, piece);
+                let bytes = bytes.map_err(|wrong| Wrong { position: start, ..wrong })?;
                 crc = crc32c::crc32c_append(crc, bytes);
                 done += piece;
             }
             if crc != entry.block_crc {
-                return Err(Wrong::new("the checksum of a run of records is wrong", true));
+                return Err(Wrong::new(start, "the checksum of a run of records is wrong", true));
             }
         }
         Ok(())
@@ -114,15 +119,11 @@ impl Scan {
         let mut tries = 1;
         while let Err(error) = self.window.get(position, bytes) {
             if tries == TRIES {
-                return Err(Wrong { what: error.to_string(), unreadable: true, begun: false });
+                return Err(Wrong::unreadable(position, &error));
             }
             tries += 1;
         }
-        self.window.get(position, bytes).map_err(|error| Wrong {
-            what: error.to_string(),
-            unreadable: true,
-            begun: false,
-        })
+        self.window.get(position, bytes).map_err(|error| Wrong::unreadable(position, &error))
     }
 
     /// Where the next batch with good heads begins.
@@ -168,7 +169,11 @@ impl Scan {
 }
 
 impl Wrong {
-    fn new(what: &str, begun: bool) -> Self {
-        Self { what: what.into(), unreadable: false, begun }
+    fn new(position: u64, what: &str, begun: bool) -> Self {
+        Self { position, what: what.into(), unreadable: false, begun }
+    }
+
+    fn unreadable(position: u64, error: &std::io::Error) -> Self {
+        Self { position, what: error.to_string(), unreadable: true, begun: false }
     }
 }

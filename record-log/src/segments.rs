@@ -59,13 +59,15 @@ pub struct Segments {
     marks: Lru<(u64, ShardId), Arc<Marks>>,
     /// The marks of all shards in segments without a good footer, and whether the disk gave all of the segment.
     rebuilt: Lru<u64, (Arc<SegmentMarks>, bool)>,
+    /// How far a mark may be from the next run.
+    pub stride_bytes: u64,
     /// What was counted by readers and writer.
     pub counts: Mutex<Counts>,
 }
 
 impl Segments {
-    /// The segments of the log with this owner.
-    pub fn new(disk: Arc<dyn Disk>, owner: Slots) -> Self {
+    /// The segments of the log with this owner, whose marks are so far from each other at most.
+    pub fn new(disk: Arc<dyn Disk>, owner: Slots, stride_bytes: u64) -> Self {
         Self {
             disk,
             owner,
@@ -76,6 +78,7 @@ impl Segments {
             }),
             marks: Lru::new(MARKS, CACHE_BYTES, |marks| bytes_of(marks)),
             rebuilt: Lru::new(REBUILT, CACHE_BYTES, |(marks, _)| marks.shards.values().map(bytes_of).sum()),
+            stride_bytes,
             counts: Mutex::default(),
         }
     }
@@ -193,9 +196,8 @@ impl Segments {
         };
         let Some(part) = directory.find(shard) else { return Ok(Some(Arc::default())) };
         let mut bytes = vec![0; part.bytes];
-        let read = file.read(part.position, &mut bytes, wait);
-        let read = read.map_err(|error| missing(&segment_name(sequence), part.position, &error))?;
-        let marks = part.decode(segment.head.nonce, &bytes[..read]).ok();
+        let read = given(file.read(part.position, &mut bytes, wait))?;
+        let marks = read.and_then(|read| part.decode(segment.head.nonce, &bytes[..read]).ok());
         self.count(|counts| counts.footers_read += u64::from(marks.is_some()));
         Ok(marks.map(Arc::new))
     }
@@ -205,7 +207,7 @@ impl Segments {
         let sequence = segment.head.sequence;
         let (rebuilt, is_whole) = self.rebuilt.get_or(&sequence, || {
             self.count(|counts| counts.footers_rebuilt += 1);
-            let mut marks = SegmentMarks::default();
+            let mut marks = SegmentMarks::new(self.stride_bytes);
             let mut is_whole = segment.is_certain;
             let file = self.file(sequence)?;
             let mut scan = Scan::new(file, segment.head.nonce, segment.head.bytes, segment.end, false);
@@ -234,28 +236,20 @@ impl Segments {
         else {
             return Ok(None);
         };
-        let name = segment_name(segment.head.sequence);
-        let io = |error: io::Error| missing(&name, segment.end, &error);
-        let file_bytes = file.bytes().map_err(io)?;
+        let Some(file_bytes) = given(file.bytes())? else { return Ok(None) };
         let mut bytes = vec![0; trailer.directory_bytes()];
         let position = file_bytes - (TRAILER_BYTES + bytes.len()) as u64;
-        let read = file.read(position, &mut bytes, wait).map_err(io)?;
-        Ok(trailer.directory(nonce, &bytes[..read]).ok().map(Arc::new))
+        let read = given(file.read(position, &mut bytes, wait))?;
+        Ok(read.and_then(|read| trailer.directory(nonce, &bytes[..read]).ok()).map(Arc::new))
     }
 
     /// The trailer of a segment's file, if it has one.
     fn trailer(&self, file: &dyn DiskFile, nonce: u64, wait: Wait) -> Result<Option<Trailer>, Missing> {
-        let would_block = |error: io::Error| match error.kind() {
-            io::ErrorKind::WouldBlock => Err(Missing::WouldBlock),
-            _ => Ok(None),
-        };
-        let Ok(file_bytes) = file.bytes() else { return Ok(None) };
+        let Some(file_bytes) = given(file.bytes())? else { return Ok(None) };
         let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
         let mut bytes = [0; TRAILER_BYTES];
-        match file.read(position, &mut bytes, wait) {
-            Ok(read) => Ok(Trailer::decode(nonce, &bytes[..read], file_bytes).ok()),
-            Err(error) => would_block(error),
-        }
+        let read = given(file.read(position, &mut bytes, wait))?;
+        Ok(read.and_then(|read| Trailer::decode(nonce, &bytes[..read], file_bytes).ok()))
     }
 
     /// Forgets a segment that has expired. Whether a reader still holds its file.
@@ -296,7 +290,17 @@ pub fn damage(file: &str, position: u64, what: impl Into<String>) -> Damage {
     Damage { file: file.into(), position, what: what.into() }
 }
 
-fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
+/// What the disk gave of a footer; nothing if it failed, as a segment can be read without one.
+fn given<T>(read: io::Result<T>) -> Result<Option<T>, Missing> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Missing::WouldBlock),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What an error says of a segment.
+pub fn missing(file: &str, position: u64, error: &io::Error) -> Missing {
     match error.kind() {
         io::ErrorKind::WouldBlock => Missing::WouldBlock,
         io::ErrorKind::NotFound => Missing::NoFile,
@@ -311,6 +315,15 @@ impl Missing {
             Self::WouldBlock => ReadError::WouldBlock,
             Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, NO_SUCH_FILE)),
             Self::Damaged(damage) => ReadError::Damaged(damage),
+        }
+    }
+
+    /// What is wrong.
+    pub fn what(self) -> String {
+        match self {
+            Self::WouldBlock => ReadError::WouldBlock.to_string(),
+            Self::NoFile => NO_SUCH_FILE.into(),
+            Self::Damaged(damage) => damage.what,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use catalog::ShardId;
 use catalog::member::OpenShard;
 
+use crate::accepted::Stretch;
 use crate::counts::Counts;
 use crate::disk::DiskFile;
 use crate::error::Damage;
@@ -112,8 +113,13 @@ impl Shared {
         self.published.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes damage, once.
+    /// Notes damage that is not given up, once.
     pub fn note(&self, damage: &Damage) {
+        let place = damage.place();
+        let byte = Stretch { segment: place.segment, start: place.position, end: place.position + 1 };
+        if self.published().state.accepted.first_outside(byte).is_none() {
+            return;
+        }
         let mut known = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new =
             !known.iter().any(|other| (&other.file, other.position) == (&damage.file, damage.position));
@@ -123,13 +129,15 @@ impl Shared {
         }
     }
 
-    /// Forgets the damage before a place: it is given up, or has expired.
-    pub fn forget_damage_before(&self, place: Place) {
+    /// The damage that was found and is not given up.
+    pub fn damage(&self) -> Vec<Damage> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets damage: it is given up, or has expired.
+    pub fn forget_damage(&self, is_gone: impl Fn(Place) -> bool) {
         let mut known = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|damage| {
-            let segment = crate::format::sequence_of(&damage.file).unwrap_or_default();
-            Place { segment, position: damage.position } >= place
-        });
+        known.retain(|damage| !is_gone(damage.place()));
     }
 
     /// How the log is.
@@ -137,7 +145,7 @@ impl Shared {
         let published = self.published();
         let Published { state, newest, .. } = &*published;
         let next_offsets = state.shards.iter().map(|(id, shard)| (*id, shard.next_offset));
-        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let damage = self.damage();
         let log_bytes = newest.head.bytes_before + newest.end;
         Status {
             next_offsets: next_offsets.collect(),

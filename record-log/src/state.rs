@@ -6,6 +6,7 @@ use catalog::ShardId;
 use catalog::member::OpenShard;
 use serde::{Deserialize, Serialize};
 
+use crate::accepted::Accepted;
 use crate::format::Invalid;
 use crate::format::batch::{BatchHead, EntryKind};
 
@@ -21,15 +22,14 @@ pub struct State {
     pub retention_hours: Option<u32>,
     /// Records that arrived before this (milliseconds since 1970) have expired.
     pub trimmed_ms: u64,
-    /// What is damaged before this place is given up: readers pass over it.
-    pub accepted: Place,
+    /// What is damaged and given up: readers pass over it.
+    pub accepted: Accepted,
     /// The shards.
     pub shards: BTreeMap<ShardId, ShardState>,
 }
 
 /// A place in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The sequence number of the segment.
     pub segment: u64,
@@ -70,11 +70,11 @@ impl State {
         Ok(())
     }
 
-    /// Adds the next batch, whose heads were checked, and which lies in this segment.
+    /// Adds the next batch, whose heads were checked.
     ///
     /// # Errors
     /// If it cannot follow; nothing is changed then.
-    pub fn apply(&mut self, head: &BatchHead, segment: u64, behind_damage: bool) -> Result<(), Invalid> {
+    pub fn apply(&mut self, head: &BatchHead, behind_damage: bool) -> Result<(), Invalid> {
         self.follows(head, behind_damage)?;
         for entry in &head.entries {
             match entry.kind {
@@ -86,7 +86,7 @@ impl State {
                 }
                 EntryKind::SetRetention => self.retention_hours = Some(entry.records),
                 EntryKind::Trim => self.trimmed_ms = self.trimmed_ms.max(entry.first_offset),
-                EntryKind::AcceptLoss => self.accepted = Place { segment, position: entry.first_offset },
+                EntryKind::AcceptLoss => self.accepted.add(entry.stretch()),
             }
         }
         self.next_index = head.index + 1;

@@ -62,8 +62,8 @@ impl Window {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(wanted.max(self.piece_bytes), 0);
         let read = match self.read(start, &mut buffer) {
-            // What is not asked for yet may be what the disk does not give.
-            Err(error) if buffer.len() > wanted && error.kind() != io::ErrorKind::WouldBlock => {
+            // What is not asked for yet may be what the disk does not give, or what is not in memory.
+            Err(_) if buffer.len() > wanted => {
                 buffer.truncate(wanted);
                 self.read(start, &mut buffer)?
             }

@@ -1,6 +1,7 @@
 //! The tool `inspect`: what the logs below a directory hold, and whether they are whole.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,8 +9,10 @@ use anyhow::{Context as _, bail};
 use record_log::disk::{Disk, system::SystemDisk};
 use record_log::inspect::{Inspection, Segment, inspect};
 
-/// The file by which a log's directory is known.
-const SLOTS: &str = "slots";
+use crate::shard::volume;
+
+/// What belongs to nobody: of the file system, a bootstrap that was interrupted, a stream that is made or removed.
+const PASSED_OVER: [&str; 3] = ["lost+found", "bootstrap", "drafts"];
 
 /// Shows what the logs below a directory hold. Changes nothing; the logs may be in use.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,21 +24,37 @@ pub struct Options {
     pub verify: bool,
 }
 
+/// What was found below a directory.
+#[derive(Default)]
+struct Found {
+    /// The logs' directories, each with what says that there is a log: while that is there, what is missing is lost.
+    logs: BTreeMap<PathBuf, PathBuf>,
+    /// Volumes that do not say whose they are, and why.
+    unknown: BTreeMap<PathBuf, String>,
+}
+
 /// Prints the logs; ends with an error if one is damaged.
 ///
 /// # Errors
 /// If there is no log, one is damaged, or the disk does not answer.
 pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut directories = Vec::new();
-    find_logs(&options.directory, &mut directories)?;
-    if directories.is_empty() {
+    let mut found = Found::default();
+    found.look_below(&options.directory)?;
+    let Found { logs, unknown } = found;
+    if logs.is_empty() && unknown.is_empty() {
         bail!("there is no log in {} or below", options.directory.display());
     }
-    directories.sort();
+    let total = logs.len() + unknown.len();
     let mut damaged = 0;
-    for directory in &directories {
+    for (volume, error) in &unknown {
+        writeln!(out, "volume {}\n  DAMAGED  {error}\n", volume.display())?;
+        damaged += 1;
+    }
+    for (directory, sign) in &logs {
         let disk: Arc<dyn Disk> = Arc::new(SystemDisk::new(directory.clone()));
         match inspect(&disk, options.verify) {
+            // Deleted while it was looked at.
+            _ if !sign.exists() => {}
             Ok(inspection) => {
                 show(directory, &inspection, out)?;
                 damaged += usize::from(inspection.is_damaged());
@@ -47,31 +66,65 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
         }
     }
     if damaged > 0 {
-        bail!("{damaged} of {} logs are damaged", directories.len());
+        bail!("{damaged} of {total} logs are damaged");
     }
     Ok(())
 }
 
-fn find_logs(directory: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if directory.join(SLOTS).is_file() {
-        found.push(directory.into());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(directory).with_context(|| format!("read {}", directory.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && entry.file_name() != "lost+found" {
-            find_logs(&entry.path(), found)?;
+impl Found {
+    /// A log is known by its files, so that it is one too where some are lost, and by the volume that should have it.
+    fn look_below(&mut self, directory: &Path) -> anyhow::Result<()> {
+        let mut directories = Vec::new();
+        for (name, is_directory) in entries(directory)? {
+            if is_directory && !PASSED_OVER.contains(&&*name) {
+                directories.push(directory.join(name));
+            } else if record_log::inspect::is_file_of_a_log(&name) {
+                self.logs.insert(directory.into(), directory.into());
+                return Ok(());
+            }
         }
+        if volume::has_group(directory) {
+            match volume::read_identity(directory) {
+                Ok(identity) => {
+                    self.logs.insert(identity.log_directory(directory), directory.into());
+                }
+                // Deleted meanwhile.
+                Err(_) if !directory.exists() => {}
+                Err(error) => {
+                    self.unknown.insert(directory.into(), error.to_string());
+                }
+            }
+        }
+        for directory in directories {
+            self.look_below(&directory)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-fn show(directory: &Path, inspection: &Inspection, out: &mut impl Write) -> std::io::Result<()> {
-    let Inspection { log_id, incarnation, has_spare, segments, missing } = inspection;
+/// The names in a directory, each with whether it is one of a directory; none if it is gone.
+fn entries(directory: &Path) -> anyhow::Result<Vec<(String, bool)>> {
+    let read = || {
+        let entries = std::fs::read_dir(directory)?.map(|entry| {
+            let entry = entry?;
+            Ok((entry.file_name().to_string_lossy().into_owned(), entry.file_type()?.is_dir()))
+        });
+        entries.collect::<io::Result<_>>()
+    };
+    match read() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries.with_context(|| format!("read {}", directory.display())),
+    }
+}
+
+fn show(directory: &Path, inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
+    let Inspection { log_id, incarnation, has_spare, shards, segments, missing } = inspection;
     writeln!(out, "log {}", directory.display())?;
     let spare = if *has_spare { ", and a spare" } else { "" };
     writeln!(out, "  log id {log_id}, copy {incarnation}; segments: {}{spare}", segments.len())?;
+    for shard in shards {
+        writeln!(out, "  {}  hash keys {} to {}", shard.id, shard.range.start, shard.range.end)?;
+    }
     for segment in segments {
         show_segment(segment, out)?;
     }
@@ -81,7 +134,7 @@ fn show(directory: &Path, inspection: &Inspection, out: &mut impl Write) -> std:
     writeln!(out)
 }
 
-fn show_segment(segment: &Segment, out: &mut impl Write) -> std::io::Result<()> {
+fn show_segment(segment: &Segment, out: &mut impl Write) -> io::Result<()> {
     write!(out, "  {}  {} bytes on disk", segment.name, segment.file_bytes)?;
     if let Some(end) = segment.end {
         write!(out, ", {end} written")?;
@@ -89,11 +142,13 @@ fn show_segment(segment: &Segment, out: &mut impl Write) -> std::io::Result<()> 
     if let Some(batches) = segment.batches {
         write!(out, ", batches: {batches}")?;
     }
-    if let Some((first, last)) = segment.arrivals_ms {
-        write!(out, ", arrived {} to {}", time(first), time(last))?;
+    match (segment.first_arrival_ms, segment.last_arrival_ms) {
+        (Some(first), Some(last)) => write!(out, ", arrived {} to {}", time(first), time(last))?,
+        (None, Some(last)) => write!(out, ", arrived until {}", time(last))?,
+        (_, None) => {}
     }
     writeln!(out)?;
-    for (shard, (first, behind)) in &segment.shards {
+    for (shard, (first, behind)) in &segment.offsets {
         writeln!(out, "    {shard}  offsets {first} to {}", behind - 1)?;
     }
     for damage in &segment.damage {
@@ -151,9 +206,64 @@ mod tests {
         assert!(text.contains("DAMAGED  segment-000000000002 is damaged at byte"), "{text}");
     }
 
+    #[tokio::test]
+    async fn shards_and_times_are_shown_also_of_segments_that_are_not_read() {
+        let volume = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let group = Group::start(volume.path().into(), config());
+            group.settled().await.unwrap();
+            let _ = group.bootstrap(bootstrap(2)).await;
+            assert!(group.append(append(vec![run(1, &["a"])])).await[0].is_ok());
+            group.close().await;
+        }
+        let (text, outcome) = shown(volume.path(), false);
+        outcome.unwrap();
+        let range = "shardId-000000000001  hash keys 170141183460469231731687303715884105728 to 340282366920938463463374607431768211455";
+        assert!(text.contains(range), "{text}");
+        let line = text.lines().find(|line| line.contains("segment-000000000002")).unwrap();
+        assert!(line.contains("arrived until 20") && !line.contains("batches"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn log_that_lost_files_is_a_damaged_log_not_none() {
+        let volume = tempfile::tempdir().unwrap();
+        Group::create(volume.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
+        let log = volume.path().join("group/logs/g0");
+        let is_damaged = |what: &str| {
+            let (text, outcome) = shown(volume.path(), false);
+            assert!(outcome.unwrap_err().to_string().contains("1 of 1 logs"), "{text}");
+            assert!(text.contains("DAMAGED") && text.contains(what), "{text}");
+        };
+        std::fs::rename(log.join("slots"), volume.path().join("group/slots-for-later")).unwrap();
+        is_damaged("slots is damaged at byte 0: there is no such file");
+        std::fs::rename(volume.path().join("group/slots-for-later"), log.join("slots")).unwrap();
+        std::fs::remove_file(log.join("segment-000000000001")).unwrap();
+        is_damaged("there is no segment");
+        std::fs::remove_dir_all(&log).unwrap();
+        is_damaged("slots is damaged at byte 0: there is no such file");
+        std::fs::remove_file(volume.path().join("group/identity.json")).unwrap();
+        is_damaged("identity.json is damaged: there is no such file");
+    }
+
+    #[tokio::test]
+    async fn half_a_log_that_is_nobodys_is_passed_over() {
+        let data = tempfile::tempdir().unwrap();
+        let volume = data.path().join("streams/uid-1/g0");
+        std::fs::create_dir_all(volume.parent().unwrap()).unwrap();
+        Group::create(volume.clone(), config(), bootstrap(1)).await.unwrap().close().await;
+        for half in [volume.join("bootstrap/logs/g0"), data.path().join("drafts/uid-2/g0/group/logs/g0")] {
+            std::fs::create_dir_all(&half).unwrap();
+            std::fs::write(half.join("slots"), "").unwrap();
+        }
+        let (text, outcome) = shown(data.path(), true);
+        outcome.unwrap();
+        assert_eq!(text.matches("log id").count(), 1, "{text}");
+    }
+
     #[test]
-    fn directory_without_a_log_is_an_error() {
+    fn directory_without_a_log_is_an_error_and_one_that_is_gone_too() {
         let empty = tempfile::tempdir().unwrap();
         assert!(shown(empty.path(), false).1.unwrap_err().to_string().contains("no log"));
+        assert!(shown(&empty.path().join("gone"), false).1.unwrap_err().to_string().contains("no log"));
     }
 }

@@ -1,6 +1,7 @@
 //! The binary: one program, a role by subcommand.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -25,25 +26,35 @@ enum Role {
     Inspect(inspect::Options),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// How long what waits for a disk may keep the process from ending.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     raise_file_limit();
-    let ended = match arguments.role {
-        Role::Serve(options) => serve::run(options).await,
-        Role::Gateway(options) => gateway::run(options).await,
-        Role::Local(options) => local::run(options).await,
-        Role::Inspect(options) => inspect::run(&options, &mut std::io::stdout()),
-    };
-    match ended {
+    match run(arguments.role) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(role: Role) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(async {
+        match role {
+            Role::Serve(options) => serve::run(options).await,
+            Role::Gateway(options) => gateway::run(options).await,
+            Role::Local(options) => local::run(options).await,
+            Role::Inspect(options) => inspect::run(&options, &mut std::io::stdout()),
+        }
+    });
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    ended
 }
 
 /// Takes as many open files as the system allows: each log that is written or read has some, each connection one.

@@ -1,8 +1,10 @@
 """Puts records with boto3 and checks that every acknowledged one can be read: once, in order.
 
     records.py put   --endpoint URL --stream NAME --acknowledged FILE --count N
-    records.py check --endpoint URL --stream NAME --acknowledged FILE
-    records.py count --endpoint URL --stream NAME --acknowledged FILE     until the tip, or the first refusal
+    records.py check --endpoint URL --stream NAME --acknowledged FILE [--damaged NUMBER | --lost NUMBER]
+
+With --damaged, what is stored with this record (of the same put, in the same shard) must be refused, and all else be
+there; with --lost it must be passed over.
 
 The file holds one JSON object a line for each acknowledged record, so that `check` works in another process, and
 after the server was killed.
@@ -49,9 +51,9 @@ def put(kinesis, stream, file, count):
                     "shard": result["ShardId"], "sequence_number": result["SequenceNumber"]}) + "\n")
 
 
-def read_shard(kinesis, stream, shard):
-    iterator = kinesis.get_shard_iterator(
-        StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+def read_shard(kinesis, stream, shard, **begin):
+    begin = begin or {"ShardIteratorType": "TRIM_HORIZON"}
+    iterator = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard, **begin)["ShardIterator"]
     while iterator:
         answer = kinesis.get_records(ShardIterator=iterator, Limit=400)
         yield from answer["Records"]
@@ -60,28 +62,43 @@ def read_shard(kinesis, stream, shard):
             return
 
 
-def count(kinesis, stream):
-    total = 0
-    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
+def read_around(kinesis, stream, damaged):
+    """A shard's records before what is damaged, and those behind it; between them a refusal, wherever one begins."""
+    shard, first, last = damaged[0]["shard"], damaged[0]["sequence_number"], damaged[-1]["sequence_number"]
+    for begin in [{}, {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": first}]:
         try:
-            for _ in read_shard(kinesis, stream, shard["ShardId"]):
-                total += 1
+            yield from read_shard(kinesis, stream, shard, **begin)
         except kinesis.exceptions.ClientError as error:
             if error.response["Error"]["Code"] != "InternalFailure":
                 raise
-    print(total)
+        else:
+            sys.exit(f"what is damaged was passed over, reading {shard} from {begin or 'its trim horizon'}")
+    yield from read_shard(
+        kinesis, stream, shard, ShardIteratorType="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=last)
 
 
-def check(kinesis, stream, file):
+def stored_with(acknowledged, number):
+    """The records of the same put as this one, in its shard: one run of one batch of the log."""
+    first = number - number % BATCH
+    return [record for record in acknowledged[first:first + BATCH] if record["shard"] == acknowledged[number]["shard"]]
+
+
+def check(kinesis, stream, file, damaged_number, lost_number):
     acknowledged = acknowledged_records(file)
-    expected = {(record["shard"], record["sequence_number"]): record for record in acknowledged}
-    if len(expected) != len(acknowledged):
+    if len({(record["shard"], record["sequence_number"]) for record in acknowledged}) != len(acknowledged):
         sys.exit("two records were acknowledged under one sequence number")
+    damaged = [] if damaged_number is None else stored_with(acknowledged, damaged_number)
+    gone = damaged if lost_number is None else stored_with(acknowledged, lost_number)
+    acknowledged = [record for record in acknowledged if record not in gone]
+    expected = {(record["shard"], record["sequence_number"]): record for record in acknowledged}
     order_of_keys = {}
     seen = set()
     for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
         last = 0
-        for record in read_shard(kinesis, stream, shard["ShardId"]):
+        is_damaged = damaged and damaged[0]["shard"] == shard["ShardId"]
+        records = (
+            read_around(kinesis, stream, damaged) if is_damaged else read_shard(kinesis, stream, shard["ShardId"]))
+        for record in records:
             place = (shard["ShardId"], record["SequenceNumber"])
             if int(record["SequenceNumber"]) <= last:
                 sys.exit(f"out of order or twice: {place} after {last}")
@@ -103,19 +120,19 @@ def check(kinesis, stream, file):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["put", "check", "count"])
+    parser.add_argument("command", choices=["put", "check"])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--stream", required=True)
     parser.add_argument("--acknowledged", required=True, type=pathlib.Path)
     parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("--damaged", type=int)
+    parser.add_argument("--lost", type=int)
     arguments = parser.parse_args()
     kinesis = client(arguments.endpoint)
     if arguments.command == "put":
         put(kinesis, arguments.stream, arguments.acknowledged, arguments.count)
-    elif arguments.command == "count":
-        count(kinesis, arguments.stream)
     else:
-        check(kinesis, arguments.stream, arguments.acknowledged)
+        check(kinesis, arguments.stream, arguments.acknowledged, arguments.damaged, arguments.lost)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ fn operator_writes_only_its_lease_while_nothing_changes() -> Result<()> {
     let manifest = stream("quiet", 2, "Delete");
     namespace.apply(&manifest)?;
     namespace.wait_for("dstream/quiet", "condition=Ready", 120)?;
-    // What became Ready is announced right behind: a period to come to rest.
-    std::thread::sleep(installation.requeue_period());
+    // What became Ready is announced right behind.
+    installation.wait_for_looks(2)?;
 
     let audit = AuditLog::from_now()?;
     let applied = namespace.apply(&manifest)?;
     assert!(applied.contains("unchanged"), "{applied}");
-    std::thread::sleep(installation.requeue_period() * 3);
+    installation.wait_for_looks(3)?;
 
     let mutations = audit.mutations_of(&installation.operator_user())?;
     let (lease, others): (BTreeMap<_, _>, BTreeMap<_, _>) =

@@ -1,11 +1,12 @@
 //! The chart, installed once for all scenarios.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::shell::{Failed, run};
-use crate::{Kubectl, Namespace};
+use crate::{Kubectl, Namespace, until};
 
 /// The Helm release of the scenarios.
 pub const RELEASE: &str = "kinetes";
@@ -86,10 +87,32 @@ impl Installation {
         format!("system:serviceaccount:{NAMESPACE}:{RELEASE}-operator")
     }
 
-    /// How often the operator looks at a stream that nothing happened to.
-    #[must_use]
-    pub fn requeue_period(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(REQUEUE_SECONDS)
+    /// Waits until the operator has looked so many times as often as there are streams: it looks at each once in a
+    /// period while nothing happens.
+    ///
+    /// # Errors
+    /// If it does not look.
+    pub fn wait_for_looks(&self, rounds: u32) -> Result<()> {
+        let streams = self.kubectl.list("dstream", &["--all-namespaces"])?.len() as u64;
+        let begin = self.looks()?;
+        let limit = Duration::from_secs(60 + u64::from(rounds) * REQUEUE_SECONDS);
+        until("the operator looks", limit, || {
+            Ok((self.looks()? >= begin + u64::from(rounds) * streams).then_some(()))
+        })
+    }
+
+    /// How often the operator has looked at a stream, as it counts itself.
+    fn looks(&self) -> Result<u64> {
+        let mut looks = 0;
+        for pod in self.kubectl.list("pods", &["--selector", "app.kubernetes.io/component=operator"])? {
+            let ip = pod["status"]["podIP"].as_str().context("the operator has no IP")?;
+            let metrics = run("curl", &["--silent", "--fail", &format!("http://{ip}:7401/metrics")])?;
+            let counts = metrics.lines().filter(|line| line.starts_with("kinetes_reconciles_total{"));
+            for count in counts.filter_map(|line| line.rsplit(' ').next()) {
+                looks += count.parse::<u64>()?;
+            }
+        }
+        Ok(looks)
     }
 
     /// Scales a Deployment of the chart (`operator`, `gateway`) and waits until it has that many ready pods and no
@@ -102,7 +125,7 @@ impl Installation {
         self.kubectl.run(&["scale", &deployment, &format!("--replicas={replicas}")])?;
         self.kubectl.run(&["rollout", "status", &deployment, "--timeout=120s"])?;
         let selector = format!("app.kubernetes.io/component={component}");
-        crate::until(&format!("{replicas} pods of {deployment}"), std::time::Duration::from_secs(60), || {
+        until(&format!("{replicas} pods of {deployment}"), Duration::from_secs(60), || {
             let pods = self.kubectl.list("pods", &["--selector", &selector])?;
             Ok((pods.len() == replicas as usize).then_some(()))
         })

@@ -47,12 +47,23 @@ impl Records {
         self.client("check", &[])?.trim().parse().context("the client printed no count")
     }
 
-    /// How many records are given from the trim horizon on, in all shards, until the tip or the first refusal.
+    /// [`Records::check`] of a stream in which the record of this number, and what is stored with it, is damaged: that
+    /// is refused, and all before and behind it, and all of other shards, is there.
     ///
     /// # Errors
-    /// If the stream cannot be read at all.
-    pub fn count(&self) -> Result<u32> {
-        self.client("count", &[])?.trim().parse().context("the client printed no count")
+    /// If the check fails, saying which record.
+    pub fn check_around(&self, damaged: u32) -> Result<u32> {
+        let answer = self.client("check", &["--damaged", &damaged.to_string()])?;
+        answer.trim().parse().context("the client printed no count")
+    }
+
+    /// [`Records::check`] of a stream in which it is given up: it is passed over.
+    ///
+    /// # Errors
+    /// If the check fails, saying which record.
+    pub fn check_without(&self, lost: u32) -> Result<u32> {
+        let answer = self.client("check", &["--lost", &lost.to_string()])?;
+        answer.trim().parse().context("the client printed no count")
     }
 
     fn client(&self, command: &str, arguments: &[&str]) -> Result<String> {

@@ -1,11 +1,13 @@
 //! The volume of a storage pod, as its node sees it.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use crate::shell::run;
-use crate::{Kubectl, Namespace};
+use crate::{Kubectl, Namespace, Process};
 
 /// A folder of a node that is a pod's volume.
 #[derive(Debug)]
@@ -38,11 +40,20 @@ impl Volume {
         Ok(Self { node_process, folder, image: None })
     }
 
-    /// Moves the volume onto an ext4 file system of its own of so many MiB. Its pod has to be deleted then.
+    /// The volume of the only claim of a namespace, moved onto an ext4 file system of its own of so many MiB; a new pod
+    /// is ready on it.
     ///
     /// # Errors
-    /// If a command on the node fails.
-    pub fn move_to_small_disk(&mut self, mebibytes: u32) -> Result<()> {
+    /// If a command on the node fails, or the pod does not come back.
+    pub fn on_small_disk(namespace: &Namespace, mebibytes: u32) -> Result<Self> {
+        let mut volume = Self::only_one_of(namespace)?;
+        volume.move_to_small_disk(mebibytes)?;
+        namespace.replace_only_pod()?;
+        namespace.run(&["wait", "pods", "--all", "--for=condition=Ready", "--timeout=90s"])?;
+        Ok(volume)
+    }
+
+    fn move_to_small_disk(&mut self, mebibytes: u32) -> Result<()> {
         let image = std::env::temp_dir().join(format!("kinetes-small-disk-{}", std::process::id()));
         let (file, folder) = (image.display(), &self.folder);
         self.on_node(&format!(
@@ -74,6 +85,22 @@ impl Volume {
     /// If a command on the node fails.
     pub fn make_room(&self) -> Result<()> {
         self.on_node(&format!("rm {}/filler", self.folder)).map(drop)
+    }
+
+    /// Removes all that is in it, but for what an empty file system has.
+    ///
+    /// # Errors
+    /// If a command on the node fails.
+    pub fn empty(&self) -> Result<()> {
+        self.on_node(&format!("find {} -mindepth 1 ! -name lost+found -delete", self.folder)).map(drop)
+    }
+
+    /// The names and sizes of all its files, a line each.
+    ///
+    /// # Errors
+    /// If a command on the node fails.
+    pub fn files(&self) -> Result<String> {
+        self.on_node(&format!("cd {} && find . -type f -printf '%p %s\n' | sort", self.folder))
     }
 
     /// Flips a bit of the first record that holds a text, in a segment; gives the segment's name.
@@ -115,47 +142,28 @@ impl Volume {
         ))
     }
 
-    /// Starts another process on it, on the node: gives what it says of itself while it runs, after `until` holds for
-    /// that.
+    /// The processes that have a file of its group open for writing.
     ///
     /// # Errors
-    /// If it does not come to that.
-    pub fn with_second_process<T>(
-        &self,
-        program: &str,
-        stream_uid: &str,
-        group: &str,
-        work: impl FnOnce(&dyn Fn() -> Result<String>) -> Result<T>,
-    ) -> Result<T> {
-        let arguments = [
-            "--target",
-            &self.node_process,
-            "--mount",
-            "--net",
-            "--",
-            program,
-            "serve",
-            "--data-dir",
-            &self.folder,
-            "--stream-uid",
-            stream_uid,
-            "--group",
-            group,
-            "--listen",
-            "127.0.0.1:17400",
-            "--admin-listen",
-            "127.0.0.1:17401",
-        ];
-        let mut process = std::process::Command::new("nsenter").args(arguments).spawn()?;
-        let status = || {
-            let arguments = ["--target", &self.node_process, "--net", "--"];
-            let curl = ["curl", "--silent", "--fail", "http://127.0.0.1:17400/status"];
-            Ok(run("nsenter", &[&arguments[..], &curl].concat())?)
-        };
-        let done = work(&status);
-        process.kill()?;
-        process.wait()?;
-        done
+    /// If its files cannot be listed.
+    pub fn writers(&self) -> Result<BTreeSet<Process>> {
+        let group = format!("/proc/{}/root{}/group", self.node_process, self.folder);
+        Process::writing_below(Path::new(&group))
+    }
+
+    /// Starts another process on it, on the node.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn second_process(&self, program: &str, stream_uid: &str, group: &str) -> Result<SecondProcess> {
+        let node = ["--target", &self.node_process, "--mount", "--net", "--", program, "serve"];
+        let volume = ["--data-dir", &self.folder, "--stream-uid", stream_uid, "--group", group];
+        let listen = ["--listen", "127.0.0.1:17400", "--admin-listen", "127.0.0.1:17401"];
+        let arguments = [&node[..], &volume, &listen].concat();
+        // `nsenter` becomes the program. What it logs would count as written, were it a file.
+        let child =
+            Command::new("nsenter").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        Ok(SecondProcess { child, node_process: self.node_process.clone() })
     }
 
     fn on_node(&self, script: &str) -> Result<String> {
@@ -170,5 +178,37 @@ impl Drop for Volume {
             let _ = self.on_node(&format!("umount --lazy {}", self.folder));
             let _ = std::fs::remove_file(image);
         }
+    }
+}
+
+/// A second process on a volume. It ends when this is dropped.
+#[derive(Debug)]
+pub struct SecondProcess {
+    child: Child,
+    node_process: String,
+}
+
+impl SecondProcess {
+    /// The process.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn status(&self) -> Result<String> {
+        let arguments = ["--target", &self.node_process, "--net", "--"];
+        let curl = ["curl", "--silent", "--fail", "http://127.0.0.1:17400/status"];
+        Ok(run("nsenter", &[&arguments[..], &curl].concat())?)
+    }
+}
+
+impl Drop for SecondProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -67,11 +67,11 @@ pub async fn examine(
                 claim: observed.claims.get(&claim(&group.name)).map(|claim| &**claim),
                 said,
                 storage_class: storage_class.as_deref(),
+                stream: &names.stream,
             };
             let health = health(&group, sight);
             let soon = asked.is_some() && !group.is_open();
-            let storage =
-                asked.as_ref().and_then(|said| Some(log_of(said.as_ref().ok()?, &group)?.conditions.clone()));
+            let storage = asked.as_ref().and_then(|said| storage_of(said.as_ref().ok()?, &group));
             Ok(Examined { group, health, storage, soon })
         })
         .buffered(AT_A_TIME)
@@ -131,7 +131,7 @@ fn bootstrap(names: &Names, group: &Group, retention_period_hours: u32) -> Boots
     }
 }
 
-/// Tells a pod that serves what it should do and does not; what it answers then. Refusals are no news: the next look
+/// Tells a pod that has its log what it should do and does not; what it answers then. Refusals are no news: the next look
 /// tells it again.
 async fn tell(
     context: &Context,
@@ -142,23 +142,23 @@ async fn tell(
     answer: Answer,
 ) -> Answer {
     let Ok(member) = &answer else { return answer };
-    let Some(log) = log_of(member, group).filter(|_| member.phase == MemberPhase::Serving) else {
-        return answer;
-    };
-    let told = match due(log, wish) {
+    let Some(log) = log_of(member, group) else { return answer };
+    let told = match due(log, member.phase, wish) {
         None => return answer,
         Some(Due::Retention) => {
             let (stream_uid, log) = (names.uid.clone(), group.log.clone());
             let call = SetRetention { stream_uid, log, retention_period_hours: wish.retention_hours };
             context.members.set_retention(ip, &call).await
         }
-        Some(Due::AcceptLoss) => {
+        Some(Due::AcceptLoss(place)) => {
             tracing::warn!(
                 stream = names.stream,
                 group = group.name,
+                place,
                 "the loss of damaged records is accepted"
             );
-            let call = AcceptLoss { stream_uid: names.uid.clone(), log: group.log.clone() };
+            let (stream_uid, log) = (names.uid.clone(), group.log.clone());
+            let call = AcceptLoss { stream_uid, log, place: place.into() };
             context.members.accept_loss(ip, &call).await
         }
     };
@@ -173,27 +173,46 @@ async fn tell(
     })
 }
 
+/// What a pod says of its storage: one that stopped without a log has one that is too damaged to be opened.
+fn storage_of(member: &MemberStatus, group: &Group) -> Option<Vec<LogCondition>> {
+    match log_of(member, group) {
+        Some(log) => Some(log.conditions.clone()),
+        None if member.phase == MemberPhase::Stopped => Some(vec![LogCondition {
+            kind: LogConditionKind::StorageDamaged,
+            message: member.reason.clone().unwrap_or_default(),
+            place: None,
+        }]),
+        None => None,
+    }
+}
+
 fn log_of<'m>(member: &'m MemberStatus, group: &Group) -> Option<&'m LogStatus> {
     member.logs.iter().find(|log| log.name == group.log)
 }
 
 /// What a log is to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
+enum Due<'l> {
     Retention,
-    AcceptLoss,
+    AcceptLoss(&'l str),
 }
 
-/// What a log is to be told next. Pure.
-fn due(log: &LogStatus, wish: Wish<'_>) -> Option<Due> {
-    if log.retention_period_hours != Some(wish.retention_hours) {
-        return Some(Due::Retention);
+/// What a log is to be told next. Pure. One that has stopped takes nothing but that its damage is given up.
+fn due<'l>(log: &'l LogStatus, phase: MemberPhase, wish: Wish<'_>) -> Option<Due<'l>> {
+    match phase {
+        MemberPhase::Serving if log.retention_period_hours != Some(wish.retention_hours) => {
+            return Some(Due::Retention);
+        }
+        MemberPhase::Serving | MemberPhase::Stopped => {}
+        MemberPhase::WaitingForVolume
+        | MemberPhase::AwaitingBootstrap
+        | MemberPhase::Recovering
+        | MemberPhase::Ending => return None,
     }
     let damage =
         log.conditions.iter().find(|condition| condition.kind == LogConditionKind::StorageDamaged)?;
-    let accepted = wish.accepted_loss?;
-    let named = damage.place.as_ref().is_some_and(|place| accepted == format!("{}:{place}", log.name));
-    named.then_some(Due::AcceptLoss)
+    let (accepted, place) = (wish.accepted_loss?, damage.place.as_deref()?);
+    (accepted == format!("{}:{place}", log.name)).then_some(Due::AcceptLoss(place))
 }
 
 /// Writes down which shards take records, as the log itself says.
@@ -260,22 +279,37 @@ mod tests {
     #[test]
     fn log_is_told_its_retention_where_it_has_another_or_has_forgotten_it() {
         let wish = Wish { retention_hours: 24, accepted_loss: None };
-        assert_eq!(due(&log(Some(24), None), wish), None);
-        assert_eq!(due(&log(Some(48), None), wish), Some(Due::Retention));
-        assert_eq!(due(&log(None, None), wish), Some(Due::Retention));
+        assert_eq!(due(&log(Some(24), None), MemberPhase::Serving, wish), None);
+        assert_eq!(due(&log(Some(48), None), MemberPhase::Serving, wish), Some(Due::Retention));
+        assert_eq!(due(&log(None, None), MemberPhase::Serving, wish), Some(Due::Retention));
     }
 
     #[test]
     fn loss_is_accepted_only_where_the_annotation_names_this_very_damage() {
         let damaged = log(Some(24), Some("segment-000000000002:8192"));
-        let accepting = |accepted| due(&damaged, Wish { retention_hours: 24, accepted_loss: accepted });
-        assert_eq!(accepting(Some("g0:segment-000000000002:8192")), Some(Due::AcceptLoss));
+        let accepting = |accepted| {
+            due(&damaged, MemberPhase::Serving, Wish { retention_hours: 24, accepted_loss: accepted })
+        };
+        let accepted = accepting(Some("g0:segment-000000000002:8192"));
+        assert_eq!(accepted, Some(Due::AcceptLoss("segment-000000000002:8192")));
         for other in
             [None, Some("true"), Some("g1:segment-000000000002:8192"), Some("g0:segment-000000000002:4096")]
         {
             assert_eq!(accepting(other), None, "{other:?}");
         }
         let sound = log(Some(24), None);
-        assert_eq!(due(&sound, Wish { retention_hours: 24, accepted_loss: Some("g0:") }), None);
+        let wish = Wish { retention_hours: 24, accepted_loss: Some("g0:") };
+        assert_eq!(due(&sound, MemberPhase::Serving, wish), None);
+    }
+
+    #[test]
+    fn stopped_log_is_told_of_an_accepted_loss_and_of_nothing_else() {
+        let damaged = log(None, Some("segment-000000000002:8192"));
+        let accepted_loss = Some("g0:segment-000000000002:8192");
+        let wish = Wish { retention_hours: 24, accepted_loss };
+        assert_eq!(due(&damaged, MemberPhase::Stopped, wish), Some(Due::AcceptLoss));
+        assert_eq!(due(&damaged, MemberPhase::Serving, wish), Some(Due::Retention));
+        assert_eq!(due(&damaged, MemberPhase::Stopped, Wish { accepted_loss: None, ..wish }), None);
+        assert_eq!(due(&damaged, MemberPhase::Ending, wish), None);
     }
 }

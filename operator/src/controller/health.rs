@@ -1,8 +1,9 @@
 //! How a group is, judged from what its pod, its claim and the API server say. Pure.
 
-use catalog::member::{MemberPhase, MemberStatus};
+use catalog::member::{LogConditionKind, MemberPhase, MemberStatus};
 use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
 
+use super::said::give_up;
 use crate::names::{claim, pod as pod_name};
 use crate::objects::Group;
 
@@ -16,8 +17,8 @@ pub enum Health {
     Serving,
     /// It will serve when what is said here is over; perhaps a person has to do something about it.
     Waiting(Trouble),
-    /// It is on an empty volume though its shards had records.
-    VolumeLost(Trouble),
+    /// It will not serve before a person has done what is said here.
+    Stalled(Trouble),
 }
 
 /// What is the matter with a group.
@@ -49,6 +50,8 @@ pub struct Sight<'a> {
     pub said: Said<'a>,
     /// What is wrong with the claim's storage class, if somebody looked.
     pub storage_class: Option<&'a str>,
+    /// The stream's name, for commands that a person is to type.
+    pub stream: &'a str,
 }
 
 /// How the group is.
@@ -63,7 +66,11 @@ pub fn health(group: &Group, sight: Sight) -> Health {
             return Health::Serving;
         }
         Some(Ok(member)) if member.phase == MemberPhase::AwaitingBootstrap && group.was_opened() => {
-            return Health::VolumeLost(volume_lost(group));
+            return Health::Stalled(volume_lost(group));
+        }
+        // One that is being deleted is about to be opened again.
+        Some(Ok(member)) if member.phase == MemberPhase::Stopped && !is_going(pod) => {
+            return Health::Stalled(storage_failed(group, member, sight.stream));
         }
         // One answer that does not come is no news of a pod that its kubelet finds ready.
         None | Some(Err(_)) if group.is_open() && is_ready(pod) => return Health::Serving,
@@ -85,8 +92,11 @@ pub fn is_running(pod: &Pod) -> bool {
 /// Whether the kubelet found the pod ready.
 #[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
-    condition(pod, "Ready").is_some_and(|(status, ..)| status == "True")
-        && pod.metadata.deletion_timestamp.is_none()
+    condition(pod, "Ready").is_some_and(|(status, ..)| status == "True") && !is_going(pod)
+}
+
+fn is_going(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
 }
 
 fn volume_lost(group: &Group) -> Trouble {
@@ -97,6 +107,34 @@ fn volume_lost(group: &Group) -> Trouble {
         claim(&group.name),
     );
     Trouble::new("VolumeLost", message)
+}
+
+/// Why a pod's log takes no records for good, and what helps, which depends on what happened to it.
+fn storage_failed(group: &Group, member: &MemberStatus, stream: &str) -> Trouble {
+    let (pod, volume) = (pod_name(&group.name), claim(&group.name));
+    let log = member.logs.iter().find(|log| log.name == group.log);
+    let damage = log.and_then(|log| {
+        log.conditions.iter().find(|condition| condition.kind == LogConditionKind::StorageDamaged)
+    });
+    let bring_back = format!(
+        "bring volume {volume} back (from a snapshot, or the disk that it was on) and type: kubectl delete pod {pod}"
+    );
+    let (state, help) = match (log, damage) {
+        (None, _) => ("cannot open its log, and serves nothing of it", bring_back),
+        (Some(_), None) => (
+            "takes no records, and serves reads",
+            format!(
+                "what was acknowledged is on the disk, and the log is opened again when you type: kubectl delete pod {pod}"
+            ),
+        ),
+        (Some(log), Some(damage)) => {
+            let give_up = damage.place.as_deref().map(|place| give_up(stream, &log.name, place));
+            let or = give_up.map_or(String::new(), |command| format!("; or give up what is lost: {command}"));
+            ("takes no records, and serves reads of what is not damaged", bring_back + &or)
+        }
+    };
+    let why = said(format!("pod {pod} {state}"), member.reason.as_deref().unwrap_or_default());
+    Trouble::new("StorageFailed", format!("{why}; {help}"))
 }
 
 /// Why the scheduler found no node; often because of the volume.
@@ -169,7 +207,7 @@ fn starting(group: &Group, said: Said) -> Trouble {
                 MemberPhase::AwaitingBootstrap => ("Starting", "is about to begin on its empty volume"),
                 MemberPhase::Recovering => ("Recovering", "reads its log"),
                 MemberPhase::Serving => ("Starting", "opens its shards"),
-                MemberPhase::Stopped => ("Stopped", "has stopped"),
+                MemberPhase::Stopped | MemberPhase::Ending => ("PodEnding", "ends"),
             };
             let detail = member.reason.as_deref().unwrap_or_default();
             Trouble::new(reason, self::said(format!("pod {name} {doing}"), detail))

@@ -1,4 +1,5 @@
 use catalog::ShardState;
+use catalog::member::{LogCondition, LogStatus};
 use serde_json::{Value, json};
 
 use super::*;
@@ -26,12 +27,37 @@ fn member(phase: MemberPhase) -> MemberStatus {
 }
 
 fn seen<'a>(pod: &'a Pod, said: Said<'a>) -> Sight<'a> {
-    Sight { pod: Some(pod), said, ..Sight::default() }
+    Sight { pod: Some(pod), said, stream: "orders", ..Sight::default() }
+}
+
+/// A pod that has given up, with its log as it could be opened.
+fn stopped(reason: &str, log: Option<Vec<LogCondition>>) -> MemberStatus {
+    let log = log.map(|conditions| LogStatus {
+        name: "g0".into(),
+        durable_bytes: 0,
+        retention_period_hours: None,
+        conditions,
+        shards: Vec::new(),
+    });
+    let (reason, logs) = (Some(reason.into()), log.into_iter().collect());
+    MemberStatus { reason, logs, ..member(MemberPhase::Stopped) }
+}
+
+fn damage(place: Option<&str>) -> LogCondition {
+    let (kind, place) = (LogConditionKind::StorageDamaged, place.map(str::to_owned));
+    LogCondition { kind, message: "it is damaged".into(), place }
+}
+
+fn stall(pod: &Pod, member: &MemberStatus) -> Trouble {
+    match health(&group(ShardState::Open), seen(pod, Some(Ok(member)))) {
+        Health::Stalled(trouble) => trouble,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn trouble(state: ShardState, sight: Sight) -> Trouble {
     match health(&group(state), sight) {
-        Health::Waiting(trouble) | Health::VolumeLost(trouble) => trouble,
+        Health::Waiting(trouble) | Health::Stalled(trouble) => trouble,
         Health::Serving => panic!("serves"),
     }
 }
@@ -57,6 +83,48 @@ fn an_empty_volume_is_lost_only_where_a_shard_was_open() {
     let lost = trouble(ShardState::Open, seen(&running, Some(Ok(&member))));
     assert_eq!(lost.reason, "VolumeLost");
     assert!(lost.message.contains("data-orders-1a2b3-g0-0"), "{}", lost.message);
+}
+
+#[test]
+fn a_log_that_could_not_write_stalls_until_its_pod_is_deleted() {
+    let member = stopped("a write to segment-000000000001 failed: broken", Some(Vec::new()));
+    let failed = stall(&pod(json!({})), &member);
+    assert_eq!(failed.reason, "StorageFailed");
+    assert!(failed.message.contains("a write to segment-000000000001 failed: broken"), "{}", failed.message);
+    assert!(failed.message.ends_with(": kubectl delete pod orders-1a2b3-g0-0"), "{}", failed.message);
+}
+
+#[test]
+fn a_log_that_damage_stopped_says_how_to_bring_it_back_or_to_give_it_up() {
+    let place = "segment-000000000002:0";
+    let failed = stall(&pod(json!({})), &stopped("it is damaged", Some(vec![damage(Some(place))])));
+    assert_eq!(failed.reason, "StorageFailed");
+    assert!(failed.message.contains("bring volume data-orders-1a2b3-g0-0 back"), "{}", failed.message);
+    let command =
+        "kubectl annotate dstream orders --overwrite kinetes.dev/accept-loss=g0:segment-000000000002:0";
+    assert!(failed.message.ends_with(command), "{}", failed.message);
+}
+
+#[test]
+fn where_no_loss_can_be_accepted_no_command_for_it_is_given() {
+    for member in [stopped("slots is damaged", None), stopped("it is damaged", Some(vec![damage(None)]))] {
+        let failed = stall(&pod(json!({})), &member);
+        assert_eq!(failed.reason, "StorageFailed");
+        assert!(failed.message.contains(member.reason.as_deref().unwrap()), "{}", failed.message);
+        assert!(failed.message.contains("bring volume data-orders-1a2b3-g0-0 back"), "{}", failed.message);
+        assert!(!failed.message.contains("annotate"), "{}", failed.message);
+    }
+}
+
+#[test]
+fn a_pod_that_ends_is_waited_for_also_where_its_log_had_stopped() {
+    let member = MemberStatus { reason: Some("it ends".into()), ..member(MemberPhase::Ending) };
+    assert_eq!(trouble(ShardState::Open, seen(&pod(json!({})), Some(Ok(&member)))).reason, "PodEnding");
+    let mut going = pod(json!({}));
+    going.metadata.deletion_timestamp = Some(serde_json::from_value(json!("2026-11-23T12:00:00Z")).unwrap());
+    let stopped = stopped("a write failed", Some(Vec::new()));
+    let health = health(&group(ShardState::Open), seen(&going, Some(Ok(&stopped))));
+    assert!(matches!(&health, Health::Waiting(trouble) if trouble.reason == "PodEnding"), "{health:?}");
 }
 
 #[test]

@@ -27,16 +27,50 @@ impl Said {
     }
 }
 
-/// The conditions that follow. Where a pod was not heard, what was known before goes on to hold.
+/// What a person types to give up what is damaged: it names the first place, and so this damage and no other.
 #[must_use]
-pub fn storage_conditions(said: &[Said], before: &[Condition], stream: &str) -> Vec<Draft> {
+pub fn give_up(stream: &str, log: &str, place: &str) -> String {
+    format!("kubectl annotate dstream {stream} --overwrite {ACCEPT_LOSS}={}", lost(log, place))
+}
+
+/// Damage, as the annotation that gives it up names it.
+fn lost(log: &str, place: &str) -> String {
+    format!("{log}:{place}")
+}
+
+/// The conditions that follow; `accepted` is the loss that somebody gave up. Where a pod was not heard, what was known
+/// before goes on to hold.
+#[must_use]
+pub fn storage_conditions(
+    said: &[Said],
+    before: &[Condition],
+    stream: &str,
+    accepted: Option<&str>,
+) -> Vec<Draft> {
     let all_heard = said.iter().all(|said| said.conditions.is_some());
     let kinds = [
         LogConditionKind::StorageFull,
         LogConditionKind::StorageDamaged,
         LogConditionKind::TrimmingSuspended,
     ];
-    kinds.into_iter().filter_map(|kind| of_kind(kind, said, before, stream, all_heard)).collect()
+    let mut drafts: Vec<_> =
+        kinds.into_iter().filter_map(|kind| of_kind(kind, said, before, stream, all_heard)).collect();
+    if let Some(accepted) = accepted.filter(|accepted| all_heard && !is_damaged(said, accepted))
+        && let Some(damaged) = drafts.iter_mut().find(|draft| draft.type_ == STORAGE_DAMAGED)
+    {
+        damaged.reason = "OtherLossAccepted".into();
+        damaged.message =
+            format!("the annotation {ACCEPT_LOSS}={accepted} names other damage; {}", damaged.message);
+    }
+    drafts
+}
+
+/// Whether damage is there that is named so.
+fn is_damaged(said: &[Said], name: &str) -> bool {
+    said.iter().any(|said| {
+        let mut places = said.conditions.iter().flatten().filter_map(|condition| condition.place.as_deref());
+        places.any(|place| lost(&said.log, place) == name)
+    })
 }
 
 fn of_kind(
@@ -76,14 +110,14 @@ fn advice(said: &Said, told: &LogCondition, stream: &str) -> String {
              spec.retentionPeriodHours",
             claim(&said.group)
         ),
-        LogConditionKind::StorageDamaged => {
-            let place = told.place.as_deref().unwrap_or_default();
-            format!(
+        LogConditionKind::StorageDamaged => match told.place.as_deref() {
+            Some(place) => format!(
                 "the rest is served, reads of what is damaged are answered InternalFailure: bring the volume back from \
-                 a snapshot, or give up what is lost: kubectl annotate dstream {stream} --overwrite {ACCEPT_LOSS}={}:{place}",
-                said.log
-            )
-        }
+                 a snapshot, or give up what is lost: {}",
+                give_up(stream, &said.log, place)
+            ),
+            None => "nothing of the log is served: bring the volume back from a snapshot".into(),
+        },
         LogConditionKind::TrimmingSuspended => {
             "no records are lost, and the volume fills meanwhile: put the clock of its node right".into()
         }
@@ -108,14 +142,18 @@ mod tests {
 
     #[test]
     fn all_is_well_where_no_pod_says_otherwise() {
-        assert_eq!(storage_conditions(&[said("g0", Some(Vec::new()))], &[], "orders"), []);
+        assert_eq!(storage_conditions(&[said("g0", Some(Vec::new()))], &[], "orders", None), []);
     }
 
     #[test]
     fn each_kind_is_one_condition_that_names_the_pod_and_what_to_do() {
         let both = vec![told(LogConditionKind::StorageFull), told(LogConditionKind::StorageDamaged)];
-        let drafts =
-            storage_conditions(&[said("g0", Some(both.clone())), said("g1", Some(both))], &[], "orders");
+        let drafts = storage_conditions(
+            &[said("g0", Some(both.clone())), said("g1", Some(both))],
+            &[],
+            "orders",
+            None,
+        );
         assert_eq!(types(&drafts), [STORAGE_FULL, STORAGE_DAMAGED]);
         assert!(drafts[0].message.starts_with("pod orders-1a2b3-g0-0 (and 1 more of its pods): so it is;"));
         assert!(drafts[0].message.contains("spec.storage.size"));
@@ -132,7 +170,7 @@ mod tests {
             k8s_openapi::jiff::Timestamp::UNIX_EPOCH,
         );
         let unheard = [said("g0", Some(Vec::new())), said("g1", None)];
-        assert_eq!(types(&storage_conditions(&unheard, &known, "orders")), [STORAGE_FULL]);
-        assert_eq!(storage_conditions(&unheard[..1], &known, "orders"), []);
+        assert_eq!(types(&storage_conditions(&unheard, &known, "orders", None)), [STORAGE_FULL]);
+        assert_eq!(storage_conditions(&unheard[..1], &known, "orders", None), []);
     }
 }

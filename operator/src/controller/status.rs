@@ -11,7 +11,7 @@ use super::conditions::{
 };
 use super::health::{Health, Trouble};
 use super::said::{Said, storage_conditions};
-use crate::names::Names;
+use crate::names::{ACCEPT_LOSS, Names};
 use crate::objects::Group;
 use crate::settings::Settings;
 
@@ -89,7 +89,9 @@ pub fn status(
         Finding::Live(live) => {
             let mut drafts = live_conditions(live, map_changed && !is(&before.conditions, READY, true));
             let name = stream.metadata.name.as_deref().unwrap_or_default();
-            drafts.extend(storage_conditions(&live.logs, &before.conditions, name));
+            let accepted = stream.metadata.annotations.as_ref().and_then(|all| all.get(ACCEPT_LOSS));
+            let accepted = accepted.map(String::as_str);
+            drafts.extend(storage_conditions(&live.logs, &before.conditions, name, accepted));
             drafts
         }
         Finding::Refused { message } => refused(&before.conditions, message),
@@ -133,26 +135,17 @@ fn next_map_version(before: Option<i64>, now: Timestamp) -> i64 {
 }
 
 fn live_conditions(live: &Live, publishing: bool) -> Vec<Draft> {
-    let lost = live.groups.iter().find_map(|(_, health)| match health {
-        Health::VolumeLost(trouble) => Some(trouble),
-        Health::Serving | Health::Waiting(_) => None,
-    });
-    let waits: Vec<_> = live
-        .groups
-        .iter()
-        .filter_map(|(_, health)| match health {
-            Health::Waiting(trouble) => Some(trouble),
-            Health::Serving | Health::VolumeLost(_) => None,
-        })
-        .collect();
-    let mut drafts = match (lost, waits.first()) {
-        (Some(lost), _) => stalled(&lost.reason, &lost.message),
-        (None, Some(first)) => {
-            let others = waits.len() - 1;
-            let more =
-                if others == 0 { String::new() } else { format!(" (and {others} more of its groups wait)") };
-            waiting(&first.reason, &format!("{}{more}", first.message))
+    let (mut stalls, mut waits) = (Vec::new(), Vec::new());
+    for (_, health) in &live.groups {
+        match health {
+            Health::Serving => {}
+            Health::Waiting(trouble) => waits.push(trouble),
+            Health::Stalled(trouble) => stalls.push(trouble),
         }
+    }
+    let mut drafts = match (stalls.first(), waits.first()) {
+        (Some(first), _) => stalled(&first.reason, &first_of(&stalls, "stall")),
+        (None, Some(first)) => waiting(&first.reason, &first_of(&waits, "wait")),
         // Gateways learn of the stream before its user does.
         (None, None) if publishing => waiting("Publishing", "the map of the stream goes out to the gateways"),
         (None, None) => {
@@ -211,6 +204,15 @@ fn stalled(reason: &str, message: &str) -> Vec<Draft> {
 
 fn waiting(reason: &str, message: &str) -> Vec<Draft> {
     vec![Draft::new(READY, false, reason, message), Draft::new(RECONCILING, true, reason, message)]
+}
+
+/// The first group's message, and how many more do the same.
+fn first_of(troubles: &[&Trouble], verb: &str) -> String {
+    match troubles {
+        [] => String::new(),
+        [only] => only.message.clone(),
+        [first, others @ ..] => format!("{} (and {} more of its groups {verb})", first.message, others.len()),
+    }
 }
 
 fn sentences(violations: &[Violation]) -> String {

@@ -1,3 +1,4 @@
+use catalog::member::{LogCondition, LogConditionKind};
 use catalog::resource::DataStreamSpec;
 use clap::Parser;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -49,6 +50,22 @@ fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding
 
 fn waits(reason: &str) -> Health {
     Health::Waiting(Trouble { reason: reason.into(), message: format!("{reason} it is") })
+}
+
+/// [`live`], with what the first group's pod says of its storage; the other's is well.
+fn saying(stream: &DataStream, healths: [Health; 2], conditions: &[LogCondition]) -> Finding {
+    let mut finding = live(stream, ShardState::Open, healths);
+    if let Finding::Live(live) = &mut finding {
+        let said = [conditions, &[]];
+        live.logs =
+            live.groups.iter().zip(said).map(|((group, _), said)| Said::of(group, Some(said))).collect();
+    }
+    finding
+}
+
+fn damage() -> LogCondition {
+    let (kind, place) = (LogConditionKind::StorageDamaged, Some("segment-000000000001:8192".into()));
+    LogCondition { kind, message: "segment-000000000001 is damaged".into(), place }
 }
 
 /// `Ready=False Unschedulable` and so on, in order.
@@ -133,10 +150,66 @@ fn a_map_version_grows_also_against_a_clock_that_went_back() {
 #[test]
 fn a_lost_volume_stalls_the_stream_whatever_else_it_waits_for() {
     let stream = ready_stream("PROVISIONED");
-    let lost = Health::VolumeLost(Trouble { reason: "VolumeLost".into(), message: "gone".into() });
+    let lost = Health::Stalled(Trouble { reason: "VolumeLost".into(), message: "gone".into() });
     let finding = live(&stream, ShardState::Open, [waits("PodMissing"), lost]);
     let after = status(&stream, &finding, &settings(), at(200));
     assert_eq!(told(&after), ["Ready=False VolumeLost", "Stalled=True VolumeLost"]);
+}
+
+#[test]
+fn what_a_pod_says_of_its_storage_is_told_beside_ready_with_what_to_do_until_it_is_over() {
+    let cases = [
+        (LogConditionKind::StorageFull, "StorageFull=True VolumeFull", "raise spec.storage.size"),
+        (LogConditionKind::StorageDamaged, "StorageDamaged=True LogDamaged", "kinetes.dev/accept-loss=g0:"),
+        (LogConditionKind::TrimmingSuspended, "TrimmingSuspended=True ClockStepped", "put the clock"),
+    ];
+    for (kind, expected, what_to_do) in cases {
+        let mut stream = ready_stream("PROVISIONED");
+        let well = stream.status.clone();
+        let said = [LogCondition { kind, ..damage() }];
+        let healths = || [Health::Serving, Health::Serving];
+        let finding = saying(&stream, healths(), &said);
+        let raised = status(&stream, &finding, &settings(), at(200));
+        assert_eq!(told(&raised), ["Ready=True Serving", expected]);
+        let message = &raised.conditions[1].message;
+        assert!(message.starts_with("pod orders-1a2b3-g0-0: ") && message.contains(what_to_do), "{message}");
+
+        stream.status = Some(raised.clone());
+        assert_eq!(status(&stream, &finding, &settings(), at(300)), raised, "nothing is written again");
+        assert_eq!(Some(status(&stream, &saying(&stream, healths(), &[]), &settings(), at(400))), well);
+    }
+}
+
+#[test]
+fn a_failed_log_stalls_the_stream_and_its_damage_is_told_too() {
+    let mut stream = ready_stream("PROVISIONED");
+    let failed = || Health::Stalled(Trouble { reason: "StorageFailed".into(), message: "failed".into() });
+    let finding = saying(&stream, [failed(), failed()], &[damage()]);
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!(
+        told(&after),
+        ["Ready=False StorageFailed", "Stalled=True StorageFailed", "StorageDamaged=True LogDamaged"]
+    );
+    assert_eq!(after.conditions[1].message, "failed (and 1 more of its groups stall)");
+    assert_eq!(after.stream_status.as_deref(), Some("ACTIVE"));
+    stream.status = Some(after.clone());
+    assert_eq!(status(&stream, &finding, &settings(), at(300)), after);
+}
+
+#[test]
+fn an_annotation_that_names_other_damage_is_said_not_to_be_obeyed() {
+    let mut stream = ready_stream("PROVISIONED");
+    let mut with = |accepted: &str| {
+        stream.metadata.annotations = Some([(ACCEPT_LOSS.to_owned(), accepted.to_owned())].into());
+        let finding = saying(&stream, [Health::Serving, Health::Serving], &[damage()]);
+        status(&stream, &finding, &settings(), at(200))
+    };
+    assert_eq!(told(&with("g0:segment-000000000001:8192"))[1], "StorageDamaged=True LogDamaged");
+    let other = with("g0:segment-000000000001:4096");
+    assert_eq!(told(&other)[1], "StorageDamaged=True OtherLossAccepted");
+    let message = &other.conditions[1].message;
+    assert!(message.contains("accept-loss=g0:segment-000000000001:4096 names other damage"), "{message}");
+    assert!(message.ends_with("accept-loss=g0:segment-000000000001:8192"), "{message}");
 }
 
 #[test]

@@ -5,4 +5,5 @@
 mod control;
 mod objects;
 mod reconcile;
+mod storage;
 mod support;

@@ -1,51 +1,10 @@
 //! Reconciles against a scripted API server: the exact calls, and no other.
 
-use crate::support::{FakePod, NAMESPACE, Stage, UID, orders};
+use crate::support::{
+    FakePod, GROUP_0, GROUP_1, NAMESPACE, NO_POD, Stage, UID, condition, made, one_shard, orders, ready,
+    serving,
+};
 use serde_json::{Value, json};
-
-const GROUP_0: &str = "orders-1a2b3-g0";
-const GROUP_1: &str = "orders-1a2b3-g1";
-/// No pod answers there.
-const NO_POD: u16 = 1;
-
-/// One shard in one group, so that one fake pod will do.
-fn one_shard() -> Value {
-    let mut stream = orders();
-    stream["spec"]["shardCount"] = json!(1);
-    stream
-}
-
-/// A stage on which the stream's objects exist, and its pods do not.
-async fn made(stream: Value, pod_port: u16) -> Stage {
-    let mut stage = Stage::new(stream, pod_port);
-    stage.lines().await;
-    stage
-}
-
-/// A stage on which a stream of one shard serves.
-async fn serving() -> (Stage, FakePod) {
-    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
-    let mut stage = made(one_shard(), pod.port).await;
-    stage.see(Stage::pod(GROUP_0, false));
-    stage.lines().await;
-    stage.see(Stage::pod(GROUP_0, true));
-    stage.lines().await;
-    assert_eq!(ready(&stage), "True Serving");
-    (stage, pod)
-}
-
-fn condition(stage: &Stage, type_: &str) -> String {
-    let stream = stage.server.stream();
-    let conditions = stream["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let found = conditions.iter().find(|condition| condition["type"] == type_);
-    found
-        .map(|found| format!("{} {}", found["status"].as_str().unwrap(), found["reason"].as_str().unwrap()))
-        .unwrap_or_default()
-}
-
-fn ready(stage: &Stage) -> String {
-    condition(stage, "Ready")
-}
 
 #[tokio::test]
 async fn a_new_stream_is_claimed_before_anything_is_made_for_it() {

@@ -16,8 +16,8 @@
 //! entry head
 //!  0  4  kind: 1 Append, 2 SetRetention, 3 Trim, 4 AcceptLoss
 //!  4  4  shard index                         | 0            | 0               | 0
-//!  8  8  offset of the first record          | 0            | oldest arrival  | position in this segment
-//! 16  4  number of records                   | hours        | 0               | 0
+//!  8  8  offset of the first record          | 0            | oldest arrival  | from where and to where in the segment, 4 each
+//! 16  4  number of records                   | hours        | 0               | sequence number of the segment
 //! 20  4  bytes of the block                  | 0            | 0               | 0
 //! 24  4  CRC32C of the block                 | 0            | 0               | 0
 //! 28  4  id of the key that sealed the records; 0, none
@@ -31,6 +31,7 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use catalog::ShardId;
 
 use super::{Invalid, seed_of};
+use crate::accepted::Stretch;
 
 /// Bytes of a batch's head without its entry heads.
 pub const BATCH_HEAD_BYTES: usize = 64;
@@ -52,7 +53,7 @@ pub enum EntryKind {
     SetRetention,
     /// Expires records.
     Trim,
-    /// Gives up what is damaged before the batch.
+    /// Gives up a stretch of a segment.
     AcceptLoss,
 }
 
@@ -76,9 +77,27 @@ pub struct EntryHead {
 impl EntryHead {
     /// An entry that is no Append.
     #[must_use]
-    pub fn control(kind: EntryKind, number: u64, hours: u32) -> Self {
+    pub fn control(kind: EntryKind, long: u64, short: u32) -> Self {
         let shard = ShardId::FIRST;
-        Self { kind, shard, first_offset: number, records: hours, block_bytes: 0, block_crc: 0 }
+        Self { kind, shard, first_offset: long, records: short, block_bytes: 0, block_crc: 0 }
+    }
+
+    /// An entry that gives up a stretch.
+    ///
+    /// # Panics
+    /// If the segment is the 2^32nd or as large as 4 GiB.
+    #[must_use]
+    pub fn accept_loss(Stretch { segment, start, end }: Stretch) -> Self {
+        let four = |number: u64| u32::try_from(number).expect("four bytes are enough for a segment");
+        let range = u64::from(four(start)) | u64::from(four(end)) << 32;
+        Self::control(EntryKind::AcceptLoss, range, four(segment))
+    }
+
+    /// The stretch that an AcceptLoss gives up.
+    #[must_use]
+    pub fn stretch(&self) -> Stretch {
+        let (start, end) = (self.first_offset & u64::from(u32::MAX), self.first_offset >> 32);
+        Stretch { segment: self.records.into(), start, end }
     }
 
     /// Checks the entry's block.

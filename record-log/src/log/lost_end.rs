@@ -1,8 +1,10 @@
 //! Going on behind an end of the log that is lost.
 
 use super::Log;
+use crate::accepted::Accepted;
 use crate::error::WriteError;
-use crate::state::{Place, State};
+use crate::shared::LostEnd;
+use crate::state::State;
 
 /// No segment has so many records, as none takes less than a byte.
 const SEGMENT_RECORDS: u64 = 1 << 32;
@@ -10,24 +12,28 @@ const SEGMENT_RECORDS: u64 = 1 << 32;
 const UNKNOWN_SEGMENTS: u64 = 1 << 10;
 
 impl Log {
-    /// Where the end of the log was lost when it was opened, gives it up: begins a segment behind it. Whether it was.
-    pub(super) fn go_on_behind_lost_end(&mut self) -> Result<bool, WriteError> {
-        let (lost, state) = {
-            let published = self.shared.published();
-            let Some(lost) = published.lost_end.clone() else { return Ok(false) };
-            if let Some(why) = &published.stopped {
-                return Err(WriteError::Stopped(why.clone()));
-            }
-            (lost, published.state.clone())
-        };
+    /// What is behind the newest batch, where that is not known. All the rest of its segment, if it is there, is from then
+    /// on a part of what the segment holds, so that what is bad in it has a place.
+    pub(super) fn take_in_lost_end(&self) -> Option<LostEnd> {
+        let mut published = self.shared.publish();
+        let lost = published.lost_end.clone()?;
+        let newest = &mut published.newest;
+        if lost.sequence == newest.head.sequence {
+            newest.end = newest.file.bytes().map_or(newest.end, |bytes| bytes.max(newest.end));
+        }
+        Some(lost)
+    }
+
+    /// Goes on in a segment behind an end that is lost and given up, as these stretches are.
+    pub(super) fn go_on_behind(&mut self, lost: &LostEnd, accepted: Accepted) -> Result<(), WriteError> {
+        let state = State { accepted, ..self.shared.published().state.clone() };
         let sequence = lost.sequence + 1;
         let state = behind_lost_end(state, sequence, self.environment.clock.wall_ms());
         // What is lost is left as it is: it may be of use to somebody.
         self.begin_segment(sequence, state, 0, self.environment.sizes.first_segment_bytes)?;
-        self.shared.forget_damage_before(self.end());
         self.shared.segments.count(|counts| counts.lost_ends_given_up += 1);
         tracing::warn!(damage = %lost.damage, "the lost end of the log is given up: it takes appends again");
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -39,7 +45,6 @@ fn behind_lost_end(mut state: State, sequence: u64, now_ms: u64) -> State {
     state.last_arrival_ms = state.last_arrival_ms.max(now_ms);
     // What cannot be read may have said how long records are kept.
     state.retention_hours = None;
-    state.accepted = Place { segment: sequence, position: 0 };
     for shard in state.shards.values_mut() {
         shard.next_offset = shard.next_offset.max(first);
         shard.last_arrival_ms = state.last_arrival_ms;
@@ -72,7 +77,7 @@ mod tests {
             last_arrival_ms: 7,
             retention_hours: Some(24),
             trimmed_ms: 0,
-            accepted: Place::default(),
+            accepted: Accepted::default(),
             shards: BTreeMap::from([(id, ShardState { open, next_offset: 9, last_arrival_ms: 7 })]),
         };
         let lost = behind_lost_end(known.clone(), 3, 8);

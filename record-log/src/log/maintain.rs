@@ -5,7 +5,6 @@ use crate::error::WriteError;
 use crate::format::batch::{EntryHead, EntryKind};
 use crate::format::{SPARE, segment_name};
 use crate::segments::Missing;
-use crate::state::Place;
 use crate::trim::horizon_ms;
 use crate::value::Wait;
 
@@ -59,7 +58,7 @@ impl Log {
 
     /// Says what is trimmed, before it is; with no room for that, room has to be made first. Whether it is said.
     fn tell_trimmed(&mut self, horizon_ms: u64) -> Result<bool, WriteError> {
-        match self.control(|_| EntryHead::control(EntryKind::Trim, horizon_ms, 0)) {
+        match self.control(vec![EntryHead::control(EntryKind::Trim, horizon_ms, 0)]) {
             Ok(()) => Ok(true),
             Err(WriteError::Full(_)) => Ok(false),
             Err(error) => Err(error),
@@ -104,6 +103,8 @@ impl Log {
         let (sequence, is_quiet) = {
             let mut published = self.shared.publish();
             published.oldest += 1;
+            let oldest = published.oldest;
+            published.state.accepted.forget_before(oldest);
             (published.oldest - 1, published.newest.marks.shards.is_empty())
         };
         let segments = &self.shared.segments;
@@ -124,7 +125,7 @@ impl Log {
             return Err(WriteError::Stopped(why));
         }
         segments.count(|counts| counts.segments_trimmed += 1);
-        self.shared.forget_damage_before(Place { segment: sequence + 1, position: 0 });
+        self.shared.forget_damage(|place| place.segment <= sequence);
         if let Ok(head) = segments.head(sequence + 1, Wait::ForDisk) {
             self.shared.publish().trimmed_bytes = head.bytes_before;
         }

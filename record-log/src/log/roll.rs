@@ -64,7 +64,8 @@ impl Log {
         self.fit_buffer(0);
         self.shared.segments.count(|counts| counts.segments_begun += 1);
         let state = head.state.clone();
-        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks: SegmentMarks::default() };
+        let marks = SegmentMarks::new(self.environment.sizes.stride_bytes);
+        let newest = Newest { end: head.bytes, head: Arc::new(head), file, marks };
         let mut published = self.shared.publish();
         published.state = state;
         published.lost_end = None;

@@ -2,6 +2,7 @@
 
 use super::faulty_disk::FaultyDisk;
 use super::*;
+use crate::AcceptLossError;
 
 const SECOND: &str = "segment-000000000002";
 
@@ -48,19 +49,195 @@ fn damaged_head_of_a_batch_costs_only_that_batch() {
     assert_eq!(reader.status().retention_hours, Some(24));
 }
 
+/// Accepts the loss of the damage that is told of first.
+fn accept(log: &mut Log, reader: &Reader) {
+    let damage = reader.status().damage.remove(0);
+    log.accept_loss(&damage.file, damage.position).unwrap();
+}
+
 #[test]
 fn loss_that_is_accepted_is_passed_over_also_after_opening() {
     let bench = three();
     bench.flip(SECOND, bench.find(SECOND, "second"));
     let (mut log, reader) = bench.open();
     assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
-    log.accept_loss().unwrap();
+    // Opening and reading name the same place.
+    assert_eq!(reader.status().damage.len(), 1);
+    accept(&mut log, &reader);
     assert_eq!(all(&reader, 0), ["first", "third"]);
     assert_eq!(reader.status().damage, []);
     drop((log, reader));
     let (_log, reader) = bench.open();
     assert_eq!(reader.status().damage, []);
     assert_eq!(data(&read(&reader, 0, Position::Offset(2)).unwrap()), ["third"]);
+}
+
+#[test]
+fn all_that_is_good_behind_an_accepted_loss_is_read() {
+    let bench = three();
+    bench.flip(SECOND, bench.find(SECOND, "second") - 100);
+    let (mut log, reader) = bench.open();
+    accept(&mut log, &reader);
+    assert_eq!(all(&reader, 0), ["first", "third"]);
+    assert_eq!(all(&reader, 1), Vec::<String>::new());
+    assert_eq!(
+        read(&reader, 1, Position::TrimHorizon).unwrap().next_offset,
+        reader.status().next_offsets[&shard(1)]
+    );
+    put(&mut log, 1, &["later"]);
+    assert_eq!(all(&reader, 1), ["later"]);
+}
+
+#[test]
+fn accepting_a_loss_gives_up_nothing_that_goes_bad_later() {
+    let bench = three();
+    bench.flip(SECOND, bench.find(SECOND, "first"));
+    let (mut log, reader) = bench.open();
+    accept(&mut log, &reader);
+    assert_eq!(all(&reader, 0), ["second", "third"]);
+    // Before the accepted loss was written down, in the same batch as a run that is good, and behind a stretch that is
+    // given up.
+    bench.flip(SECOND, bench.find(SECOND, "second"));
+    assert_eq!(reader.status().damage, []);
+    assert!(matches!(read(&reader, 0, Position::TrimHorizon), Err(ReadError::Damaged(_))));
+    assert_eq!(all(&reader, 1), ["other"]);
+    assert_eq!(reader.status().damage.len(), 1);
+    accept(&mut log, &reader);
+    assert_eq!(all(&reader, 0), ["third"]);
+    bench.flip(SECOND, bench.find(SECOND, "third") - 60);
+    assert!(matches!(read(&reader, 0, Position::Offset(3)), Err(ReadError::Damaged(_))));
+    drop((log, reader));
+    let (_log, reader) = bench.open();
+    assert!(matches!(read(&reader, 0, Position::Offset(3)), Err(ReadError::Damaged(_))));
+}
+
+#[test]
+fn only_a_loss_that_is_known_can_be_accepted() {
+    let bench = three();
+    bench.flip(SECOND, bench.find(SECOND, "second"));
+    let (mut log, reader) = bench.open();
+    let damage = reader.status().damage.remove(0);
+    for (file, position) in [(SECOND, damage.position + 1), ("segment-000000000001", damage.position)] {
+        let refused = log.accept_loss(file, position).unwrap_err();
+        assert_eq!(refused, AcceptLossError::Unknown { file: file.into(), position });
+    }
+    assert_eq!(reader.status().damage, [damage]);
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
+}
+
+#[test]
+fn damage_to_the_segment_that_is_written_can_be_given_up() {
+    let bench = Bench::new();
+    let (mut log, reader) = bench.open();
+    // So many that what is flipped is in no block that is written again.
+    let mut texts = kilobytes(0, 20);
+    fill(&mut log, 0, &texts);
+    let head_of = |text: &str| bench.find(SECOND, text) - 60;
+    bench.flip(SECOND, head_of(&texts[3]));
+    // What is found before is given first, and that there is more to tell is counted.
+    assert_eq!(all(&reader, 0), texts[..3]);
+    assert_eq!(reader.status().counts.damaged_reads_cut, 1);
+    assert!(matches!(read(&reader, 0, Position::Offset(4)), Err(ReadError::Damaged(_))));
+    accept(&mut log, &reader);
+    bench.flip(SECOND, head_of(&texts[10]));
+    texts.remove(3);
+    assert_eq!(all(&reader, 0), texts[..9]);
+    assert!(matches!(read(&reader, 0, Position::Offset(11)), Err(ReadError::Damaged(_))));
+    accept(&mut log, &reader);
+    texts.remove(9);
+    put(&mut log, 0, &["last"]);
+    texts.push("last".into());
+    assert_eq!(all(&reader, 0), texts);
+    drop((log, reader));
+    let (_log, reader) = bench.open();
+    assert_eq!((all(&reader, 0), reader.status().damage), (texts, Vec::new()));
+}
+
+#[test]
+fn damage_before_a_torn_end_can_be_given_up() {
+    let bench = three();
+    let (second, third) = (bench.find(SECOND, "second"), bench.find(SECOND, "third"));
+    bench.flip(SECOND, second - 100);
+    // Without its confirmation the last batch is cut off.
+    let mut bytes = std::fs::read(bench.path(SECOND)).unwrap();
+    bytes[third..].fill(0);
+    std::fs::write(bench.path(SECOND), bytes).unwrap();
+    let (mut log, reader) = bench.open();
+    assert_eq!((reader.status().counts.bad_heads, reader.status().counts.torn_tails), (1, 1));
+    put(&mut log, 0, &["fourth"]);
+    assert_eq!(all(&reader, 0), ["first"]);
+    accept(&mut log, &reader);
+    assert_eq!(all(&reader, 0), ["first", "fourth"]);
+}
+
+#[test]
+fn lost_segments_can_be_given_up_at_once() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    let texts = kilobytes(0, 1_200);
+    fill(&mut log, 0, &texts);
+    std::fs::remove_file(bench.path("segment-000000000004")).unwrap();
+    bench.flip("segment-000000000005", 20);
+    let (mut log, reader) = bench.open();
+    assert_eq!(reader.status().damage.len(), 1);
+    let before = all(&reader, 0);
+    assert!(matches!(
+        read(&reader, 0, Position::Offset(before.len() as u64 + 1)),
+        Err(ReadError::Damaged(_))
+    ));
+    accept(&mut log, &reader);
+    let after = all(&reader, 0);
+    assert_eq!(after[..before.len()], before);
+    assert!(after.len() < texts.len() && texts.ends_with(&after[before.len()..]));
+    // A segment that is given up whole is one whose head is bad: if that is good again, what is bad in it is damage.
+    bench.flip("segment-000000000005", 20);
+    let more = all(&reader, 0);
+    assert!(more.len() > after.len());
+    let inside = bench.find("segment-000000000005", &more[before.len()]);
+    bench.flip("segment-000000000005", inside);
+    assert!(matches!(
+        read(&reader, 0, Position::Offset(before.len() as u64 + 1)),
+        Err(ReadError::Damaged(_))
+    ));
+}
+
+/// Flips a bit in every second one of some texts, beginning with the first that is in a file.
+fn flip_every_second(bench: &Bench, file: &str, texts: &[String], count: usize) {
+    let inside = texts.iter().filter(|text| bench.look_for(file, text).is_some());
+    for text in inside.step_by(2).take(count).collect::<Vec<_>>() {
+        bench.flip(file, bench.find(file, text));
+    }
+}
+
+#[test]
+fn too_many_losses_are_refused_and_expired_ones_do_not_count() {
+    let bench = Bench::new();
+    let (mut log, reader) = bench.open();
+    let texts = kilobytes(0, 500);
+    fill(&mut log, 0, &texts);
+    flip_every_second(&bench, "segment-000000000004", &texts, 30);
+    let good = all(&reader, 0);
+    assert!(matches!(read(&reader, 0, Position::Offset(good.len() as u64 + 1)), Err(ReadError::Damaged(_))));
+    accept(&mut log, &reader);
+    let good = all(&reader, 0);
+    assert_eq!(good.len(), 500 - 30);
+    let lost = texts.iter().rposition(|text| !good.contains(text)).unwrap();
+    flip_every_second(&bench, "segment-000000000004", &texts[lost + 3..], 35);
+    assert!(matches!(read(&reader, 0, Position::Offset(lost as u64 + 4)), Err(ReadError::Damaged(_))));
+    let damage = reader.status().damage.remove(0);
+    let refused = log.accept_loss(&damage.file, damage.position).unwrap_err();
+    assert_eq!(refused, AcceptLossError::TooMuch { stretches: 65, allowed: 64 });
+    bench.clock.go(25 * HOUR_MS);
+    log.maintain().unwrap();
+    assert_eq!(reader.status().damage, []);
+    let texts = kilobytes(500, 500);
+    fill(&mut log, 0, &texts);
+    let newest = bench.names().into_iter().rfind(|name| name.starts_with("segment-")).unwrap();
+    flip_every_second(&bench, &newest, &texts, 64);
+    let good = all(&reader, 0).len() as u64;
+    assert!(matches!(read(&reader, 0, Position::Offset(501 + good)), Err(ReadError::Damaged(_))));
+    accept(&mut log, &reader);
+    assert_eq!(all(&reader, 0).len(), 500 - 64);
 }
 
 #[test]
@@ -148,7 +325,7 @@ fn assert_goes_on_when_the_loss_is_accepted(bench: &Bench, mut log: Log, reader:
     }
     // Shard 1 has no records that are known of.
     assert!(matches!(read(reader, 1, Position::TrimHorizon), Err(ReadError::Damaged(_))));
-    log.accept_loss().unwrap();
+    accept(&mut log, reader);
     assert_eq!((reader.status().stopped, reader.status().damage), (None, Vec::new()));
     let next = put(&mut log, 0, &["next"]).first_offset;
     assert!(next > appended, "{next}");

@@ -85,7 +85,8 @@ impl DiskFile for CountingFile {
 #[test]
 fn opening_sixteen_hundred_segments_looks_at_the_oldest_and_the_newest_alone() {
     let mut bench = Bench::new();
-    bench.sizes = Sizes { first_segment_bytes: 16 << 10, largest_segment_bytes: 16 << 10 };
+    bench.sizes =
+        Sizes { first_segment_bytes: 16 << 10, largest_segment_bytes: 16 << 10, ..Sizes::default() };
     let (mut log, reader) = bench.open();
     // Each record leaves no room for a second one in its segment.
     let text = "x".repeat(9 << 10);

@@ -2,6 +2,7 @@
 
 mod damage;
 mod faulty_disk;
+mod inspect;
 mod many;
 mod room;
 mod segments;
@@ -79,7 +80,8 @@ impl Bench {
         create(&*disk, 7, &birth).unwrap();
         let clock = Arc::new(HandClock::default());
         clock.step_to(START_MS);
-        let sizes = Sizes { first_segment_bytes: 64 << 10, largest_segment_bytes: 256 << 10 };
+        let sizes =
+            Sizes { first_segment_bytes: 64 << 10, largest_segment_bytes: 256 << 10, ..Sizes::default() };
         Self { directory, clock, disk, sizes, tail_bytes: 0 }
     }
 
@@ -119,8 +121,12 @@ impl Bench {
 
     /// Where a text is in a file.
     fn find(&self, name: &str, text: &str) -> usize {
+        self.look_for(name, text).unwrap()
+    }
+
+    fn look_for(&self, name: &str, text: &str) -> Option<usize> {
         let bytes = std::fs::read(self.path(name)).unwrap();
-        bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
+        bytes.windows(text.len()).position(|window| window == text.as_bytes())
     }
 }
 

@@ -50,6 +50,21 @@ fn shard_with_few_records_is_found_among_many_of_another() {
 }
 
 #[test]
+fn one_read_gives_every_record_of_a_large_segment() {
+    let mut bench = Bench::new();
+    bench.sizes = Sizes { first_segment_bytes: 1 << 20, largest_segment_bytes: 4 << 20, ..bench.sizes };
+    let (mut log, reader) = bench.open();
+    // Several of them lie between two marks, and all of them are much more than a stride.
+    let texts: Vec<_> = (0..3_000).map(|number| format!("{number:0300}")).collect();
+    fill(&mut log, 0, &texts);
+    assert_eq!(all(&reader, 0), texts);
+    drop((log, reader));
+    let (_log, reader) = bench.open();
+    assert_eq!(all(&reader, 0), texts);
+    assert_eq!(reader.status().counts.damaged_reads_cut, 0);
+}
+
+#[test]
 fn what_is_older_than_the_retention_expires_and_its_segment_is_used_again() {
     let bench = Bench::new();
     let (mut log, reader) = bench.open();

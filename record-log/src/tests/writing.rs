@@ -133,6 +133,15 @@ fn batch_larger_than_a_segment_gets_a_segment_of_its_own_size() {
 }
 
 #[test]
+#[should_panic(expected = "a batch of ")]
+fn batch_that_no_reader_would_take_is_not_written() {
+    let bench = Bench::new();
+    let (mut log, _reader) = bench.open();
+    let text = "x".repeat(14 << 20);
+    let _ = log.append(&[vec![run(0, &[&text])], vec![run(1, &[&text])], vec![run(2, &[&text])]]);
+}
+
+#[test]
 fn last_batch_is_confirmed_once() {
     let bench = Bench::new();
     let (mut log, reader) = bench.open();

@@ -1,25 +1,37 @@
-//! A bound on the bytes of requests and answers that are in memory at once.
+//! A bound on bytes that are in memory at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::{IntCounter, IntGauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const UNIT_BYTES: usize = 1024;
 /// How long a request may wait for its turn.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// A budget of bytes. Cloning shares it.
+/// A budget of bytes: who asks first is served first. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct ByteBudget {
     units: Arc<Semaphore>,
     total_units: u32,
+    counts: Counts,
+}
+
+/// What is counted of a budget.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// What is taken now.
+    pub taken_bytes: IntGauge,
+    /// How often there was nothing left for a request.
+    pub refusals: IntCounter,
 }
 
 /// A part of a budget, given back when it is dropped.
 #[derive(Debug)]
 pub struct Share {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
+    taken_bytes: IntGauge,
 }
 
 /// The budget was used up for longer than a request may wait.
@@ -30,21 +42,96 @@ pub struct Exhausted;
 impl ByteBudget {
     /// A budget of about so many bytes.
     #[must_use]
-    pub fn new(bytes: usize) -> Self {
+    pub fn new(bytes: usize, counts: Counts) -> Self {
         let total_units = units_of(bytes);
-        Self { units: Arc::new(Semaphore::new(total_units as usize)), total_units }
+        Self { units: Arc::new(Semaphore::new(total_units as usize)), total_units, counts }
     }
 
-    /// Takes a share, waiting for others to give theirs back; one of more than the whole budget takes all of it.
+    /// How many bytes are left.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        self.units.available_permits() * UNIT_BYTES
+    }
+
+    /// Takes a share, waiting for others to give theirs back; one of more than the whole budget takes all of it. Who
+    /// waits must hold nothing that others wait for.
     ///
     /// # Errors
     /// If that took longer than 10 s.
     pub async fn take(&self, bytes: usize) -> Result<Share, Exhausted> {
-        let units = units_of(bytes).min(self.total_units);
-        let acquire = self.units.clone().acquire_many_owned(units);
-        match tokio::time::timeout(MAX_WAIT, acquire).await {
-            Ok(Ok(permit)) => Ok(Share { _permit: permit }),
-            Ok(Err(_)) | Err(_) => Err(Exhausted),
+        // Mostly there is room: then nothing is set up for waiting.
+        match self.take_free(bytes) {
+            Some(share) => Ok(share),
+            None => tokio::time::timeout(MAX_WAIT, self.wait(bytes)).await.map_err(|_| self.refuse()),
+        }
+    }
+
+    /// Takes a share without waiting.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn try_take(&self, bytes: usize) -> Result<Share, Exhausted> {
+        self.take_free(bytes).ok_or_else(|| self.refuse())
+    }
+
+    /// Takes a share if nobody has to be waited for; that there is none is not counted.
+    pub fn take_free(&self, bytes: usize) -> Option<Share> {
+        let units = self.units_of(bytes);
+        Arc::clone(&self.units).try_acquire_many_owned(units).ok().map(|permit| self.share(permit))
+    }
+
+    /// Takes a share, however long that takes.
+    pub async fn wait(&self, bytes: usize) -> Share {
+        let units = self.units_of(bytes);
+        let permit = Arc::clone(&self.units).acquire_many_owned(units).await;
+        self.share(permit.expect("nobody closes it"))
+    }
+
+    /// Notes that somebody did not get a share.
+    pub fn refuse(&self) -> Exhausted {
+        self.counts.refusals.inc();
+        Exhausted
+    }
+
+    fn units_of(&self, bytes: usize) -> u32 {
+        units_of(bytes).min(self.total_units)
+    }
+
+    fn share(&self, permit: OwnedSemaphorePermit) -> Share {
+        let share = Share { permit, taken_bytes: self.counts.taken_bytes.clone() };
+        share.taken_bytes.add(share.bytes() as i64);
+        share
+    }
+}
+
+impl Share {
+    /// How many bytes it stands for.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.permit.num_permits() * UNIT_BYTES
+    }
+
+    /// Adds another share of the same budget.
+    pub fn merge(&mut self, mut other: Self) {
+        if let Some(permit) = other.permit.split(other.permit.num_permits()) {
+            self.permit.merge(permit);
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.taken_bytes.sub(self.bytes() as i64);
+    }
+}
+
+#[cfg(test)]
+impl Counts {
+    /// Of a budget that nobody looks at.
+    pub fn unseen() -> Self {
+        Self {
+            taken_bytes: IntGauge::new("taken", "taken").unwrap(),
+            refusals: IntCounter::new("refusals", "refusals").unwrap(),
         }
     }
 }
@@ -59,15 +146,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn share_is_waited_for_but_not_for_ever() {
-        let budget = ByteBudget::new(4096);
+        let counts = Counts::unseen();
+        let budget = ByteBudget::new(4096, counts.clone());
         let share = budget.take(4000).await.unwrap();
+        assert_eq!((counts.taken_bytes.get(), counts.refusals.get()), (4096, 0));
         assert_eq!(budget.take(1).await.unwrap_err(), Exhausted);
+        assert_eq!(budget.try_take(1).unwrap_err(), Exhausted);
         drop(share);
         assert!(budget.take(1).await.is_ok());
+        assert_eq!((counts.taken_bytes.get(), counts.refusals.get()), (0, 2));
     }
 
     #[tokio::test]
     async fn share_of_more_than_all_takes_all() {
-        assert!(ByteBudget::new(1024).take(1 << 30).await.is_ok());
+        assert!(ByteBudget::new(1024, Counts::unseen()).take(1 << 30).await.is_ok());
     }
 }

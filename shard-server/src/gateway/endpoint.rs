@@ -7,16 +7,15 @@ use kinesis_wire::request::StreamRef;
 use kinesis_wire::{Error, ErrorCode};
 use tokio::sync::watch;
 
-use super::budget::ByteBudget;
+use super::budget::Exhausted;
 use super::catalog::{Catalog, Unknown};
+use super::log_limit::LogLimit;
+use super::memory::{Memory, Sizes};
 use super::metrics::Metrics;
 use super::route::{Route, Routes};
 use super::token::TokenKeys;
 use crate::clock::Clock;
 use crate::protocol::Refusal;
-
-/// The bytes of answers to GetRecords that are in memory at once.
-const ANSWER_BYTES: usize = 64 << 20;
 
 /// The parts of an endpoint.
 pub struct Parts {
@@ -39,14 +38,21 @@ pub struct Parts {
 /// A Kinesis endpoint of one account in one region.
 pub struct Endpoint {
     parts: Parts,
-    answer_budget: ByteBudget,
+    memory: Memory,
+    warnings: LogLimit,
 }
 
 impl Endpoint {
     /// An endpoint of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts, answer_budget: ByteBudget::new(ANSWER_BYTES) }
+        Self::with_memory(parts, Sizes::DEFAULT)
+    }
+
+    /// An endpoint of these parts within these bounds.
+    pub(super) fn with_memory(parts: Parts, sizes: Sizes) -> Self {
+        let memory = Memory::new(sizes, &parts.metrics);
+        Self { parts, memory, warnings: LogLimit::default() }
     }
 
     /// Region of all ARNs.
@@ -73,10 +79,9 @@ impl Endpoint {
         &self.parts.metrics
     }
 
-    /// Bounds the answers of readers.
-    #[must_use]
-    pub fn answer_budget(&self) -> &ByteBudget {
-        &self.answer_budget
+    /// Bounds requests and answers.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The keys of iterators and NextTokens as they are now.
@@ -201,8 +206,22 @@ impl Endpoint {
     /// Notes what groups refused of one request.
     pub fn note(&self, refusals: &[&Refusal]) {
         refusals.iter().for_each(|refusal| self.metrics().refused(refusal));
-        if let Some(first) = refusals.first() {
-            tracing::warn!(refusals = refusals.len(), %first, "shard groups refused");
+        let Some(first) = refusals.first() else { return };
+        if let Some(left_out) = self.warnings.due(first.label()) {
+            tracing::warn!(refusals = refusals.len(), %first, left_out, "shard groups refused");
+        }
+    }
+
+    /// Notes that there was no memory for an answer, and gives what a client is told of it.
+    pub(super) fn exhausted(&self, exhausted: Exhausted) -> Error {
+        self.note_exhausted(exhausted);
+        store_failure("The endpoint has no memory for the answer now: try again.")
+    }
+
+    /// Notes that there was no memory for a request or an answer.
+    pub(super) fn note_exhausted(&self, exhausted: Exhausted) {
+        if let Some(left_out) = self.warnings.due("memory") {
+            tracing::warn!(%exhausted, left_out, "refused");
         }
     }
 

@@ -6,8 +6,11 @@ use std::time::Duration;
 use kinesis_wire::Operation;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{
+    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 
+use super::budget::Counts;
 use super::catalog::CatalogCopy;
 use super::route::Routes;
 use crate::protocol::Refusal;
@@ -25,6 +28,10 @@ pub struct Metrics {
     put_bytes: IntCounter,
     got_records: IntCounter,
     got_bytes: IntCounter,
+    memory_bytes: IntGaugeVec,
+    memory_refusals: IntCounterVec,
+    /// Connections that were ended because their clients kept what others needed.
+    pub slow_readers_ended: IntCounter,
 }
 
 impl Metrics {
@@ -48,15 +55,40 @@ impl Metrics {
                 .buckets(SECONDS.to_vec());
         let seconds = HistogramVec::new(seconds, &["operation"])?;
         registry.register(Box::new(seconds.clone()))?;
+        let memory = "Bytes of requests and answers in memory; see the bounds in ARCHITECTURE.md";
+        let memory_bytes = IntGaugeVec::new(Opts::new("kinetes_gateway_memory_bytes", memory), &["budget"])?;
+        registry.register(Box::new(memory_bytes.clone()))?;
         Ok(Self {
             requests: counters("requests_total", "Requests answered", &["operation", "code"])?,
             seconds,
-            refusals: counters("group_refusals_total", "Calls that a shard group did not do", &["reason"])?,
+            refusals: counters(
+                "group_refusals_total",
+                "Runs of records that a shard group did not append, and reads that it did not do",
+                &["reason"],
+            )?,
             put_records: counter("put_records_total", "Records made durable")?,
             put_bytes: counter("put_bytes_total", "Bytes of data and keys of records made durable")?,
             got_records: counter("got_records_total", "Records given to readers")?,
             got_bytes: counter("got_bytes_total", "Bytes of data and keys of records given to readers")?,
+            memory_bytes,
+            memory_refusals: counters(
+                "memory_refusals_total",
+                "Requests that were refused, or answers broken off, as there was no memory for them",
+                &["budget"],
+            )?,
+            slow_readers_ended: counter(
+                "slow_readers_ended_total",
+                "Connections ended, as their clients took too little of their answers",
+            )?,
         })
+    }
+
+    /// What is counted of a budget of memory, shown from now on.
+    pub fn budget(&self, name: &str) -> Counts {
+        Counts {
+            taken_bytes: self.memory_bytes.with_label_values(&[name]),
+            refusals: self.memory_refusals.with_label_values(&[name]),
+        }
     }
 
     /// A request was answered.
@@ -103,7 +135,10 @@ impl Held {
         let streams = gauge("catalog_streams", "Streams in the copy of the catalog")?;
         let age =
             gauge("catalog_age_seconds", "Time since the copy of the catalog last heard of its source")?;
-        let requests = gauge("held_request_bytes", "Bytes of requests that wait for groups to restart")?;
+        let requests = gauge(
+            "held_request_bytes",
+            "Bytes of requests that wait for groups elsewhere to answer or restart",
+        )?;
         registry.register(Box::new(Self { copy, routes, streams, age, requests }))
     }
 }

@@ -11,6 +11,8 @@ pub mod catalog;
 mod endpoint;
 pub mod http;
 mod keys;
+mod log_limit;
+mod memory;
 mod metrics;
 mod operations;
 mod options;
@@ -20,6 +22,7 @@ mod shard_filter;
 #[cfg(test)]
 pub mod testing;
 pub mod token;
+mod unsent;
 
 pub use endpoint::{Endpoint, Parts};
 pub use metrics::{Held, Metrics};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -13,7 +15,8 @@ use tokio::sync::watch;
 use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, serve_feed};
 use super::http::KinesisService;
 use super::{Endpoint, Held, Metrics, Options, Parts, Routes, keys, token::KeyFiles};
-use crate::admin::{self, Admin, Termination, listener};
+use crate::admin::listener::{self, Limits};
+use crate::admin::{self, Admin, Termination};
 use crate::clock::system_clock;
 
 /// How long connections are still taken after the order to end, until everybody has heard that this gateway is
@@ -70,12 +73,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 /// Serves the Kinesis API until it is told to end and what is under way has finished.
 pub async fn serve_kinesis(listener: TcpListener, endpoint: Arc<Endpoint>, termination: Termination) {
-    let service = KinesisService::new(endpoint);
-    let service = service_fn(move |request| {
-        let service = service.clone();
-        async move { service.answer(request).await }
-    });
-    listener::serve(listener, service, termination).await;
+    let service_of = |connection| {
+        let service = KinesisService::new(Arc::clone(&endpoint), connection);
+        service_fn(move |request: Request<Incoming>| {
+            let service = service.clone();
+            async move { service.answer(request).await }
+        })
+    };
+    listener::serve_each(listener, Limits::APPLICATIONS, service_of, termination).await;
 }
 
 async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Termination) {

@@ -97,7 +97,7 @@ impl Routes {
         guard(&self.clients).retain(|address, _| addresses.contains(address));
     }
 
-    /// How many bytes of requests wait for groups elsewhere to restart.
+    /// How many bytes of requests wait for groups elsewhere to answer or restart.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.budget.held_bytes()

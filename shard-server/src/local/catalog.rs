@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
 use catalog::feed::CatalogEvent;
-use catalog::member::{MemberPhase, OpenShard, SetRetention};
+use catalog::member::{OpenShard, SetRetention};
 use catalog::{Stream, StreamName};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -33,6 +34,8 @@ pub struct LocalCatalog {
     clock: Clock,
     metrics: Metrics,
     resources: Resources,
+    /// Directories of streams that cannot be read, so that their names are not known.
+    unreadable: Vec<PathBuf>,
     /// What is on disk. Held through every change, so that changes follow each other.
     entries: Mutex<Entries>,
 }
@@ -44,10 +47,11 @@ impl fmt::Debug for LocalCatalog {
 }
 
 impl LocalCatalog {
-    /// Reads the catalog of a directory and opens all its streams; from then on `copy` and `routes` have them.
+    /// Reads the catalog of a directory and opens all its streams; from then on `copy` and `routes` have them. One that
+    /// cannot be read or opened keeps none of the others from being served.
     ///
     /// # Errors
-    /// If the catalog or a stream cannot be read, or belongs to another account.
+    /// If the catalog cannot be read, or belongs to another account.
     pub async fn open(
         data_dir: DataDir,
         account_id: &str,
@@ -57,11 +61,20 @@ impl LocalCatalog {
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         data_dir.sweep()?;
-        let mut entries = Entries::new();
+        let (mut entries, mut unreadable) = (Entries::new(), Vec::new());
         for directory in data_dir.stream_dirs()? {
-            let entry = stream_file::read(&directory)?;
-            entries.insert(entry.stream.uid.clone(), entry);
+            match stream_file::read(&directory) {
+                Ok(entry) => {
+                    entries.insert(entry.stream.uid.clone(), entry);
+                }
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(directory = %directory.display(), error, "a stream cannot be read");
+                    unreadable.push(directory);
+                }
+            }
         }
+        metrics.failed_groups.add(unreadable.len() as i64);
         if let Some(foreign) =
             entries.values().map(|entry| &entry.stream).find(|stream| stream.account_id != account_id)
         {
@@ -74,10 +87,12 @@ impl LocalCatalog {
         }
         let resources = Resources::new(metrics.log.clone());
         let data_dir = Arc::new(data_dir);
-        let catalog = Self { data_dir, copy, routes, clock, metrics, resources, entries: Mutex::default() };
+        let none = Mutex::default();
+        let catalog = Self { data_dir, copy, routes, clock, metrics, resources, unreadable, entries: none };
         let streams: Vec<_> = entries.values().map(|entry| entry.stream.clone()).collect();
         for chunk in streams.chunks(OPENING) {
-            futures::future::try_join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await?;
+            // A group that does not come up has said why, and answers every call so.
+            let _ = futures::future::join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await;
         }
         *catalog.entries.lock().await = entries;
         catalog.copy.apply(CatalogEvent::Snapshot(streams));
@@ -97,6 +112,7 @@ impl LocalCatalog {
         };
         match entry_of(&entries, manifest)? {
             None => {
+                self.check_all_known().map_err(|refusal| anyhow::anyhow!("{place}: {}", refusal.message))?;
                 let made = Entry::of_manifest(&manifest.stream, account_id, self.birth()).map_err(refused)?;
                 tracing::info!(stream = %made.stream.name, "created by a manifest");
                 let made = async {
@@ -135,6 +151,7 @@ impl LocalCatalog {
         if named(&*self.entries.lock().await, &call.name).is_some() {
             return Err(taken());
         }
+        self.check_all_known()?;
         let made = Entry::of_call(call.clone(), self.birth()).map_err(|violations| {
             let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
             Refusal { code: RefusalCode::InvalidArgument, message: told.join("; ") }
@@ -143,9 +160,8 @@ impl LocalCatalog {
         self.draft(&made).await.map_err(|error| unavailable(&error))?;
         let mut entries = self.entries.lock().await;
         if named(&entries, &call.name).is_some() {
-            // Somebody was quicker. The draft goes at the next start, if not now.
-            let draft = self.data_dir.draft_dir(&made.stream.uid);
-            let _ = on_disk(move || Ok(std::fs::remove_dir_all(draft)?)).await;
+            // Somebody was quicker.
+            let _ = self.discard(&made.stream.uid).await;
             return Err(taken());
         }
         self.publish(&mut entries, made).await.map_err(|error| unavailable(&error))
@@ -158,6 +174,7 @@ impl LocalCatalog {
     pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
         let mut entries = self.entries.lock().await;
         let Some(uid) = named(&entries, &call.name).map(|entry| entry.stream.uid.clone()) else {
+            self.check_all_known()?;
             let message = format!("Stream {} under account {} not found.", call.name, call.account_id);
             return Err(Refusal { code: RefusalCode::ResourceNotFound, message });
         };
@@ -166,8 +183,9 @@ impl LocalCatalog {
         done.map_err(|error| unavailable(&error))?;
         entries.remove(&uid);
         self.copy.apply(CatalogEvent::Removed { uid: uid.clone() });
+        drop(entries);
         if let Some(group) = self.routes.remove_group(&uid) {
-            group.close().await;
+            group.close_in_time().await;
         }
         // The stream is gone already; what stays on disk now is swept at the next start.
         let dir = self.data_dir.draft_dir(&uid);
@@ -182,21 +200,43 @@ impl LocalCatalog {
     }
 
     /// The stream that has a name.
-    #[must_use]
-    pub fn find_stream(&self, call: &FindStream) -> Option<Stream> {
-        self.copy.find(&call.account_id, &call.name).map(|stream| Stream::clone(&stream))
+    ///
+    /// # Errors
+    /// If there is none, but one that cannot be read may be it.
+    pub fn find_stream(&self, call: &FindStream) -> Result<Option<Stream>, Refusal> {
+        match self.copy.find(&call.account_id, &call.name) {
+            Some(stream) => Ok(Some(Stream::clone(&stream))),
+            None => self.check_all_known().map(|()| None),
+        }
     }
 
-    /// Ends all groups; what they have taken is durable then.
+    /// Ends all groups; what they have taken is durable then, unless a disk takes too long.
     pub async fn close(&self) {
         let groups = self.routes.remove_groups();
-        futures::future::join_all(groups.iter().map(Group::close)).await;
+        futures::future::join_all(groups.iter().map(Group::close_in_time)).await;
     }
 
-    /// Makes a stream beside the others, whole, before it is one of them.
+    /// Where a stream cannot be read, nobody knows which names are free or were never given.
+    fn check_all_known(&self) -> Result<(), Refusal> {
+        let Some(directory) = self.unreadable.first() else { return Ok(()) };
+        let message = format!(
+            "the stream in {} cannot be read, so its name is not known: bring its stream.json back, or take the \
+             directory away, and start again",
+            directory.display()
+        );
+        Err(Refusal { code: RefusalCode::Unavailable, message })
+    }
+
+    async fn discard(&self, uid: &str) -> anyhow::Result<()> {
+        let (data_dir, uid) = (self.data_dir.clone(), uid.to_owned());
+        on_disk(move || Ok(data_dir.discard(&uid)?)).await
+    }
+
+    /// Makes a stream beside the others, whole or not at all, before it is one of them.
     async fn draft(&self, entry: &Entry) -> anyhow::Result<()> {
-        let (data_dir, entry) = (self.data_dir.clone(), entry.clone());
-        on_disk(move || {
+        let (data_dir, made) = (self.data_dir.clone(), entry.clone());
+        let drafted = on_disk(move || {
+            let entry = made;
             let stream = &entry.stream;
             let (uid, group) = (stream.uid.clone(), group_name(stream)?.to_owned());
             let draft = data_dir.draft_dir(&uid);
@@ -207,18 +247,32 @@ impl LocalCatalog {
             volume::bootstrap(&volume, &identity.map_err(anyhow::Error::msg)?, &birth)?;
             stream_file::write(&draft, &entry)
         })
-        .await
+        .await;
+        if drafted.is_err() {
+            let _ = self.discard(&entry.stream.uid).await;
+        }
+        drafted
     }
 
     /// Makes a draft one of the streams, and serves it.
     async fn publish(&self, entries: &mut Entries, entry: Entry) -> anyhow::Result<()> {
         let stream = entry.stream.clone();
         let (data_dir, uid) = (self.data_dir.clone(), stream.uid.clone());
-        on_disk(move || Ok(data_dir.publish(&uid)?)).await?;
+        let served = async {
+            on_disk(move || Ok(data_dir.publish(&uid)?)).await?;
+            self.open_stream(&stream).await
+        };
+        let served = served.await;
+        if served.is_err() && self.discard(&stream.uid).await.is_ok() {
+            if let Some(group) = self.routes.remove_group(&stream.uid) {
+                group.close_in_time().await;
+            }
+            return served;
+        }
+        // Also a stream that is not served and cannot be undone is one: its name is taken.
         entries.insert(stream.uid.clone(), entry);
-        self.open_stream(&stream).await?;
         self.copy.apply(CatalogEvent::Changed(stream));
-        Ok(())
+        served
     }
 
     /// Tells a stream's log how long to keep records: the catalog says so, the log does it.
@@ -237,30 +291,17 @@ impl LocalCatalog {
         told.with_context(|| format!("keep the records of stream {} so long", stream.name)).map(drop)
     }
 
+    /// Opens a stream's group. One that does not come up has its route all the same, and says why on every call.
     async fn open_stream(&self, stream: &Stream) -> anyhow::Result<()> {
         let dir = self.data_dir.stream_dir(&stream.uid).join(group_name(stream)?);
         let group = Group::start(dir.clone(), self.config(stream)?);
-        let settled = group.settled().await;
+        let begun = group.begun().await;
         self.routes.add_group(&stream.uid, group);
-        match settled {
-            Ok(MemberPhase::AwaitingBootstrap) => {
-                bail!("stream {} has lost its log in {}", stream.name, dir.display())
-            }
-            Ok(_) => {
-                if let Err(error) = self.tell_retention(stream).await {
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "records are kept as long as the log knew before"
-                    );
-                }
-                Ok(())
-            }
-            // The others are served; this one says what is wrong with it.
-            Err(error) if error.is_damage() => Ok(()),
-            Err(error) => {
-                Err(error).with_context(|| format!("open stream {} in {}", stream.name, dir.display()))
-            }
+        begun.with_context(|| format!("open stream {} in {}", stream.name, dir.display()))?;
+        if let Err(error) = self.tell_retention(stream).await {
+            tracing::warn!(error = format!("{error:#}"), "records are kept as long as the log knew before");
         }
+        Ok(())
     }
 
     fn config(&self, stream: &Stream) -> anyhow::Result<GroupConfig> {
@@ -348,3 +389,6 @@ pub fn check_distinct(manifests: &[Manifest]) -> anyhow::Result<()> {
 fn unavailable(error: &anyhow::Error) -> Refusal {
     Refusal { code: RefusalCode::Unavailable, message: format!("{error:#}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ impl ControlPlane for Arc<LocalCatalog> {
     }
 
     fn find_stream(&self, call: FindStream) -> BoxFuture<'_, Result<Option<Stream>, Refusal>> {
-        Box::pin(async move { Ok(LocalCatalog::find_stream(self, &call)) })
+        Box::pin(async move { LocalCatalog::find_stream(self, &call) })
     }
 }
 

@@ -73,7 +73,8 @@ impl DataDir {
     pub fn stream_dirs(&self) -> anyhow::Result<Vec<PathBuf>> {
         let streams = self.path.join(STREAMS);
         let entries = fs::read_dir(&streams).with_context(|| format!("read {}", streams.display()))?;
-        entries.map(|entry| Ok(entry?.path())).collect()
+        let paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
     }
 
     /// Makes a draft a stream: durable, whole or not at all.
@@ -92,6 +93,24 @@ impl DataDir {
     pub fn withdraw(&self, stream_uid: &str) -> io::Result<()> {
         fs::rename(self.stream_dir(stream_uid), self.draft_dir(stream_uid))?;
         sync_dir(&self.path.join(STREAMS))
+    }
+
+    /// Removes a stream that could not be made, wherever it is by now.
+    ///
+    /// # Errors
+    /// If it is one of the streams and the system does not let it go. Else what stays is swept at the next start.
+    pub fn discard(&self, stream_uid: &str) -> io::Result<()> {
+        let draft = self.draft_dir(stream_uid);
+        match fs::rename(self.stream_dir(stream_uid), &draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for done in [sync_dir(&self.path.join(STREAMS)), fs::remove_dir_all(&draft)] {
+            if let Err(error) = done {
+                tracing::warn!(stream_uid, %error, "a stream that could not be made leaves something behind");
+            }
+        }
+        Ok(())
     }
 
     /// The key of shard iterators; drawn and kept at first use.

@@ -3,7 +3,8 @@
 //!
 //! The endpoint is the gateway's; its catalog is in the streams' directories and its groups live in this process, one
 //! log a stream. Everything is durable before it is answered. A stream whose log is damaged is served as far as it goes,
-//! and the others are as if nothing were.
+//! and the others are as if nothing were. Where a `stream.json` cannot be read a name is not known, so that until it is
+//! back no stream is made, and a name that is not found is answered with a 500.
 //!
 //! ```text
 //! DIR/lock                           held while a process uses the directory

@@ -39,6 +39,7 @@ pub fn read(directory: &Path) -> anyhow::Result<Entry> {
         path.display(),
         file.version
     );
+    anyhow::ensure!(!file.entry.stream.groups.is_empty(), "{} names no group", path.display());
     Ok(file.entry)
 }
 

@@ -166,15 +166,20 @@ impl Log {
     /// # Errors
     /// See [`Refusal`].
     pub async fn set_retention(&self, hours: u32) -> Result<(), Refusal> {
-        self.queue.control(|reply| Request::SetRetention { hours, reply }).await
+        self.queue.control(|reply, place| Request::SetRetention { hours, reply, place }).await
     }
 
-    /// Gives up what is damaged so far, durably: readers pass over it from then on.
+    /// Gives up what is damaged and known, durably: readers pass over it from then on. `place` is where some of it is, as
+    /// [`conditions_of`] names it.
     ///
     /// # Errors
-    /// See [`Refusal`].
-    pub async fn accept_loss(&self) -> Result<(), Refusal> {
-        self.queue.control(|reply| Request::AcceptLoss { reply }).await
+    /// If no damage is known there; else see [`Refusal`].
+    pub async fn accept_loss(&self, place: &str) -> Result<(), Refusal> {
+        let parts = place.split_once(':').and_then(|(file, position)| Some((file, position.parse().ok()?)));
+        let (file, position) =
+            parts.ok_or_else(|| Refusal::Invalid(format!("{place} is not FILE:POSITION")))?;
+        let file = file.to_owned();
+        self.queue.control(|reply, place| Request::AcceptLoss { file, position, reply, place }).await
     }
 
     /// Reads durable records of an open shard that arrived at `oldest_arrival_ms` or later.

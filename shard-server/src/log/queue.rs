@@ -1,12 +1,13 @@
 //! The bounded queue before a log, and whether somebody is there to empty it.
 
 use std::any::Any;
+use std::io;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use record_log::Reader;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::metrics::Metrics;
 use super::request::{Place, Request};
@@ -17,16 +18,28 @@ use crate::protocol::{Appended, Refusal, Run};
 pub const MAX_APPEND_BYTES: usize = 32 << 20;
 /// What may wait before one log.
 const MAX_QUEUED_BYTES: usize = 48 << 20;
+/// How many requests that are no appends may wait before one log. They have their own room, so that no load keeps the
+/// operator out.
+const MAX_QUEUED_CONTROLS: usize = 16;
 
 /// Takes requests for a log.
 #[derive(Debug)]
 pub struct Queue {
     sender: Mutex<Option<Sender<Request>>>,
     room: Arc<Semaphore>,
+    control_room: Arc<Semaphore>,
     /// The worker while it has no thread.
     parked: Arc<Mutex<Option<Worker>>>,
     condition: watch::Receiver<Condition>,
     metrics: Metrics,
+    start: fn(Job) -> io::Result<()>,
+}
+
+/// What a thread does.
+type Job = Box<dyn FnOnce() + Send>;
+
+fn start_thread(job: Job) -> io::Result<()> {
+    thread::Builder::new().name("log".into()).spawn(job).map(drop)
 }
 
 impl Queue {
@@ -40,8 +53,10 @@ impl Queue {
         let (sender, receiver) = mpsc::channel();
         let (worker, condition) = Worker::new(log, reader, receiver, metrics.clone(), lock);
         let room = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
+        let control_room = Arc::new(Semaphore::new(MAX_QUEUED_CONTROLS));
         let parked = Arc::new(Mutex::new(Some(worker)));
-        Self { sender: Mutex::new(Some(sender)), room, parked, condition, metrics }
+        let sender = Mutex::new(Some(sender));
+        Self { sender, room, control_room, parked, condition, metrics, start: start_thread }
     }
 
     /// Appends runs whose shards are open, each shard at most once; returns when they are durable.
@@ -59,27 +74,32 @@ impl Queue {
     /// Asks for something that is no append; returns when it is durable.
     pub async fn control(
         &self,
-        request: impl FnOnce(oneshot::Sender<Result<(), Refusal>>) -> Request,
+        request: impl FnOnce(oneshot::Sender<Result<(), Refusal>>, OwnedSemaphorePermit) -> Request,
     ) -> Result<(), Refusal> {
-        self.ask(request).await
+        let place = Arc::clone(&self.control_room).try_acquire_owned().map_err(|_| Refusal::QueueFull)?;
+        self.ask(|reply| request(reply, place)).await
     }
 
     /// Has the worker look at the log: whatever is due is done.
     pub fn wake(&self) {
-        let Some(worker) = self.parked.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        // Held to the end: whoever sends meanwhile finds the worker parked again, or at work.
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(worker) = parked.take() else { return };
         // Where there is no thread to be had the worker must not be lost with the closure.
         let handed = Arc::new(Mutex::new(Some(worker)));
-        let (taken, parked) = (Arc::clone(&handed), Arc::clone(&self.parked));
-        let started = thread::Builder::new().name("log".into()).spawn(move || {
-            if let Some(worker) = taken.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                worker.run(&parked);
+        let (taken, place) = (Arc::clone(&handed), Arc::clone(&self.parked));
+        let started = (self.start)(Box::new(move || {
+            let worker = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(worker) = worker {
+                worker.run(&place);
             }
-        });
+        }));
         if let Err(error) = started {
             tracing::error!(%error, "no thread for a log: what waits is refused");
             if let Some(worker) = handed.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 worker.refuse_waiting(&Refusal::NotReady(error.to_string()));
-                *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = Some(worker);
+                let ends = self.sender.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+                *parked = (!ends).then_some(worker);
             }
         }
     }
@@ -93,8 +113,9 @@ impl Queue {
     pub async fn close(&self) {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.wake();
-        // The sender ends with the worker, whose last word is another condition.
-        let _ = self.condition.clone().wait_for(|condition| *condition != Condition::Running).await;
+        // The sender of the condition ends with the worker.
+        let mut condition = self.condition.clone();
+        while condition.changed().await.is_ok() {}
     }
 
     /// Whether it has no thread.
@@ -103,12 +124,21 @@ impl Queue {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// From now on there is no thread to be had.
+    #[cfg(test)]
+    pub fn refuse_threads(&mut self) {
+        self.start = |_| Err(io::ErrorKind::WouldBlock.into());
+    }
+
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Request,
     ) -> Result<T, Refusal> {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sender = sender.ok_or_else(|| Refusal::NotReady("it ends".into()))?;
+        if let Condition::Stopped(reason) = &*self.condition.borrow() {
+            return Err(Refusal::LogStopped(reason.clone()));
+        }
         let (reply, answer) = oneshot::channel();
         if sender.send(request(reply)).is_err() {
             return Err(Refusal::LogStopped(self.why_stopped()));

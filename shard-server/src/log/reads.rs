@@ -37,9 +37,15 @@ impl ReadThreads {
             Err(ReadError::WouldBlock) => {}
             outcome => return outcome.map_err(refusal),
         }
-        let _place = self.free.acquire().await.map_err(|error| Refusal::NotReady(error.to_string()))?;
+        let place = Arc::clone(&self.free).acquire_owned().await;
+        let place = place.map_err(|error| Refusal::NotReady(error.to_string()))?;
         let reader = reader.clone();
-        match tokio::task::spawn_blocking(move || read(&reader, Wait::ForDisk)).await {
+        // The place goes with the read, which goes on where nobody waits for it any more.
+        let read = move || {
+            let _place = place;
+            read(&reader, Wait::ForDisk)
+        };
+        match tokio::task::spawn_blocking(read).await {
             Ok(outcome) => outcome.map_err(refusal),
             Err(error) => Err(Refusal::NotReady(format!("a read was dropped: {error}"))),
         }

@@ -29,11 +29,19 @@ pub enum Request {
         hours: u32,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
+        /// Its place among the others that are no appends.
+        place: OwnedSemaphorePermit,
     },
-    /// To give up what is damaged.
+    /// To give up what is damaged and known.
     AcceptLoss {
+        /// The file of a damage that is known.
+        file: String,
+        /// Where it is in the file, in bytes.
+        position: u64,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
+        /// Its place among the others that are no appends.
+        place: OwnedSemaphorePermit,
     },
 }
 
@@ -52,7 +60,9 @@ impl Request {
     pub fn refuse(self, refusal: Refusal) {
         match self {
             Self::Append { reply, .. } => drop(reply.send(Err(refusal))),
-            Self::SetRetention { reply, .. } | Self::AcceptLoss { reply } => drop(reply.send(Err(refusal))),
+            Self::SetRetention { reply, .. } | Self::AcceptLoss { reply, .. } => {
+                drop(reply.send(Err(refusal)));
+            }
         }
     }
 }

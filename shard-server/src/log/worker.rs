@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use record_log::{Log, Reader, WriteError};
+use record_log::{AcceptLossError, Log, Reader, WriteError};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
@@ -48,6 +48,8 @@ pub struct Worker {
     metrics: Metrics,
     gauges: Gauges,
     maintained: Option<Instant>,
+    /// Whether the last batch is to be confirmed after a moment of quiet.
+    confirm_due: bool,
     // Fields are dropped in this order: the lock is free before the worker is said to have ended.
     #[expect(dead_code, reason = "it is kept, not used")]
     lock: KeptLock,
@@ -77,7 +79,8 @@ impl Worker {
         let (ending, condition) = watch::channel(first);
         let gauges = Gauges::new(&metrics, &status);
         let (lock, ending) = (KeptLock(lock), Ending(ending));
-        (Self { receiver, log, reader, metrics, gauges, maintained: None, lock, ending }, condition)
+        let (maintained, confirm_due) = (None, false);
+        (Self { receiver, log, reader, metrics, gauges, maintained, confirm_due, lock, ending }, condition)
     }
 
     /// Does what is asked and what is due until nothing is, then parks itself; ends when the queue is closed and empty.
@@ -99,7 +102,8 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {
                     self.confirm();
                     let idle_after = if had_requests { IDLE_AFTER } else { Duration::ZERO };
-                    if quiet_since.elapsed() >= idle_after && self.reader.status().full.is_none() {
+                    let is_idle = quiet_since.elapsed() >= idle_after && !self.reader.is_full();
+                    if is_idle || self.has_stopped() {
                         match self.park(parked) {
                             Some((worker, request)) => (self, left_over) = (worker, Some(request)),
                             None => return,
@@ -135,14 +139,21 @@ impl Worker {
 
     /// How long to wait for a request before something else is due.
     fn patience(&self, had_requests: bool) -> Duration {
-        match (had_requests, self.log.unconfirmed()) {
-            (false, false) if self.reader.status().full.is_none() => Duration::ZERO,
+        match (had_requests, self.confirm_due) {
+            _ if self.has_stopped() => Duration::ZERO,
             (_, true) => CONFIRM_AFTER,
+            (false, false) if !self.reader.is_full() => Duration::ZERO,
             (_, false) => MAINTAIN_EVERY,
         }
     }
 
+    /// Whether nothing is written any more: there is nothing to wait for.
+    fn has_stopped(&self) -> bool {
+        *self.ending.0.borrow() != Condition::Running
+    }
+
     fn confirm(&mut self) {
+        self.confirm_due = false;
         let confirmed = self.log.confirm();
         self.note(confirmed.as_ref().err());
     }
@@ -151,6 +162,7 @@ impl Worker {
         if self.maintained.is_none_or(|last| last.elapsed() >= MAINTAIN_EVERY) {
             let maintained = self.log.maintain();
             self.note(maintained.as_ref().err());
+            self.confirm_due = self.log.unconfirmed();
             self.maintained = Some(Instant::now());
             self.gauges.set(&self.reader.status());
         }
@@ -158,19 +170,30 @@ impl Worker {
 
     /// Does what is asked, an append with all others that fit into its batch; gives back what it took and did not do.
     fn answer(&mut self, request: Request) -> Option<Request> {
-        match request {
+        let left_over = match request {
             Request::Append { runs, reply, place } => self.append(runs, reply, place),
-            Request::SetRetention { hours, reply } => {
+            Request::SetRetention { hours, reply, place: _place } => {
                 let done = self.log.set_retention(hours);
                 self.reply(done, reply);
                 None
             }
-            Request::AcceptLoss { reply } => {
-                let done = self.log.accept_loss();
-                self.reply(done, reply);
+            Request::AcceptLoss { file, position, reply, place: _place } => {
+                match self.log.accept_loss(&file, position) {
+                    Ok(()) => {
+                        // It may be what a log had stopped for.
+                        self.ending.0.send_if_modified(|condition| {
+                            std::mem::replace(condition, Condition::Running) != Condition::Running
+                        });
+                        self.reply(Ok(()), reply);
+                    }
+                    Err(AcceptLossError::Write(error)) => self.reply(Err(error), reply),
+                    Err(error) => drop(reply.send(Err(Refusal::Invalid(error.to_string())))),
+                }
                 None
             }
-        }
+        };
+        self.confirm_due = self.log.unconfirmed();
+        left_over
     }
 
     fn reply(&mut self, done: Result<(), WriteError>, reply: oneshot::Sender<Result<(), Refusal>>) {
@@ -224,19 +247,11 @@ impl Worker {
 
     /// Says that the log has stopped, if it has.
     fn note(&mut self, error: Option<&WriteError>) {
-        let (Some(WriteError::Final(_) | WriteError::Stopped(_)), Some(why)) =
-            (error, self.reader.status().stopped)
-        else {
-            return;
-        };
-        self.gauges.set(&self.reader.status());
-        self.ending.0.send_if_modified(|condition| {
-            let running = *condition == Condition::Running;
-            if running {
-                *condition = Condition::Stopped(why);
-            }
-            running
-        });
+        let Some(WriteError::Final(why) | WriteError::Stopped(why)) = error else { return };
+        if !self.has_stopped() {
+            self.gauges.set(&self.reader.status());
+            self.ending.0.send_replace(Condition::Stopped(why.clone()));
+        }
     }
 }
 

@@ -8,7 +8,6 @@ mod service;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use hyper::service::service_fn;
@@ -17,9 +16,6 @@ use tokio::net::TcpListener;
 use crate::admin::{self, Admin, Termination, listener};
 use crate::shard::{Group, GroupConfig, Metrics, Resources};
 use service::Service;
-
-/// How long the log may take to write what it took, once no more comes.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves the shards of one group from its volume.
 #[derive(Clone, Debug, clap::Args)]
@@ -88,9 +84,7 @@ async fn serve(
         () = listener::serve(listener, service, termination.clone()) => {}
         error = unusable(&group) => return Err(error),
     }
-    if tokio::time::timeout(CLOSE_TIMEOUT, group.close()).await.is_err() {
-        tracing::warn!("the log did not finish in time; whatever was answered is durable");
-    }
+    group.close_in_time().await;
     tracing::info!("ended");
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The role as its callers see it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use catalog::member::{BOOTSTRAP_PATH, MemberPhase, MemberStatus, STATUS_PATH};
+use catalog::member::{ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, MemberPhase, MemberStatus, STATUS_PATH};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -150,6 +152,49 @@ async fn pod_with_a_damaged_log_says_so_and_stays() {
     let status = pod.wait_for(MemberPhase::Stopped).await;
     assert!(status.reason.unwrap().contains("segment-000000000001"));
     assert!(matches!(pod.client().read(read_all(0)).await, Err(Refusal::Damaged(_))));
+    pod.end().await;
+}
+
+#[tokio::test]
+async fn loss_is_accepted_only_where_damage_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!(pod.bootstrap(1).await.0, StatusCode::OK);
+    for text in ["record 1", "record 2", "record 3"] {
+        let outcomes = pod.client().append(append(vec![run(0, &[text])])).await;
+        assert!(outcomes[0].is_ok());
+    }
+    pod.end().await;
+    let file = directory.path().join("group/logs/g0/segment-000000000002");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let text = b"record 2";
+    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+
+    let pod = Pod::start(directory.path(), UID).await;
+    let status = pod.wait_for(MemberPhase::Serving).await;
+    let place = status.logs[0].conditions[0].place.clone().unwrap();
+    let accept = async |place: &str| {
+        let call_body = AcceptLoss { stream_uid: UID.into(), log: "g0".into(), place: place.into() };
+        let json = serde_json::to_vec(&call_body).unwrap();
+        call(pod.address, "POST", ACCEPT_LOSS_PATH, &[], json.into()).await
+    };
+    for (other, why) in [
+        ("segment-000000000002:1", "no damage is known at byte 1 of segment-000000000002"),
+        ("segment-000000000002", "is not FILE:POSITION"),
+    ] {
+        let (code, text) = accept(other).await;
+        assert_eq!(code, StatusCode::CONFLICT);
+        assert!(text.contains(why), "{text}");
+    }
+    assert_eq!(pod.status().await.logs[0].conditions.len(), 1);
+    let (code, text) = accept(&place).await;
+    assert_eq!(code, StatusCode::OK, "{text}");
+    assert_eq!(pod.status().await.logs[0].conditions, []);
+    let read = pod.client().read(read_all(0)).await.unwrap();
+    assert_eq!(data(&read), ["record 1", "record 3"]);
     pod.end().await;
 }
 

@@ -1,8 +1,9 @@
 //! A shard group in another process, over the internal protocol ([`super::wire`]).
 //!
 //! With one replica a group is away while its pod restarts. A call that certainly was not received is held and tried
-//! again for 10 s; the bytes held so are bounded for the whole process. An append that may have been received is never
-//! sent again: its outcome is unknown. Reads are repeated freely.
+//! again for 10 s. The bytes of calls that are held, and of appends until they are answered, are bounded for the whole
+//! process, and one member may have half of them: a group that is away, or does not answer, stops no other. An append
+//! that may have been received is never sent again: its outcome is unknown. Reads are repeated freely.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +31,13 @@ const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// What a held call takes of the budget besides its bytes.
 const HELD_CALL_BYTES: usize = 1 << 10;
 
-/// The bytes of requests that all clients of a process may hold while groups restart. Cloning shares the budget.
+/// The bytes of requests that all clients of a process may have under way or held while groups restart. Cloning shares the
+/// budget.
 #[derive(Clone, Debug)]
-pub struct HoldBudget(Arc<Semaphore>);
+pub struct HoldBudget {
+    room: Arc<Semaphore>,
+    bytes: usize,
+}
 
 impl HoldBudget {
     /// What a process holds: 64 MiB.
@@ -45,13 +50,13 @@ impl HoldBudget {
     }
 
     pub(super) fn of(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes)))
+        Self { room: Arc::new(Semaphore::new(bytes)), bytes }
     }
 
-    /// How many bytes are held now, of a budget of [`HoldBudget::BYTES`].
+    /// How many bytes are held now.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        Self::BYTES.saturating_sub(self.0.available_permits())
+        self.bytes.saturating_sub(self.room.available_permits())
     }
 }
 
@@ -67,6 +72,8 @@ pub struct Client {
     authority: String,
     connection: Connection,
     budget: HoldBudget,
+    /// This member's part of the budget.
+    part: Arc<Semaphore>,
 }
 
 /// What became of one attempt.
@@ -90,7 +97,8 @@ impl Client {
     /// A client of the member at `address`, `host:port`.
     #[must_use]
     pub fn new(address: String, budget: HoldBudget) -> Self {
-        Self { authority: address.clone(), connection: Connection::new(address), budget }
+        let part = Arc::new(Semaphore::new(budget.bytes / 2));
+        Self { authority: address.clone(), connection: Connection::new(address), budget, part }
     }
 
     /// As [`super::Group::append`]. Held up to 10 s while the group restarts; once it may have been received and there
@@ -156,7 +164,11 @@ impl Client {
         decode: impl Fn(Bytes) -> Result<T, InvalidMessage>,
         again: impl Fn(&T) -> Option<Again>,
     ) -> Result<T, Refusal> {
-        let mut hold = Hold::new(&self.budget, message.bytes());
+        let mut hold = Hold::new(self, message.bytes());
+        if !repeatable {
+            // Nothing else counts the records of an append until they are answered.
+            hold.begin()?;
+        }
         loop {
             let sender = match self.connection.open() {
                 Some(sender) => sender,
@@ -242,28 +254,30 @@ fn again(refusal: &Refusal) -> Option<Again> {
     }
 }
 
-/// A call's share of the budget, taken when it first has to wait, and how long it may.
+/// A call's share of the budget, taken when it first has to wait or before, and how long it may.
 struct Hold<'a> {
-    budget: &'a HoldBudget,
+    client: &'a Client,
     bytes: usize,
-    permit: Option<OwnedSemaphorePermit>,
+    permits: Option<[OwnedSemaphorePermit; 2]>,
     begun: Instant,
     deadline: Instant,
     pause: Duration,
 }
 
 impl<'a> Hold<'a> {
-    fn new(budget: &'a HoldBudget, bytes: usize) -> Self {
+    fn new(client: &'a Client, bytes: usize) -> Self {
         let begun = Instant::now();
-        Self { budget, bytes, permit: None, begun, deadline: begun + HOLD, pause: FIRST_PAUSE }
+        Self { client, bytes, permits: None, begun, deadline: begun + HOLD, pause: FIRST_PAUSE }
     }
 
     fn begin(&mut self) -> Result<(), Refusal> {
-        if self.permit.is_none() {
+        if self.permits.is_none() {
             let bytes = u32::try_from(self.bytes + HELD_CALL_BYTES).unwrap_or(u32::MAX);
-            let permit = Arc::clone(&self.budget.0).try_acquire_many_owned(bytes);
-            self.permit =
-                Some(permit.map_err(|_| Refusal::NotReady("too much is held for restarting groups".into()))?);
+            let take = |room: &Arc<Semaphore>| {
+                let permit = Arc::clone(room).try_acquire_many_owned(bytes);
+                permit.map_err(|_| Refusal::NotReady("too much is under way to groups".into()))
+            };
+            self.permits = Some([take(&self.client.part)?, take(&self.client.budget.room)?]);
         }
         Ok(())
     }

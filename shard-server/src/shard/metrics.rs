@@ -1,6 +1,6 @@
 //! What a process counts of its shard groups.
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::log;
 use crate::protocol::Refusal;
@@ -10,6 +10,8 @@ use crate::protocol::Refusal;
 pub struct Metrics {
     /// What its logs count.
     pub log: log::Metrics,
+    /// Groups that did not come up: a person must look.
+    pub failed_groups: IntGauge,
     refusals: IntCounterVec,
 }
 
@@ -27,7 +29,12 @@ impl Metrics {
             &["reason"],
         )?;
         registry.register(Box::new(refusals.clone()))?;
-        Ok(Self { log: log::Metrics::register(registry)?, refusals })
+        let failed_groups = IntGauge::new(
+            "kinetes_groups_failed",
+            "Shard groups that did not come up, so that none of their shards is served",
+        )?;
+        registry.register(Box::new(failed_groups.clone()))?;
+        Ok(Self { log: log::Metrics::register(registry)?, failed_groups, refusals })
     }
 
     /// The counter of one kind of refusal.

@@ -163,7 +163,7 @@ pub fn identify(directory: &Path, stream_uid: &str, group: &str) -> Result<Optio
         }
     }
     if found {
-        let found = read_identity(&directory.join(GROUP).join(IDENTITY))?;
+        let found = read_identity(directory)?;
         if found.stream_uid == stream_uid && found.group == group {
             return Ok(Some(found));
         }
@@ -177,11 +177,19 @@ pub fn identify(directory: &Path, stream_uid: &str, group: &str) -> Result<Optio
     Err(Error::UnknownContent { directory: directory.into(), names: unknown.join(", ") })
 }
 
-fn read_identity(path: &Path) -> Result<Identity, Error> {
-    let damaged = |what: String| Error::DamagedIdentity { path: path.into(), what };
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
+/// Whether the directory has a group, if not whole.
+pub fn has_group(directory: &Path) -> bool {
+    let group = directory.join(GROUP);
+    group.join(IDENTITY).exists() || group.join(LOGS).exists()
+}
+
+/// Whose the directory is, as its group's identity says.
+pub fn read_identity(directory: &Path) -> Result<Identity, Error> {
+    let path = directory.join(GROUP).join(IDENTITY);
+    let damaged = |what: String| Error::DamagedIdentity { path: path.clone(), what };
+    let bytes = fs::read(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => damaged("there is no such file".into()),
-        _ => failed("read", path)(error),
+        _ => failed("read", &path)(error),
     })?;
     let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if identity.format_version != FORMAT_VERSION {
@@ -290,13 +298,19 @@ mod tests {
     }
 
     #[test]
-    fn foreign_directory_is_refused_with_both_identities() {
+    fn directory_of_another_stream_or_another_group_of_it_is_refused_with_both_names() {
         let directory = tempfile::tempdir().unwrap();
         bootstrap(directory.path(), &identity("theirs"), &birth()).unwrap();
-        let error = identify(directory.path(), "ours", "g0").unwrap_err();
-        assert!(!error.is_damage());
-        let text = error.to_string();
-        assert!(text.contains("stream theirs") && text.contains("stream ours"), "{text}");
+        let others = [
+            ("ours", "g0", ["stream theirs", "stream ours"]),
+            ("theirs", "g1", ["belongs to group g0", "started for group g1"]),
+        ];
+        for (stream_uid, group, names) in others {
+            let error = identify(directory.path(), stream_uid, group).unwrap_err();
+            assert!(!error.is_damage());
+            let text = error.to_string();
+            assert!(names.iter().all(|name| text.contains(name)), "{text}");
+        }
     }
 
     #[test]

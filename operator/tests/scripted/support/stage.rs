@@ -17,12 +17,19 @@ use operator::world::{Scope, World, Writers};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{ApiServer, Call};
+use super::{ApiServer, Call, FakePod};
 
 /// The stream's UID.
 pub const UID: &str = "1a2b3c4d-0000-0000-0000-000000000000";
 /// Its namespace.
 pub const NAMESPACE: &str = "shop";
+
+/// Its first group.
+pub const GROUP_0: &str = "orders-1a2b3-g0";
+/// Its second group.
+pub const GROUP_1: &str = "orders-1a2b3-g1";
+/// No pod answers there.
+pub const NO_POD: u16 = 1;
 
 /// The example stream as the API server has it: four shards, two a group.
 pub fn orders() -> Value {
@@ -36,6 +43,47 @@ pub fn orders() -> Value {
     metadata["creationTimestamp"] = json!("2026-11-23T10:00:00Z");
     stream["status"] = json!({"observedGeneration": -1});
     stream
+}
+
+/// One shard in one group, so that one fake pod will do.
+pub fn one_shard() -> Value {
+    let mut stream = orders();
+    stream["spec"]["shardCount"] = json!(1);
+    stream
+}
+
+/// A stage on which the stream's objects exist, and its pods do not.
+pub async fn made(stream: Value, pod_port: u16) -> Stage {
+    let mut stage = Stage::new(stream, pod_port);
+    stage.lines().await;
+    stage
+}
+
+/// A stage on which a stream of one shard serves.
+pub async fn serving() -> (Stage, FakePod) {
+    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    stage.lines().await;
+    stage.see(Stage::pod(GROUP_0, true));
+    stage.lines().await;
+    assert_eq!(ready(&stage), "True Serving");
+    (stage, pod)
+}
+
+/// Status and reason of a condition of the stream; nothing where it is not there.
+pub fn condition(stage: &Stage, type_: &str) -> String {
+    let stream = stage.server.stream();
+    let conditions = stream["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let found = conditions.iter().find(|condition| condition["type"] == type_);
+    found
+        .map(|found| format!("{} {}", found["status"].as_str().unwrap(), found["reason"].as_str().unwrap()))
+        .unwrap_or_default()
+}
+
+/// [`condition`] `Ready`.
+pub fn ready(stage: &Stage) -> String {
+    condition(stage, "Ready")
 }
 
 /// What is in the cluster, and who answers.
@@ -150,6 +198,11 @@ impl Stage {
 
     /// A pod of a group, running at the loopback, ready or not.
     pub fn pod(group: &str, ready: bool) -> Value {
+        Self::pod_at("127.0.0.1", group, ready)
+    }
+
+    /// [`Stage::pod`] at another IP of the loopback.
+    pub fn pod_at(ip: &str, group: &str, ready: bool) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
@@ -158,7 +211,7 @@ impl Stage {
             },
             "spec": {"nodeName": "node1", "containers": []},
             "status": {
-                "podIP": "127.0.0.1",
+                "podIP": ip,
                 "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}],
                 "containerStatuses": [{
                     "name": "shard-server", "image": "x", "imageID": "", "ready": ready, "restartCount": 0,

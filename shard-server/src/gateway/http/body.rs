@@ -1,21 +1,31 @@
-//! Reading a request's body.
+//! Reading a request's body, and sending an answer's.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt as _};
-use http_body_util::{BodyExt as _, Limited};
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, Stream};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, timeout_at};
 
-use crate::gateway::budget::{ByteBudget, Share};
-use crate::gateway::operations::{Answer, Piece};
+use crate::admin::listener::Connection;
+use crate::gateway::budget::{ByteBudget, Exhausted, Share};
+use crate::gateway::memory::Bodies;
+use crate::gateway::operations::{Answer, Piece, RecordPieces};
+use crate::gateway::unsent::Unsent;
 
 /// The largest body: 10 MiB of records in base64, and room for 500 keys and the JSON around them.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
-/// How long a client may take to send a body.
-const MAX_TIME: Duration = Duration::from_secs(30);
+/// How long a client may take to send a body: so long, and a second for so many bytes of it that came.
+const MAX_TIME: Duration = Duration::from_secs(10);
+const PACE_BYTES_PER_SECOND: usize = 256 << 10;
+/// What a body of a length that it does not say takes of the budget at a time.
+const STEP_BYTES: usize = 64 << 10;
+/// An answer of no more than this, which is that to any PutRecord, is not counted while it waits to be sent: a connection
+/// has one of them over HTTP/1.1, and 128 of them over HTTP/2.
+const SMALL_ANSWER_BYTES: usize = 2 << 10;
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,100 +37,185 @@ pub enum BodyError {
     /// The client broke it off.
     Broken,
     /// There is no memory for it now.
-    Busy,
+    Busy(Exhausted),
+}
+
+/// A body and what it takes of the budgets.
+#[derive(Debug)]
+pub struct Received {
+    /// All of it.
+    pub bytes: Bytes,
+    _share: Share,
 }
 
 /// Reads a body whole. Its share of the budget is taken before its first byte is read, by the length that it
-/// says it has, or the largest where it says none.
-pub async fn read<B>(body: B, budget: &ByteBudget) -> Result<(Bytes, Share), BodyError>
+/// says it has; where it says none, as it comes.
+pub async fn read<B>(body: B, bodies: &Bodies) -> Result<Received, BodyError>
 where
-    B: Body<Data = Bytes>,
-    B::Error: std::error::Error + Send + Sync + 'static,
+    B: Body<Data = Bytes> + Unpin,
 {
-    let said_bytes = body.size_hint().exact();
-    if said_bytes.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
+    let Some(said_bytes) = body.size_hint().exact() else { return read_unsaid(body, &bodies.unsaid).await };
+    if said_bytes > MAX_BODY_BYTES as u64 {
         return Err(BodyError::TooLarge);
     }
-    let bytes = said_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(MAX_BODY_BYTES);
-    // What it is decoded to is hardly smaller.
-    let share = budget.take(2 * bytes).await.map_err(|_| BodyError::Busy)?;
-    let collected = Limited::new(body, MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(MAX_TIME, collected).await {
-        Ok(Ok(body)) => Ok((body.to_bytes(), share)),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(_)) => Err(BodyError::Broken),
-        Err(_) => Err(BodyError::Slow),
+    let said_bytes = said_bytes as usize;
+    let budget = if said_bytes <= Bodies::SMALL_BYTES { &bodies.small } else { &bodies.large };
+    let share = budget.take(said_bytes).await.map_err(BodyError::Busy)?;
+    let mut frames = Frames::new(body);
+    let first = frames.next().await?.unwrap_or_default();
+    if first.len() == said_bytes {
+        // Most come in one piece, which need not be copied.
+        return Ok(Received { bytes: first, _share: share });
     }
+    let mut whole = BytesMut::with_capacity(said_bytes);
+    whole.extend_from_slice(&first);
+    drop(first);
+    while let Some(bytes) = frames.next().await? {
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(Received { bytes: whole.freeze(), _share: share })
 }
 
-/// An answer's body. Shares of budgets are given back when what they stand for has been sent.
-pub enum AnswerBody {
-    /// There all at once.
-    Whole {
-        /// Its bytes; none once they were taken.
-        bytes: Option<Bytes>,
-        /// What it holds.
-        share: Option<Share>,
-    },
-    /// Made while it is sent.
-    Pieces {
-        /// The pieces.
-        pieces: Pin<Box<dyn Stream<Item = Piece> + Send>>,
-        /// What the piece before holds: hyper asks for another when it has taken that.
-        share: Option<Share>,
-    },
+async fn read_unsaid<B>(body: B, budget: &ByteBudget) -> Result<Received, BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut frames = Frames::new(body);
+    let mut whole = Vec::new();
+    let mut share = budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?;
+    while let Some(bytes) = frames.next().await? {
+        let needed_bytes = whole.len() + bytes.len();
+        if needed_bytes > MAX_BODY_BYTES {
+            return Err(BodyError::TooLarge);
+        }
+        while share.bytes() < needed_bytes {
+            // Nobody waits for more while he holds some.
+            share.merge(budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?);
+        }
+        whole.reserve_exact(share.bytes() - whole.len());
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(Received { bytes: whole.into(), _share: share })
 }
 
-impl AnswerBody {
-    /// The body of an answer.
-    pub fn new(answer: Answer) -> Self {
-        match answer {
-            Answer::Whole { body, share } => Self::Whole { bytes: Some(body.into()), share },
-            Answer::Pieces { first, rest } => {
-                let rest = stream::unfold(rest, async |mut rest| Some((rest.next().await?, rest)));
-                let pieces = stream::iter([first]).chain(rest);
-                Self::Pieces { pieces: Box::pin(pieces), share: None }
+/// A body's bytes as they come, at the pace that they must.
+struct Frames<B> {
+    body: B,
+    due: Instant,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Frames<B> {
+    fn new(body: B) -> Self {
+        Self { body, due: Instant::now() + MAX_TIME }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            match timeout_at(self.due, self.body.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    self.due += Duration::from_secs(1) * bytes.len() as u32 / PACE_BYTES_PER_SECOND as u32;
+                    return Ok(Some(bytes));
+                }
+                Ok(Some(Err(_))) => return Err(BodyError::Broken),
+                Ok(None) => return Ok(None),
+                Err(_) => return Err(BodyError::Slow),
             }
         }
     }
 }
 
+/// An answer's body. What is not small is counted until it was sent.
+pub enum AnswerBody {
+    /// There all at once; nothing once it was taken.
+    Whole(Option<Bytes>),
+    /// Made while it is sent.
+    Pieces(Pin<Box<dyn Stream<Item = Result<Bytes, Exhausted>> + Send>>),
+}
+
+/// What makes the pieces of an answer.
+struct Making {
+    first: Option<Piece>,
+    rest: Box<RecordPieces>,
+    unsent: Unsent,
+    connection: Connection,
+}
+
+impl AnswerBody {
+    /// The body of an answer that goes over a connection.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub async fn new(answer: Answer, unsent: &Unsent, connection: &Connection) -> Result<Self, Exhausted> {
+        match answer {
+            Answer::Whole(piece) => {
+                hold(piece, unsent, connection).await.map(|bytes| Self::Whole(Some(bytes)))
+            }
+            Answer::Pieces { first, rest } => {
+                let (unsent, connection) = (unsent.clone(), connection.clone());
+                let making = Making { first: Some(first), rest, unsent, connection };
+                Ok(Self::Pieces(Box::pin(stream::unfold(making, Making::next))))
+            }
+        }
+    }
+
+    /// A body so small that it is not counted.
+    pub fn small(bytes: Vec<u8>) -> Self {
+        Self::Whole(Some(bytes.into()))
+    }
+}
+
+impl Making {
+    async fn next(mut self) -> Option<(Result<Bytes, Exhausted>, Self)> {
+        let piece = match self.first.take() {
+            Some(first) => first,
+            None => self.rest.next().await?,
+        };
+        let bytes = hold(piece, &self.unsent, &self.connection).await;
+        Some((bytes, self))
+    }
+}
+
+/// A piece with its place among what was not sent yet. Until it has that it keeps its share of what is being made.
+async fn hold(piece: Piece, unsent: &Unsent, connection: &Connection) -> Result<Bytes, Exhausted> {
+    let Piece { bytes, share } = piece;
+    if bytes.len() <= SMALL_ANSWER_BYTES {
+        return Ok(bytes.into());
+    }
+    let held = unsent.hold(bytes, connection).await;
+    drop(share);
+    held
+}
+
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Exhausted;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
-            Self::Whole { bytes, .. } => Poll::Ready(
+            Self::Whole(bytes) => Poll::Ready(
                 bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
             ),
-            Self::Pieces { pieces, share } => {
-                share.take();
-                let piece = ready!(pieces.as_mut().poll_next(context));
-                Poll::Ready(piece.map(|piece| {
-                    *share = piece.share;
-                    Ok(Frame::data(piece.bytes))
-                }))
+            Self::Pieces(pieces) => {
+                pieces.as_mut().poll_next(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole { bytes, .. } => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Pieces { .. } => false,
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Pieces(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole { bytes, .. } => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            Self::Pieces { .. } => SizeHint::default(),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Pieces(_) => SizeHint::default(),
         }
     }
 }
@@ -128,35 +223,105 @@ impl Body for AnswerBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::budget::Counts;
+    use futures::FutureExt as _;
     use http_body_util::{Full, StreamBody};
 
-    fn budget() -> ByteBudget {
-        ByteBudget::new(64 << 20)
+    type Frames = Vec<Result<Frame<Bytes>, std::io::Error>>;
+
+    fn bodies() -> Bodies {
+        let budget = |bytes| ByteBudget::new(bytes, Counts::unseen());
+        Bodies { small: budget(1 << 20), large: budget(32 << 20), unsaid: budget(20 << 20) }
+    }
+
+    /// A body of a length that it does not say.
+    fn unsaid(frames: Frames) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {
+        StreamBody::new(stream::iter(frames))
+    }
+
+    fn megabytes(count: usize) -> Frames {
+        (0..count).map(|_| Ok(Frame::data(Bytes::from(vec![0; 1 << 20])))).collect()
+    }
+
+    /// A body that says its length and has not come yet.
+    struct Awaited(u64);
+
+    impl Body for Awaited {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
     }
 
     #[tokio::test]
     async fn body_that_says_to_be_too_long_is_refused_unread() {
         let body = Full::from(vec![0; MAX_BODY_BYTES + 1]);
-        assert_eq!(read(body, &budget()).await.unwrap_err(), BodyError::TooLarge);
+        assert_eq!(read(body, &bodies()).await.unwrap_err(), BodyError::TooLarge);
     }
 
     #[tokio::test]
     async fn body_of_unsaid_length_is_cut_off_where_it_gets_too_long() {
-        let chunks = (0..17).map(|_| Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![0; 1 << 20]))));
-        let body = StreamBody::new(futures::stream::iter(chunks));
-        assert_eq!(read(body, &budget()).await.unwrap_err(), BodyError::TooLarge);
+        assert_eq!(read(unsaid(megabytes(17)), &bodies()).await.unwrap_err(), BodyError::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn body_of_unsaid_length_takes_what_came_of_a_budget_of_its_own() {
+        let bodies = bodies();
+        let first = read(unsaid(megabytes(16)), &bodies).await.unwrap();
+        assert_eq!(first.bytes.len(), 16 << 20);
+        assert_eq!(bodies.unsaid.free_bytes(), 4 << 20);
+        let second = read(unsaid(megabytes(5)), &bodies).await;
+        assert_eq!(second.unwrap_err(), BodyError::Busy(Exhausted));
+        assert!(read(unsaid(megabytes(4)), &bodies).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn body_that_does_not_come_is_given_up() {
-        let body = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
-        assert_eq!(read(body, &budget()).await.unwrap_err(), BodyError::Slow);
+        let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
+        assert_eq!(read(body, &bodies()).await.unwrap_err(), BodyError::Slow);
+        assert_eq!(read(Awaited(100), &bodies()).await.unwrap_err(), BodyError::Slow);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn body_may_take_its_time_as_long_as_it_keeps_the_pace() {
+        let paced = |pause: Duration| {
+            let frames = stream::unfold(0, move |sent| async move {
+                tokio::time::sleep(pause).await;
+                let frame = Frame::data(Bytes::from(vec![0; PACE_BYTES_PER_SECOND]));
+                (sent < 32).then_some((Ok::<_, std::io::Error>(frame), sent + 1))
+            });
+            StreamBody::new(Box::pin(frames))
+        };
+        assert!(read(paced(Duration::from_secs(1)), &bodies()).await.is_ok());
+        let slow = read(paced(Duration::from_secs(2)), &bodies()).await;
+        assert_eq!(slow.unwrap_err(), BodyError::Slow);
     }
 
     #[tokio::test]
     async fn body_that_breaks_off_is_told_apart() {
-        let frames = [Err(std::io::Error::other("reset"))];
-        let body = StreamBody::new(futures::stream::iter(frames));
-        assert_eq!(read(body, &budget()).await.unwrap_err(), BodyError::Broken);
+        let frames = vec![Err(std::io::Error::other("reset"))];
+        assert_eq!(read(unsaid(frames), &bodies()).await.unwrap_err(), BodyError::Broken);
+    }
+
+    #[tokio::test]
+    async fn small_body_waits_for_no_large_one() {
+        let bodies = bodies();
+        let mut large: Vec<_> =
+            (0..3).map(|_| Box::pin(read(Awaited(MAX_BODY_BYTES as u64), &bodies))).collect();
+        for body in &mut large {
+            assert!(body.as_mut().now_or_never().is_none());
+        }
+        assert_eq!(bodies.large.free_bytes(), 0, "two come and one waits");
+        let small = read(Full::from(vec![7; Bodies::SMALL_BYTES]), &bodies).now_or_never();
+        assert_eq!(small.unwrap().unwrap().bytes.len(), Bodies::SMALL_BYTES);
     }
 }

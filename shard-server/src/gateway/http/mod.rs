@@ -3,6 +3,8 @@
 
 mod body;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use body::MAX_BODY_BYTES;
 pub use service::KinesisService;

@@ -4,24 +4,22 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::body::Body;
 use kinesis_wire::envelope::{Envelope, JSON, Reply};
 use kinesis_wire::{Operation, json};
 
-use super::body::{self, AnswerBody, BodyError};
+use super::body::{self, AnswerBody, BodyError, Received};
+use crate::admin::listener::Connection;
 use crate::gateway::Endpoint;
-use crate::gateway::budget::ByteBudget;
 use crate::gateway::operations;
 
-/// The bytes of request bodies that are in memory at once, each with what it is decoded to.
-const REQUEST_BYTES: usize = 96 << 20;
-
-/// Answers HTTP requests with the operations of an endpoint. Cloning shares it.
+/// Answers the HTTP requests of one connection with the operations of an endpoint. Cloning shares it.
 #[derive(Clone)]
 pub struct KinesisService {
     endpoint: Arc<Endpoint>,
-    budget: ByteBudget,
+    connection: Connection,
 }
 
 /// What a request was and what became of it.
@@ -34,14 +32,17 @@ struct Done {
 }
 
 impl KinesisService {
-    /// A service over this endpoint.
+    /// A service over this endpoint for a connection, which is ended if its client does not take its answers.
     #[must_use]
-    pub fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, budget: ByteBudget::new(REQUEST_BYTES) }
+    pub fn new(endpoint: Arc<Endpoint>, connection: Connection) -> Self {
+        Self { endpoint, connection }
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+    pub async fn answer<B>(&self, request: Request<B>) -> Result<Response<AnswerBody>, Infallible>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let began = Instant::now();
         // Of the generator in this thread: asking the kernel for each would be a call more a request.
         let request_id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
@@ -59,30 +60,42 @@ impl KinesisService {
             request_id: &request_id,
             extended_request_id: &extended_request_id,
         };
-        let done = match body::read(body, &self.budget).await {
-            Ok((body, _share)) => self.call(&envelope, &body).await,
-            Err(error) => refuse_body(&envelope, error),
+        let done = match body::read(body, &self.endpoint.memory().bodies).await {
+            Ok(body) => self.call(&envelope, body).await,
+            Err(error) => self.refuse_body(&envelope, error),
         };
         self.endpoint.metrics().answered(done.operation, done.code, began.elapsed());
         Ok(response_of(done.reply, done.body))
     }
 
-    async fn call(&self, envelope: &Envelope<'_>, body: &[u8]) -> Done {
-        let operation = match envelope.open(body) {
+    async fn call(&self, envelope: &Envelope<'_>, body: Received) -> Done {
+        let operation = match envelope.open(&body.bytes) {
             Ok(operation) => operation,
             Err(reply) => {
                 let code = if reply.status == 200 { "OK" } else { "Envelope" };
                 return Done { reply, body: None, operation: None, code };
             }
         };
-        let answer = match json::decode(operation, body) {
-            Ok(request) => operations::answer(&self.endpoint, request).await,
+        let begun = match json::decode(operation, &body.bytes) {
+            Ok(request) => operations::begin(&self.endpoint, request).await,
+            Err(error) => Err(error),
+        };
+        // Records are in their blocks, for which a log's queue has a bound of its own: a log that stalls keeps no body.
+        drop(body);
+        let answer = match begun {
+            Ok(begun) => begun.answer(&self.endpoint).await,
+            Err(error) => Err(error),
+        };
+        let answer = match answer {
+            Ok(answer) => AnswerBody::new(answer, &self.endpoint.memory().unsent, &self.connection)
+                .await
+                .map_err(|exhausted| self.endpoint.exhausted(exhausted)),
             Err(error) => Err(error),
         };
         match answer {
-            Ok(answer) => {
+            Ok(body) => {
                 let reply = envelope.success(Vec::new());
-                Done { reply, body: Some(AnswerBody::new(answer)), operation: Some(operation), code: "OK" }
+                Done { reply, body: Some(body), operation: Some(operation), code: "OK" }
             }
             Err(error) => {
                 tracing::debug!(%operation, %error, "refused");
@@ -91,26 +104,29 @@ impl KinesisService {
             }
         }
     }
+
+    /// What no operation is asked for: the body could not be read.
+    fn refuse_body(&self, envelope: &Envelope<'_>, error: BodyError) -> Done {
+        let (status, code) = match error {
+            BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
+            BodyError::Slow | BodyError::Broken => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
+            BodyError::Busy(exhausted) => {
+                self.endpoint.note_exhausted(exhausted);
+                (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
+            }
+        };
+        let body = format!("{{\"__type\":\"{code}\"}}").into_bytes();
+        let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
+        Done { reply, body: None, operation: None, code }
+    }
 }
 
 fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What no operation is asked for: the body could not be read.
-fn refuse_body(envelope: &Envelope<'_>, error: BodyError) -> Done {
-    let (status, code) = match error {
-        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
-        BodyError::Slow | BodyError::Broken => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
-        BodyError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
-    };
-    let body = format!("{{\"__type\":\"{code}\"}}").into_bytes();
-    let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
-    Done { reply, body: None, operation: None, code }
-}
-
 fn response_of(reply: Reply, body: Option<AnswerBody>) -> Response<AnswerBody> {
-    let body = body.unwrap_or_else(|| AnswerBody::new(reply.body.into()));
+    let body = body.unwrap_or_else(|| AnswerBody::small(reply.body));
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

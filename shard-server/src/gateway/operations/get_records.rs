@@ -5,7 +5,6 @@ use std::sync::Arc;
 use catalog::StreamName;
 use kinesis_wire::{Error, request};
 
-use super::Answer;
 use super::record_pieces::RecordPieces;
 use crate::gateway::Endpoint;
 use crate::gateway::token::{InvalidIterator, ShardIterator};
@@ -17,7 +16,10 @@ const MAX_RECORDS: u32 = 10_000;
 const MAX_BYTES: u32 = 10 << 20;
 const HOUR_MS: u64 = 3_600_000;
 
-pub async fn answer(endpoint: &Arc<Endpoint>, request: request::GetRecords<'_>) -> Result<Answer, Error> {
+pub async fn begin(
+    endpoint: &Arc<Endpoint>,
+    request: request::GetRecords<'_>,
+) -> Result<Box<RecordPieces>, Error> {
     let now_ms = endpoint.now_ms();
     let iterator = ShardIterator::open(&request.shard_iterator, &endpoint.keys(), now_ms)
         .map_err(|invalid| iterator_error(invalid, now_ms))?;
@@ -39,7 +41,7 @@ pub async fn answer(endpoint: &Arc<Endpoint>, request: request::GetRecords<'_>) 
         max_bytes: MAX_BYTES,
         oldest_arrival_ms: now_ms.saturating_sub(u64::from(stream.retention_period_hours) * HOUR_MS),
     };
-    RecordPieces::new(Arc::clone(endpoint), stream, shard, iterator, read).answer().await
+    Ok(Box::new(RecordPieces::new(Arc::clone(endpoint), stream, shard, iterator, read)))
 }
 
 fn iterator_error(invalid: InvalidIterator, now_ms: u64) -> Error {

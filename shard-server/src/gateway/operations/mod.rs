@@ -19,18 +19,13 @@ use kinesis_wire::Error;
 use kinesis_wire::request::Request;
 
 use super::Endpoint;
-use super::budget::Share;
+use put_records::Put;
 pub use record_pieces::{Piece, RecordPieces};
 
 /// A successful answer.
 pub enum Answer {
     /// There all at once.
-    Whole {
-        /// Its body.
-        body: Vec<u8>,
-        /// What it holds of a budget until it has been sent.
-        share: Option<Share>,
-    },
+    Whole(Piece),
     /// Made while it is sent.
     Pieces {
         /// The first piece of its body.
@@ -42,25 +37,59 @@ pub enum Answer {
 
 impl From<Vec<u8>> for Answer {
     fn from(body: Vec<u8>) -> Self {
-        Self::Whole { body, share: None }
+        Self::Whole(Piece { bytes: body, share: None })
     }
 }
 
-/// Does what a request asks.
+/// What a request has become when its body is no longer needed. Groups, which may keep it waiting, are called from here on.
+pub enum Begun {
+    /// All was done.
+    Answered(Answer),
+    /// A record is in its block.
+    PutRecord(Put),
+    /// Records are in their blocks.
+    PutRecords(Put),
+    /// It is known where to read.
+    GetRecords(Box<RecordPieces>),
+}
+
+/// Begins what a request asks.
 ///
 /// # Errors
 /// What the client is told.
-pub async fn answer(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<Answer, Error> {
-    match request {
+pub async fn begin(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<Begun, Error> {
+    let answer = match request {
+        Request::PutRecord(request) => {
+            return put_record::begin(endpoint, request).await.map(Begun::PutRecord);
+        }
+        Request::PutRecords(request) => {
+            return put_records::begin(endpoint, request).await.map(Begun::PutRecords);
+        }
+        Request::GetRecords(request) => {
+            return get_records::begin(endpoint, request).await.map(Begun::GetRecords);
+        }
         Request::CreateStream(request) => create_stream::answer(endpoint, request).await,
         Request::DeleteStream(request) => delete_stream::answer(endpoint, request).await,
         Request::DescribeStream(request) => describe_stream::answer(endpoint, request).await,
         Request::DescribeStreamSummary(request) => describe_stream::answer_summary(endpoint, request).await,
         Request::ListStreams(request) => list_streams::answer(endpoint, request),
         Request::ListShards(request) => list_shards::answer(endpoint, request).await,
-        Request::PutRecord(request) => put_record::answer(endpoint, request).await,
-        Request::PutRecords(request) => put_records::answer(endpoint, request).await,
         Request::GetShardIterator(request) => get_shard_iterator::answer(endpoint, request).await,
-        Request::GetRecords(request) => get_records::answer(endpoint, request).await,
+    };
+    answer.map(Begun::Answered)
+}
+
+impl Begun {
+    /// Does the rest.
+    ///
+    /// # Errors
+    /// What the client is told.
+    pub async fn answer(self, endpoint: &Endpoint) -> Result<Answer, Error> {
+        match self {
+            Self::Answered(answer) => Ok(answer),
+            Self::PutRecord(put) => put_record::answer(endpoint, put).await,
+            Self::PutRecords(put) => Ok(put_records::answer(endpoint, put).await),
+            Self::GetRecords(pieces) => pieces.answer().await,
+        }
     }
 }

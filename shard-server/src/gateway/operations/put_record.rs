@@ -5,11 +5,11 @@ use kinesis_wire::response::PutRecord;
 use kinesis_wire::{Error, ErrorCode, request};
 
 use super::Answer;
-use super::put_records::{Batch, Path, append};
+use super::put_records::{Batch, Path, Put, append};
 use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
 
-pub async fn answer(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Result<Answer, Error> {
+pub async fn begin(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Result<Put, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
     let stream = endpoint.find_writable(&name).await?;
     let batch = Batch::new(&stream, std::slice::from_ref(&request.record), Path::Single)?;
@@ -19,7 +19,11 @@ pub async fn answer(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Res
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }
-    match append(endpoint, &stream, batch).await.pop() {
+    Ok(Put { stream, batch })
+}
+
+pub async fn answer(endpoint: &Endpoint, put: Put) -> Result<Answer, Error> {
+    match append(endpoint, put).await.pop() {
         Some(Ok(number)) => {
             Ok(PutRecord { shard_id: number.shard, sequence_number: number }.to_json().into())
         }

@@ -1,5 +1,7 @@
 //! PutRecords: each record to its shard, one append a log, answers in the order of the request.
 
+use std::sync::Arc;
+
 use catalog::{HashKey, SequenceNumber, SequenceTexts, Shard, ShardId, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
@@ -11,22 +13,32 @@ use crate::gateway::endpoint::error_of;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
 use record_log::record::{self, RecordBlock, RunsBuilder};
 
-pub async fn answer(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Answer, Error> {
+/// Records in their blocks, and the stream they are for.
+pub struct Put {
+    pub(super) stream: Arc<Stream>,
+    pub(super) batch: Batch,
+}
+
+pub async fn begin(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Put, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
     let stream = endpoint.find_writable(&name).await?;
     let batch = Batch::new(&stream, &request.records, Path::List)?;
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }
-    let mut writer = PutRecordsWriter::with_capacity(request.records.len());
+    Ok(Put { stream, batch })
+}
+
+pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
+    let mut writer = PutRecordsWriter::with_capacity(put.batch.places.len());
     let mut texts = SequenceTexts::default();
-    for stored in append(endpoint, &stream, batch).await {
+    for stored in append(endpoint, put).await {
         match stored {
             Ok(number) => writer.stored(number.shard, texts.text(number)),
             Err(refusal) => writer.failed(&record_error(&refusal)),
         }
     }
-    Ok(writer.finish().into())
+    writer.finish().into()
 }
 
 /// What is told of one record: as of a whole request, but never without words.
@@ -157,12 +169,9 @@ fn check<'r>(
 }
 
 /// Has all groups append at once; what became of each record, in the order of the request.
-pub(super) async fn append(
-    endpoint: &Endpoint,
-    stream: &Stream,
-    batch: Batch,
-) -> Vec<Result<SequenceNumber, Refusal>> {
-    let Batch { appends: Appends { calls, runs }, places, bytes } = batch;
+pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Vec<Result<SequenceNumber, Refusal>> {
+    let Put { stream, batch: Batch { appends: Appends { calls, runs }, places, bytes } } = put;
+    let stream = &*stream;
     let call = |append: Append| async move {
         let runs = append.runs.len();
         match endpoint.route(stream, &append.log) {

@@ -1,9 +1,8 @@
 //! The answer to GetRecords, piece by piece: the next one is read when the client has taken the one before, so an answer
-//! takes the memory of a piece and not of ten megabytes, and a slow client holds no more.
+//! takes the memory of a piece and not of ten megabytes. How large a piece is depends on how much is not sent yet.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use catalog::{SequenceNumber, SequenceTexts, Shard, ShardState, Stream};
 use kinesis_wire::response::{ChildShard, GetRecordsWriter};
 use kinesis_wire::{Error, ErrorCode};
@@ -15,8 +14,8 @@ use crate::gateway::budget::Share;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
 use crate::protocol::{Position, Read, ReadOutcome};
 
-/// How many bytes of records are read for a piece; at least one record.
-const PIECE_BYTES: u32 = 256 << 10;
+/// What a piece takes while it is made, in halves of its records' bytes: the records, and what they are encoded to.
+const MAKING_HALVES: usize = 2 + 3;
 /// What a record takes in the answer beside its data and key.
 const RECORD_JSON_BYTES: usize = 176;
 /// What an answer takes beside its records.
@@ -37,12 +36,12 @@ pub struct RecordPieces {
     at_end: bool,
 }
 
-/// A piece of a body, with its share of the budget until it has been sent.
+/// A piece of a body.
 #[derive(Debug)]
 pub struct Piece {
     /// The bytes.
-    pub bytes: Bytes,
-    /// What it takes of the budget; the few bytes of an end take nothing where there is nothing left.
+    pub bytes: Vec<u8>,
+    /// What was taken to make it, until it is counted among what is to be sent.
     pub share: Option<Share>,
 }
 
@@ -63,15 +62,15 @@ impl RecordPieces {
     ///
     /// # Errors
     /// If not even the first piece can be read.
-    pub async fn answer(mut self) -> Result<Answer, Error> {
+    pub async fn answer(mut self: Box<Self>) -> Result<Answer, Error> {
         let (outcome, share) = self.read_piece().await?;
+        let share = Some(share);
         if self.take(&outcome) {
-            let bytes = self.writer.take_piece(0).into();
-            let first = Piece { bytes, share: Some(share) };
-            return Ok(Answer::Pieces { first, rest: Box::new(self) });
+            let bytes = self.writer.take_piece(0);
+            return Ok(Answer::Pieces { first: Piece { bytes, share }, rest: self });
         }
-        let body = self.finish()?;
-        Ok(Answer::Whole { body, share: Some(share) })
+        drop(outcome);
+        Ok(Answer::Whole(Piece { bytes: self.finish()?, share }))
     }
 
     /// The next piece; nothing behind the last. What cannot be read ends the answer early, with an iterator to go on
@@ -80,36 +79,36 @@ impl RecordPieces {
         if self.at_end {
             return None;
         }
-        let read = self.read_piece().await;
-        let more = read.as_ref().is_ok_and(|(outcome, _)| self.take(outcome));
-        let share = read.ok().map(|(_, share)| share);
+        let read = self.read_piece().await.ok();
+        // One record is found whatever is left; one for which nothing is left is for the next answer.
+        let read = read.filter(|(outcome, _)| encoded_bytes(outcome) <= self.read.max_bytes as usize);
+        let more = read.as_ref().is_some_and(|(outcome, _)| self.take(outcome));
+        let share = read.map(|(_, share)| share);
         let mut bytes = self.writer.take_piece(FRAME_BYTES);
         if !more {
             bytes.extend(self.finish().ok()?);
         }
-        Some(Piece { bytes: bytes.into(), share })
+        Some(Piece { bytes, share })
     }
 
-    async fn read_piece(&mut self) -> Result<(ReadOutcome, Share), Error> {
-        let read = Read { max_bytes: self.read.max_bytes.min(PIECE_BYTES), ..self.read.clone() };
-        let expected = read.max_bytes as usize;
-        let mut share = self.share_of(expected).await?;
-        let route = self.endpoint.route(&self.stream, &self.shard.log);
-        let route = route.map_err(|refusal| self.endpoint.refused(&refusal))?;
-        let outcome = route.read(read).await.map_err(|refusal| self.endpoint.refused(&refusal))?;
-        let found = outcome.runs.iter().map(|run| run.block.bytes().len()).sum::<usize>();
-        if found > expected {
-            // One record may be larger than a piece. Nobody waits for more while he holds some.
-            drop(share);
-            share = self.share_of(found).await?;
+    async fn read_piece(&self) -> Result<(ReadOutcome, Share), Error> {
+        let piece_bytes = self.endpoint.memory().unsent.piece_bytes();
+        let mut expected_bytes = piece_bytes.min(self.read.max_bytes as usize);
+        loop {
+            let share = self.endpoint.memory().reads.take(expected_bytes * MAKING_HALVES / 2).await;
+            let share = share.map_err(|exhausted| self.endpoint.exhausted(exhausted))?;
+            let max_bytes = u32::try_from(expected_bytes).unwrap_or(u32::MAX);
+            let route = self.endpoint.route(&self.stream, &self.shard.log);
+            let route = route.map_err(|refusal| self.endpoint.refused(&refusal))?;
+            let outcome = route.read(Read { max_bytes, ..self.read.clone() }).await;
+            let outcome = outcome.map_err(|refusal| self.endpoint.refused(&refusal))?;
+            let found_bytes = encoded_bytes(&outcome);
+            if found_bytes <= expected_bytes {
+                return Ok((outcome, share));
+            }
+            // One record may be larger than a piece. Nobody waits for more while he holds some: it is read again.
+            expected_bytes = found_bytes;
         }
-        Ok((outcome, share))
-    }
-
-    /// A share for so many bytes of records and what they are encoded to.
-    async fn share_of(&self, bytes: usize) -> Result<Share, Error> {
-        let share = self.endpoint.answer_budget().take(2 * bytes + bytes / 2).await;
-        share.map_err(|_| Error::bare(ErrorCode::InternalFailure))
     }
 
     /// Writes the records of a read; whether another is due.
@@ -139,7 +138,7 @@ impl RecordPieces {
             }
         }
         self.endpoint.metrics().got(records, bytes);
-        let taken = outcome.runs.iter().map(|run| run.block.bytes().len()).sum::<usize>();
+        let taken = encoded_bytes(outcome);
         self.read.position = Position::Offset(outcome.next_offset);
         self.read.max_records =
             self.read.max_records.saturating_sub(u32::try_from(records).unwrap_or(u32::MAX));
@@ -168,6 +167,11 @@ impl RecordPieces {
         let at_end = self.shard.state == ShardState::Closed && self.given == 0 && self.behind_ms == 0;
         if at_end { children_of(&self.stream, self.shard.id) } else { Vec::new() }
     }
+}
+
+/// The bytes of all records that were found.
+fn encoded_bytes(outcome: &ReadOutcome) -> usize {
+    outcome.runs.iter().map(|run| run.block.bytes().len()).sum()
 }
 
 /// About what encoded records take as JSON: data in base64 and what is around it.

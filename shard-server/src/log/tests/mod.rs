@@ -1,5 +1,6 @@
 //! Logs at work, by scenario.
 
+mod bounds;
 pub(crate) mod faulty_disk;
 
 use catalog::HashKeyRange;

@@ -91,7 +91,7 @@ impl Inner {
         Ok(Serving { identity, log })
     }
 
-    /// Serves, and watches for the log to stop.
+    /// Serves, and watches for the log to stop, and to go on where what it stopped for is given up.
     fn serve(self: &Arc<Self>, serving: Serving) {
         let serving = Arc::new(serving);
         let mut condition = serving.log.condition();
@@ -99,12 +99,23 @@ impl Inner {
         self.enter(State::Serving(serving));
         let inner = Arc::downgrade(self);
         tokio::spawn(async move {
-            let ended = condition.wait_for(|condition| *condition != Condition::Running).await;
-            let Ok(Condition::Stopped(reason)) = ended.map(|condition| condition.clone()) else { return };
-            let Some(inner) = inner.upgrade() else { return };
-            let state = inner.state.borrow().clone();
-            if let State::Serving(serving) = state {
-                inner.enter(State::LogStopped(serving, reason));
+            let mut last = Condition::Running;
+            loop {
+                let Ok(next) = condition.wait_for(|next| *next != last).await.map(|next| next.clone()) else {
+                    return;
+                };
+                let Some(inner) = inner.upgrade() else { return };
+                let state = inner.state.borrow().clone();
+                match (state, &next) {
+                    (State::Serving(serving), Condition::Stopped(reason)) => {
+                        inner.enter(State::LogStopped(serving, reason.clone()));
+                    }
+                    (State::LogStopped(serving, _), Condition::Running) => {
+                        inner.enter(State::Serving(serving))
+                    }
+                    _ => return,
+                }
+                last = next;
             }
         });
     }
@@ -120,6 +131,8 @@ impl Inner {
             // Once closed, whatever was under way finds itself too late.
             let open = !matches!(current, State::Closed);
             if open {
+                let failed = |state: &State| i64::from(matches!(state, State::Failed(_)));
+                self.config.metrics.failed_groups.add(failed(&state) - failed(current));
                 *current = state;
                 self.not_ready.send_replace(not_ready);
             }
@@ -142,7 +155,10 @@ async fn on_thread<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use catalog::member::MemberPhase;
+    use std::path::Path;
+
+    use catalog::member::{AcceptLoss, MemberPhase};
+    use futures::FutureExt as _;
 
     use super::*;
     use crate::log::tests::faulty_disk::{Faults, FaultyDisk, Switch};
@@ -150,16 +166,26 @@ mod tests {
     use crate::shard::Group;
     use crate::shard::tests::{append, bootstrap, config, data, read_all, run};
 
-    #[tokio::test]
-    async fn stopped_log_is_reported_and_read_on() {
-        let directory = tempfile::tempdir().unwrap();
-        let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+    /// A group with the record "a", and from then on with a disk that fails on demand.
+    async fn group_on(directory: &Path, switch: &Switch) -> Group {
+        let group = Group::create(directory.into(), config(), bootstrap(1)).await.unwrap();
         assert!(group.append(append(vec![run(0, &["a"])])).await[0].is_ok());
         let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
-        let switch = Switch::default();
-        let disk = FaultyDisk::new(&identity.log_directory(directory.path()), switch.clone());
-        let log = Log::open_on(Arc::new(disk), identity.replica(), &config().resources, Arc::new(()));
+        let disk = FaultyDisk::new(&identity.log_directory(directory), switch.clone());
+        let resources = &group.inner.config.resources;
+        let log = Log::open_on(Arc::new(disk), identity.replica(), resources, Arc::new(()));
         group.inner.serve(Serving { identity, log: log.unwrap() });
+        group
+    }
+
+    fn counted(group: &Group, kind: &Refusal) -> u64 {
+        group.inner.config.metrics.refusals(kind).get()
+    }
+
+    #[tokio::test]
+    async fn stopped_log_is_reported_and_read_on() {
+        let (directory, switch) = (tempfile::tempdir().unwrap(), Switch::default());
+        let group = group_on(directory.path(), &switch).await;
         assert!(group.append(append(vec![run(0, &["b"])])).await[0].is_ok());
         switch.set(Faults { fail_write: true, ..Faults::default() });
 
@@ -173,5 +199,77 @@ mod tests {
         assert!(status.reason.unwrap().contains("broken"));
         assert!(matches!(group.append(append(vec![run(0, &["d"])])).await[0], Err(Refusal::LogStopped(_))));
         assert_eq!(data(&group.read(read_all(0)).await.unwrap()), ["a", "b"]);
+        assert_eq!(counted(&group, &Refusal::OutcomeUnknown(String::new())), 1);
+        assert_eq!(counted(&group, &Refusal::LogStopped(String::new())), 1);
+    }
+
+    #[tokio::test]
+    async fn full_queue_and_full_disk_are_counted_each_by_itself() {
+        let (directory, switch) = (tempfile::tempdir().unwrap(), Switch::default());
+        let group = group_on(directory.path(), &switch).await;
+        assert!(group.append(append(vec![run(0, &["b"])])).await[0].is_ok());
+        switch.set(Faults { full: true, ..Faults::default() });
+        let large = run(0, &["x".repeat(16 << 20).as_str()]);
+        let large = || group.append(append(vec![large.clone()]));
+        assert_eq!(large().await, [Err(Refusal::StorageFull)]);
+        let counts = || (counted(&group, &Refusal::StorageFull), counted(&group, &Refusal::QueueFull));
+        assert_eq!(counts(), (1, 0));
+
+        switch.set(Faults { hold_write: true, ..Faults::default() });
+        let mut first = Box::pin(group.append(append(vec![run(0, &["c"])])));
+        assert!(first.as_mut().now_or_never().is_none());
+        switch.wait_for_held_write();
+        let mut waiting = [Box::pin(large()), Box::pin(large())];
+        assert!(waiting.iter_mut().all(|append| append.as_mut().now_or_never().is_none()));
+        assert_eq!(large().await, [Err(Refusal::QueueFull)]);
+        assert_eq!(counts(), (1, 1));
+        switch.set(Faults::default());
+        assert!(first.await[0].is_ok());
+        for append in waiting {
+            assert!(append.await[0].is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn log_that_hangs_keeps_nobody_from_ending() {
+        let (directory, switch) = (tempfile::tempdir().unwrap(), Switch::default());
+        let group = group_on(directory.path(), &switch).await;
+        assert!(group.append(append(vec![run(0, &["b"])])).await[0].is_ok());
+        switch.set(Faults { hold_write: true, ..Faults::default() });
+        let mut hanging = Box::pin(group.append(append(vec![run(0, &["c"])])));
+        assert!(hanging.as_mut().now_or_never().is_none());
+        switch.wait_for_held_write();
+        group.close_in_time().await;
+        assert!(matches!(group.append(append(vec![run(0, &["d"])])).await[0], Err(Refusal::NotReady(_))));
+        switch.set(Faults::default());
+        assert!(hanging.await[0].is_ok());
+    }
+
+    #[tokio::test]
+    async fn log_whose_end_is_lost_serves_again_once_that_is_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+        // What gives the segment with "a" its footer is another one behind it.
+        assert!(group.append(append(vec![run(0, &["a"])])).await[0].is_ok());
+        assert!(group.append(append(vec![run(0, &["b".repeat(1_000_000).as_str()])])).await[0].is_ok());
+        let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
+        group.close().await;
+        drop(group);
+        std::fs::remove_file(identity.log_directory(directory.path()).join("segment-000000000003")).unwrap();
+
+        let group = Group::start(directory.path().into(), config());
+        group
+            .not_ready()
+            .wait_for(|why| why.as_ref().is_some_and(|why| why.contains("segment-000000000003")))
+            .await
+            .unwrap();
+        assert!(matches!(group.append(append(vec![run(0, &["c"])])).await[0], Err(Refusal::LogStopped(_))));
+        let conditions = &group.status().logs[0].conditions;
+        assert_eq!(conditions[0].place.as_deref(), Some("segment-000000000003:0"));
+        let call = AcceptLoss { stream_uid: identity.stream_uid.clone(), log: identity.log.clone() };
+        group.accept_loss(call).await.unwrap();
+        group.not_ready().wait_for(Option::is_none).await.unwrap();
+        assert!(group.append(append(vec![run(0, &["c"])])).await[0].is_ok());
+        assert_eq!(group.status().logs[0].conditions, []);
     }
 }

@@ -19,6 +19,8 @@ use state::State;
 
 /// How often it looks whether the volume is free.
 const LOCK_PERIOD: Duration = Duration::from_millis(100);
+/// How long the log may take to write what it took, once no more comes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a group is started with.
 #[derive(Clone)]
@@ -71,20 +73,26 @@ impl Group {
     /// then recovers its log, or awaits its bootstrap. Needs a Tokio runtime.
     #[must_use]
     pub fn start(directory: PathBuf, config: GroupConfig) -> Self {
+        let first = State::WaitingForVolume { is_held: false };
         let inner = Arc::new(Inner {
             directory,
             config,
-            state: watch::Sender::new(State::WaitingForVolume),
-            not_ready: watch::Sender::new(State::WaitingForVolume.not_ready()),
+            not_ready: watch::Sender::new(first.not_ready()),
+            state: watch::Sender::new(first),
             lock: Mutex::new(None),
             beginning: tokio::sync::Mutex::new(()),
         });
         let starting = Arc::downgrade(&inner);
         tokio::spawn(async move {
             // Without the lock it only looks now and then, and no longer than somebody has a handle.
+            let mut is_told = false;
             while let Some(inner) = starting.upgrade() {
                 match Lock::try_take(&inner.directory) {
                     Ok(Some(lock)) => return inner.recover(lock).await,
+                    Ok(None) if !is_told => {
+                        inner.enter(State::WaitingForVolume { is_held: true });
+                        is_told = true;
+                    }
                     Ok(None) => {}
                     Err(error) => return inner.enter(State::Failed(Arc::new(error))),
                 }
@@ -101,12 +109,8 @@ impl Group {
     /// If it will not: the directory is empty, foreign, damaged or cannot be read.
     pub async fn open(directory: PathBuf, config: GroupConfig) -> Result<Self, OpenError> {
         let group = Self::start(directory, config);
-        match group.settled().await? {
-            MemberPhase::AwaitingBootstrap => {
-                Err(OpenError::Volume(Arc::new(volume::Error::Empty(group.inner.directory.clone()))))
-            }
-            _ => Ok(group),
-        }
+        group.begun().await?;
+        Ok(group)
     }
 
     /// [`Group::start`] on an empty directory, then bootstraps it. A directory that was created with the same bootstrap
@@ -131,12 +135,27 @@ impl Group {
     /// If it never will.
     pub async fn settled(&self) -> Result<MemberPhase, Arc<volume::Error>> {
         let mut state = self.inner.state.subscribe();
-        let settled = |state: &State| !matches!(state, State::WaitingForVolume | State::Recovering);
+        let settled = |state: &State| !matches!(state, State::WaitingForVolume { .. } | State::Recovering);
         match state.wait_for(settled).await.map(|state| state.clone()) {
             Ok(State::Failed(error)) => Err(error),
             Ok(state) => Ok(state.phase()),
             // The sender is ours and lives.
-            Err(_) => Ok(MemberPhase::Stopped),
+            Err(_) => Ok(MemberPhase::Ending),
+        }
+    }
+
+    /// Waits until the group serves. One whose volume is empty has lost its log, and fails.
+    ///
+    /// # Errors
+    /// If it never will.
+    pub async fn begun(&self) -> Result<(), Arc<volume::Error>> {
+        match self.settled().await? {
+            MemberPhase::AwaitingBootstrap => {
+                let error = Arc::new(volume::Error::Empty(self.inner.directory.clone()));
+                self.inner.enter(State::Failed(Arc::clone(&error)));
+                Err(error)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -165,14 +184,14 @@ impl Group {
         Ok(self.status())
     }
 
-    /// Gives up what is damaged in the log so far; returns when that is durable.
+    /// Gives up what is damaged in the log and known; returns when that is durable.
     ///
     /// # Errors
-    /// See [`Refusal`].
+    /// If no damage is known at the place that is named; else see [`Refusal`].
     pub async fn accept_loss(&self, call: AcceptLoss) -> Result<MemberStatus, Refusal> {
         let serving = self.inner.serving_log(&call.stream_uid, &call.log)?;
-        tracing::warn!(log = call.log, damage = ?serving.log.status().damage, "the loss of what is damaged is accepted");
-        serving.log.accept_loss().await?;
+        tracing::warn!(log = call.log, damage = ?serving.log.status().damage, "the loss of what is damaged is to be accepted");
+        serving.log.accept_loss(&call.place).await?;
         Ok(self.status())
     }
 
@@ -232,8 +251,28 @@ impl Group {
         self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// [`Group::close`], but waits no longer than a disk that is there would take.
+    pub async fn close_in_time(&self) {
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.close()).await.is_err() {
+            let GroupConfig { stream_uid, group, .. } = &self.inner.config;
+            tracing::warn!(
+                stream_uid,
+                group,
+                "the log did not end in time; whatever was answered is durable"
+            );
+        }
+    }
+
     /// The outcome, counted if it is a refusal.
     pub(crate) fn counted<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
         outcome.inspect_err(|refusal| self.inner.config.metrics.refusals(refusal).inc())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if matches!(&*self.state.borrow(), State::Failed(_)) {
+            self.config.metrics.failed_groups.dec();
+        }
     }
 }

@@ -10,7 +10,10 @@ use crate::shard::volume::{self, Identity};
 /// What the group is doing.
 #[derive(Clone)]
 pub enum State {
-    WaitingForVolume,
+    /// It takes the volume's lock, or waits for who has it.
+    WaitingForVolume {
+        is_held: bool,
+    },
     AwaitingBootstrap,
     Recovering,
     Serving(Arc<Serving>),
@@ -43,17 +46,20 @@ impl Serving {
 impl State {
     pub fn phase(&self) -> MemberPhase {
         match self {
-            Self::WaitingForVolume => MemberPhase::WaitingForVolume,
+            Self::WaitingForVolume { .. } => MemberPhase::WaitingForVolume,
             Self::AwaitingBootstrap => MemberPhase::AwaitingBootstrap,
             Self::Recovering => MemberPhase::Recovering,
             Self::Serving(_) => MemberPhase::Serving,
-            Self::LogStopped(..) | Self::Failed(_) | Self::Closed => MemberPhase::Stopped,
+            Self::LogStopped(..) => MemberPhase::Stopped,
+            Self::Failed(error) if error.is_damage() => MemberPhase::Stopped,
+            Self::Failed(_) | Self::Closed => MemberPhase::Ending,
         }
     }
 
     pub fn not_ready(&self) -> Option<String> {
         match self {
-            Self::WaitingForVolume => Some("another process still holds the volume".into()),
+            Self::WaitingForVolume { is_held: false } => Some("it takes the volume's lock".into()),
+            Self::WaitingForVolume { is_held: true } => Some("another process still holds the volume".into()),
             Self::AwaitingBootstrap => Some("the volume is empty: the group awaits its bootstrap".into()),
             Self::Recovering => Some("it reads its log".into()),
             Self::Serving(_) => None,
@@ -68,7 +74,7 @@ impl State {
     pub fn serving(&self) -> Option<&Arc<Serving>> {
         match self {
             Self::Serving(serving) | Self::LogStopped(serving, _) => Some(serving),
-            Self::WaitingForVolume
+            Self::WaitingForVolume { .. }
             | Self::AwaitingBootstrap
             | Self::Recovering
             | Self::Failed(_)

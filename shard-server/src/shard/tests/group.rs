@@ -55,7 +55,11 @@ async fn second_process_waits_until_the_first_is_done() {
     let mut settled = Box::pin(second.settled());
     assert!(settled.as_mut().now_or_never().is_none());
     assert_eq!(second.status().phase, MemberPhase::WaitingForVolume);
-    assert!(second.status().reason.unwrap().contains("holds the volume"));
+    assert!(!second.status().reason.unwrap().contains("holds"), "nobody has looked yet");
+    let told = |why: &Option<String>| why.as_ref().is_some_and(|why| why.contains("holds the volume"));
+    let mut not_ready = second.not_ready();
+    tokio::time::timeout(Duration::from_secs(10), not_ready.wait_for(told)).await.unwrap().unwrap();
+    assert_eq!(second.status().phase, MemberPhase::WaitingForVolume);
     assert!(first.append(append(vec![run(0, &["a"])])).await[0].is_ok());
     first.close().await;
     let waited = tokio::time::timeout(Duration::from_secs(10), settled).await.unwrap();
@@ -84,12 +88,37 @@ async fn foreign_volume_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn log_of_another_volume_of_the_stream_is_refused_with_both_copies() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut replicas = Vec::new();
+    for directory in [&ours, &theirs] {
+        let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+        replicas.push(group.status().replica_id.unwrap());
+        group.close().await;
+    }
+    let log = |directory: &tempfile::TempDir| directory.path().join("group/logs/g0");
+    fs::remove_dir_all(log(&ours)).unwrap();
+    fs::rename(log(&theirs), log(&ours)).unwrap();
+    let before = fs::read(log(&ours).join("segment-000000000001")).unwrap();
+    let group = Group::start(ours.path().into(), config());
+    let error = group.settled().await.unwrap_err();
+    assert!(!error.is_damage(), "it is whole: the process ends, and says whose it is");
+    let text = error.to_string();
+    let names = [log(&ours).display().to_string(), replicas.remove(0), replicas.remove(0)];
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    assert_eq!(group.status().phase, MemberPhase::Ending);
+    assert_eq!(fs::read(log(&ours).join("segment-000000000001")).unwrap(), before);
+}
+
+#[tokio::test]
 async fn damaged_log_is_reported_and_every_call_answers_so() {
     let directory = tempfile::tempdir().unwrap();
     Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
     let log = directory.path().join("group/logs/g0");
     fs::write(log.join("slots"), "").unwrap();
-    let group = Group::start(directory.path().into(), config());
+    let config = config();
+    let counted = config.metrics.refusals(&Refusal::Damaged(String::new()));
+    let group = Group::start(directory.path().into(), config);
     assert!(group.settled().await.unwrap_err().is_damage());
     let status = group.status();
     assert_eq!(status.phase, MemberPhase::Stopped);
@@ -97,6 +126,7 @@ async fn damaged_log_is_reported_and_every_call_answers_so() {
     assert!(reason.contains(&log.display().to_string()) && reason.contains("slots"), "{reason}");
     assert!(matches!(group.append(append(vec![run(0, &["a"])])).await[0], Err(Refusal::Damaged(_))));
     assert!(matches!(group.read(read_all(0)).await, Err(Refusal::Damaged(_))));
+    assert_eq!(counted.get(), 2);
     assert!(group.bootstrap(bootstrap(1)).await.is_err(), "a damaged log is never begun anew");
 }
 

@@ -24,6 +24,7 @@ use crate::totals::Totals;
 
 mod beside;
 mod event;
+mod loss;
 mod opening;
 mod reading;
 mod surroundings;

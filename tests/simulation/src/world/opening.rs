@@ -88,25 +88,6 @@ impl World {
         Ok(())
     }
 
-    fn accept_lost_end(&mut self) -> Result<bool> {
-        let ends = self.process()?.reader.status().next_offsets;
-        self.model.end_given_up(&ends, &self.hurt, !self.gives_all());
-        self.may_pass |= !self.gives_all();
-        let process = self.process()?;
-        if let Err(error) = process.log.accept_loss() {
-            let may_fail =
-                self.disk.has_crashed() || self.faults.may_stop() || self.faults.capacity_bytes > 0;
-            ensure!(may_fail, "the loss of the end is not accepted: {error}");
-            return Ok(false);
-        }
-        let status = process.reader.status();
-        ensure!(status.stopped.is_none(), "the loss is accepted, and the log does not go on");
-        self.model.gone_on(&status.next_offsets);
-        self.did(Event::AcceptLoss, format!("{:?}", status.next_offsets));
-        self.read_all().context("behind a lost end")?;
-        Ok(true)
-    }
-
     fn check_not_opened(&mut self, error: &Error) -> Result<()> {
         match error {
             Error::Damaged(_) => ensure!(
@@ -144,7 +125,11 @@ impl World {
             clock: Arc::clone(&self.clocks) as Arc<dyn Clock>,
             random: Arc::new(move || nonces.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed)),
             tail: TailBudget::new(self.random.random_range(0..3) * 4_000),
-            sizes: Sizes { first_segment_bytes: 16 << 10, largest_segment_bytes: 64 << 10 },
+            sizes: Sizes {
+                first_segment_bytes: 16 << 10,
+                largest_segment_bytes: 64 << 10,
+                stride_bytes: 8 << 10,
+            },
         }
     }
 

@@ -170,6 +170,10 @@ impl World {
             match reader.read(shard, Position::Offset(offset), 0, limits, Wait::ForDisk) {
                 Ok(outcome) => {
                     self.model.check_read(shard, offset, 0, &outcome, self.may_pass)?;
+                    let may_end =
+                        limits.max_bytes < ALL.max_bytes || self.faults.may_lose() || self.disk.has_crashed();
+                    let next_offset = outcome.next_offset;
+                    ensure!(may_end || next_offset >= end, "a read of all ends at {next_offset} of {end}");
                     for run in &outcome.runs {
                         seen.extend((run.first_offset..).take(run.block.count() as usize).map(|at| (at, ())));
                     }

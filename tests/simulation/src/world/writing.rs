@@ -107,14 +107,20 @@ impl World {
                 self.did(what, 0);
                 Ok(true)
             }
-            Err(WriteError::Full(_)) => {
+            Err(error) => self.refused_to_write(&error).map(|()| false),
+        }
+    }
+
+    /// Something that is no record was not written.
+    pub(super) fn refused_to_write(&mut self, error: &WriteError) -> Result<()> {
+        match error {
+            WriteError::Full(_) => {
                 self.did(Event::ControlFull, 0);
-                Ok(false)
+                Ok(())
             }
-            Err(WriteError::Final(_) | WriteError::Stopped(_)) => {
+            WriteError::Final(_) | WriteError::Stopped(_) => {
                 self.did(Event::ControlStopped, 0);
-                self.check_stopped()?;
-                Ok(false)
+                self.check_stopped()
             }
         }
     }
@@ -153,25 +159,6 @@ impl World {
         // Where the segment has no room for it, it stays as it is.
         if unconfirmed && self.process.as_ref().is_some_and(|process| !process.log.unconfirmed()) {
             self.model.confirmed();
-        }
-        Ok(())
-    }
-
-    pub(super) fn accept_loss(&mut self) -> Result<()> {
-        if self.hurt.is_nothing() && !self.mistaken {
-            return Ok(());
-        }
-        // What nobody has met yet is given up by nobody.
-        self.read_all()?;
-        if self.disk.has_crashed() {
-            return Ok(());
-        }
-        // Also where it is not answered.
-        self.model.given_up(&self.hurt);
-        self.may_pass |= !self.gives_all();
-        if self.with_log(Event::AcceptLoss, |log| log.accept_loss(), |model| model.confirmed())? {
-            self.all_given_up = true;
-            self.read_all()?;
         }
         Ok(())
     }

@@ -1,0 +1,229 @@
+//! Requests over real connections, and the bounds of memory that they meet.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use catalog::feed::CatalogEvent;
+use catalog::member::{Bootstrap, OpenShard};
+use catalog::{Member, Stream};
+use futures::FutureExt as _;
+use futures::future::join_all;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prometheus::Registry;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::KinesisService;
+use crate::admin::Termination;
+use crate::admin::listener::{Connection, Limits, serve_each};
+use crate::clock::system_clock;
+use crate::gateway::catalog::{Catalog, CatalogCopy, RemoteControl};
+use crate::gateway::memory::Sizes;
+use crate::gateway::testing::stream;
+use crate::gateway::token::TokenKeys;
+use crate::gateway::{Endpoint, Metrics, Parts, Routes};
+use crate::shard::{Group, GroupConfig};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const RECORDS: usize = 400;
+const RECORD_BYTES: usize = 10_000;
+
+/// An endpoint that knows one stream.
+fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes) -> Arc<Endpoint> {
+    let copy = CatalogCopy::default();
+    copy.apply(CatalogEvent::Snapshot(vec![stream]));
+    let parts = Parts {
+        region: "us-east-1".into(),
+        account_id: "000000000000".into(),
+        catalog: Catalog::new(copy, RemoteControl::new("http://127.0.0.1:1".parse().unwrap())),
+        routes,
+        keys: watch::channel(TokenKeys::new(&[7; 32], None).unwrap()).1,
+        clock: system_clock(),
+        metrics: Metrics::register(&Registry::new()).unwrap(),
+    };
+    Arc::new(Endpoint::with_memory(parts, sizes))
+}
+
+fn request(url: &str, operation: &str, body: &serde_json::Value) -> Request<Full<Bytes>> {
+    Request::post(url)
+        .header("content-type", "application/x-amz-json-1.1")
+        .header("x-amz-target", format!("Kinesis_20131202.{operation}"))
+        .body(Full::from(body.to_string()))
+        .unwrap()
+}
+
+/// An endpoint with a group of its own, at work on a port.
+struct Serving {
+    endpoint: Arc<Endpoint>,
+    url: String,
+    _data_dir: tempfile::TempDir,
+    _end: watch::Sender<bool>,
+}
+
+async fn serving(sizes: Sizes) -> Serving {
+    let (data_dir, stream) = (tempfile::tempdir().unwrap(), stream("orders"));
+    let group_metrics = crate::shard::Metrics::register(&Registry::new()).unwrap();
+    let config = GroupConfig {
+        stream_uid: stream.uid.clone(),
+        group: "g0".into(),
+        resources: crate::log::Resources::new(group_metrics.log.clone()),
+        metrics: group_metrics,
+    };
+    let open = |shard: &catalog::Shard| OpenShard {
+        id: shard.id,
+        range: shard.range,
+        parents: Vec::new(),
+        create_seconds: shard.create_seconds,
+    };
+    let bootstrap = Bootstrap {
+        stream_uid: stream.uid.clone(),
+        group: "g0".into(),
+        log: "g0".into(),
+        shards: stream.shards.iter().map(open).collect(),
+        retention_period_hours: 24,
+    };
+    let group = Group::create(data_dir.path().join("g0"), config, bootstrap).await.unwrap();
+    let routes = Arc::new(Routes::default());
+    routes.add_group(&stream.uid, group);
+    let endpoint = endpoint(stream, routes, sizes);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (end, termination) = Termination::by_hand();
+    let served = Arc::clone(&endpoint);
+    let service_of = move |connection| {
+        let service = KinesisService::new(Arc::clone(&served), connection);
+        service_fn(move |request: Request<Incoming>| {
+            let service = service.clone();
+            async move { service.answer(request).await }
+        })
+    };
+    tokio::spawn(serve_each(listener, Limits::APPLICATIONS, service_of, termination));
+    Serving { endpoint, url, _data_dir: data_dir, _end: end }
+}
+
+impl Serving {
+    /// One call of a quick client.
+    async fn call(&self, operation: &str, body: &serde_json::Value) -> serde_json::Value {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let answer = async {
+            let response = client.request(request(&self.url, operation, body)).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            response.into_body().collect().await.unwrap().to_bytes()
+        };
+        let answer = tokio::time::timeout(LIMIT, answer).await.expect("nobody delays it");
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// Puts records into the first shard; gives an iterator of all of them.
+    async fn fill(&self, records: usize, record_bytes: usize) -> serde_json::Value {
+        let data = base64_simd::STANDARD.encode_to_string(vec![b'x'; record_bytes]);
+        let record = |_| serde_json::json!({"Data": data, "PartitionKey": "key", "ExplicitHashKey": "0"});
+        let records: Vec<_> = (0..records).map(record).collect();
+        let put = serde_json::json!({"StreamName": "orders", "Records": records});
+        assert_eq!(self.call("PutRecords", &put).await["FailedRecordCount"], 0);
+        let get = serde_json::json!({
+            "StreamName": "orders", "ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"
+        });
+        let iterator = &self.call("GetShardIterator", &get).await["ShardIterator"];
+        serde_json::json!({ "ShardIterator": iterator })
+    }
+}
+
+/// Asks for records over a connection of HTTP/2 of its own, and takes no more than a kilobyte of each answer.
+async fn take_nothing(url: &str, get: &serde_json::Value, answers: usize) {
+    let socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(1_024);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(socket)).await.unwrap();
+    let ended = tokio::spawn(connection);
+    let mut kept = Vec::new();
+    for _ in 0..answers {
+        if let Ok(response) = sender.send_request(request(url, "GetRecords", get)).await {
+            kept.push(response);
+        }
+    }
+    let _ = ended.await;
+}
+
+#[tokio::test]
+async fn quick_reader_gets_its_records_though_more_slow_ones_than_fit_take_nothing() {
+    let serving = serving(Sizes { unsent: 1 << 20, ..Sizes::DEFAULT }).await;
+    let get = serving.fill(RECORDS, RECORD_BYTES).await;
+    for _ in 0..20 {
+        let (url, get) = (serving.url.clone(), get.clone());
+        tokio::spawn(async move { take_nothing(&url, &get, 10).await });
+    }
+    let full = async {
+        while serving.endpoint.memory().unsent.free_bytes() > 32 << 10 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, full).await.expect("the slow ones fill what there is");
+    let answer = serving.call("GetRecords", &get).await;
+    assert_eq!(answer["Records"].as_array().unwrap().len(), RECORDS);
+    assert!(serving.endpoint.metrics().slow_readers_ended.get() > 0);
+}
+
+#[tokio::test]
+async fn answer_ends_before_a_record_that_would_exceed_ten_megabytes() {
+    let serving = serving(Sizes::DEFAULT).await;
+    // Nine and a half megabytes, then a record of one.
+    serving.fill(10, 950_000).await;
+    let get = serving.fill(1, 1_000_000).await;
+    let answer = serving.call("GetRecords", &get).await;
+    assert_eq!(answer["Records"].as_array().unwrap().len(), 10);
+    assert!(answer["MillisBehindLatest"].as_u64().unwrap() > 0);
+    let next = serde_json::json!({ "ShardIterator": answer["NextShardIterator"] });
+    let answer = serving.call("GetRecords", &next).await;
+    assert_eq!(answer["Records"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["MillisBehindLatest"], 0);
+}
+
+#[tokio::test]
+async fn record_larger_than_the_memory_for_reads_is_given_and_leaves_it_whole() {
+    let sizes = Sizes { reads: 64 << 10, unsent: 64 << 10, ..Sizes::DEFAULT };
+    let serving = serving(sizes).await;
+    let get = serving.fill(3, 500_000).await;
+    assert_eq!(serving.call("GetRecords", &get).await["Records"].as_array().unwrap().len(), 3);
+    let memory = serving.endpoint.memory();
+    let given_back = async {
+        while memory.unsent.free_bytes() < sizes.unsent || memory.reads.free_bytes() < sizes.reads {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, given_back).await.expect("all is given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn group_that_is_away_keeps_no_bodies_and_as_many_records_as_may_be_held() {
+    // Bound, so that nobody else gets the port, and not listening.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let mut stream = stream("orders");
+    stream.max_record_size_kib = 10_240;
+    stream.groups[0].members = vec![Member { address: socket.local_addr().unwrap().to_string() }];
+    let routes = Arc::new(Routes::default());
+    let endpoint = endpoint(stream, Arc::clone(&routes), Sizes::DEFAULT);
+    let service = KinesisService::new(Arc::clone(&endpoint), Connection::new().0);
+    let data = base64_simd::STANDARD.encode_to_string(vec![b'x'; 10_000_000]);
+    let put = serde_json::json!({"StreamName": "orders", "PartitionKey": "key", "Data": data});
+    let put = request("http://endpoint/", "PutRecord", &put);
+    let mut puts = Box::pin(join_all((0..8).map(|_| service.answer(put.clone()))));
+    let answers = |answers: Vec<Result<http::Response<_>, Infallible>>| {
+        let statuses = answers.into_iter().map(|answer| answer.unwrap().status());
+        assert!(statuses.into_iter().all(|status| status == StatusCode::INTERNAL_SERVER_ERROR));
+    };
+    assert!(puts.as_mut().now_or_never().is_none(), "some wait for the group");
+    assert_eq!(endpoint.memory().bodies.large.free_bytes(), Sizes::DEFAULT.large_bodies);
+    // Of eight puts, as many as one member may keep waiting.
+    assert!((30_000_000..33 << 20).contains(&routes.held_bytes()), "{}", routes.held_bytes());
+    answers(puts.await);
+    assert_eq!(routes.held_bytes(), 0);
+}

@@ -1,0 +1,70 @@
+//! Losses that are accepted: what is hurt then is passed over, and nothing else.
+
+use anyhow::{Result, bail, ensure};
+use record_log::AcceptLossError;
+
+use super::{Event, World};
+
+impl World {
+    /// Accepts the loss of all damage that is known. Whether that is answered.
+    fn accept_known_loss(&mut self) -> Result<bool> {
+        let process = self.process()?;
+        let before = process.reader.status();
+        let Some(damage) = before.damage.first() else { return Ok(false) };
+        let answer = process.log.accept_loss(&damage.file, damage.position);
+        let status = process.reader.status();
+        match answer {
+            Ok(()) => {
+                ensure!(!status.damage.contains(damage), "a loss that was accepted is told of: {damage}");
+                if status.durable_bytes > before.durable_bytes {
+                    self.model.confirmed();
+                }
+                self.did(Event::AcceptLoss, format!("{:?}", status.next_offsets));
+                Ok(true)
+            }
+            Err(AcceptLossError::TooMuch { .. }) => Ok(false),
+            Err(AcceptLossError::Unknown { .. }) => bail!("{damage} is told of and not known"),
+            Err(AcceptLossError::Write(error)) => {
+                let may_fail =
+                    self.disk.has_crashed() || self.faults.may_stop() || self.faults.capacity_bytes > 0;
+                ensure!(may_fail, "a loss is not accepted: {error}");
+                self.refused_to_write(&error).map(|()| false)
+            }
+        }
+    }
+
+    /// Accepts the loss of all that is hurt.
+    pub(super) fn accept_loss(&mut self) -> Result<()> {
+        if self.hurt.is_nothing() && !self.mistaken {
+            return Ok(());
+        }
+        // What nobody has met yet is given up by nobody.
+        self.read_all()?;
+        if self.disk.has_crashed() {
+            return Ok(());
+        }
+        // Also where it is not answered.
+        self.model.given_up(&self.hurt);
+        self.may_pass |= !self.gives_all();
+        if self.accept_known_loss()? {
+            self.all_given_up = true;
+            self.read_all()?;
+        }
+        Ok(())
+    }
+
+    /// Gives up the end of a log that has stopped for it; whether the log goes on.
+    pub(super) fn accept_lost_end(&mut self) -> Result<bool> {
+        let ends = self.process()?.reader.status().next_offsets;
+        self.model.end_given_up(&ends, &self.hurt, !self.gives_all());
+        self.may_pass |= !self.gives_all();
+        if !self.accept_known_loss()? {
+            return Ok(false);
+        }
+        let status = self.process()?.reader.status();
+        ensure!(status.stopped.is_none(), "the loss is accepted, and the log does not go on");
+        self.model.gone_on(&status.next_offsets);
+        self.read_all()?;
+        Ok(true)
+    }
+}
