@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where a helper fails")]
 
 mod bounded;
+mod cgroup;
 mod errors;
 mod gateway;
 mod installation;

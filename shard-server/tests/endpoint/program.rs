@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use tempfile::TempDir;
@@ -15,6 +16,16 @@ use tokio::time::timeout;
 
 /// Far more than anything here takes.
 pub const LIMIT: Duration = Duration::from_secs(30);
+
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+
+/// A fresh directory, on a disk.
+pub fn data_dir() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let kind = rustix::fs::statfs(directory.path()).unwrap().f_type;
+    assert_ne!(kind, TMPFS_MAGIC, "the data directory is in memory: set TMPDIR to a disk");
+    directory
+}
 
 /// A command of the binary, killed when its process is dropped.
 pub fn command(arguments: &[&str]) -> Command {
@@ -137,6 +148,8 @@ pub fn client(url: &str) -> Client {
         .credentials_provider(Credentials::new("any", "any", None, None, "test"))
         .endpoint_url(url)
         .retry_config(RetryConfig::disabled())
+        // A slow machine is no failure.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)
