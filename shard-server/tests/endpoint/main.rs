@@ -15,6 +15,7 @@ mod raw;
 mod records;
 mod restart;
 mod shards;
+mod strace;
 mod streams;
 mod thousand;
 mod traced;

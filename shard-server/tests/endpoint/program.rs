@@ -17,6 +17,10 @@ use tokio::time::timeout;
 /// Far more than anything here takes.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
+/// What [`Local::start_traced`] traces. A question mark: not every processor has it.
+const TRACED_CALLS: &str =
+    "trace=openat,pwrite64,fsync,fdatasync,?rename,?renameat,renameat2,write,writev,sendto";
+
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
 /// A fresh directory, on a disk.
@@ -58,12 +62,12 @@ impl Local {
         Self::wait(command).await
     }
 
-    /// Starts on a directory, with its writes and answers in the file `trace`, as strace prints them.
+    /// Starts on a directory; what it does with files and answers goes to the file `trace`, as strace prints it.
     pub async fn start_traced(data_dir: &Path, trace: &Path) -> Self {
         let mut command = Command::new("strace");
         // The tracer is the child, so that the process is the one that is started and ended here.
         command
-            .args(["-D", "-f", "-qq", "-s", "8192", "-e", "trace=pwrite64,write,writev,sendto", "-o"])
+            .args(["-D", "-f", "--seccomp-bpf", "-y", "-qq", "-s", "65536", "-e", TRACED_CALLS, "-o"])
             .arg(trace);
         command.arg(env!("CARGO_BIN_EXE_shard-server")).args([
             "local",
@@ -84,7 +88,7 @@ impl Local {
         Self { process, url }
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills it. What it handed to the kernel stays: a power cut would take that too, as far as it was not synced.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
@@ -97,12 +101,6 @@ impl Local {
     /// The id of its process.
     pub fn id(&self) -> u64 {
         self.process.id().unwrap().into()
-    }
-
-    /// How many bytes the process has had written to disks.
-    pub fn written_bytes(&self) -> u64 {
-        let io = std::fs::read_to_string(format!("/proc/{}/io", self.id())).unwrap();
-        io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).unwrap().parse().unwrap()
     }
 
     /// A number that the kernel keeps of the process, by its name in `/proc/PID/status`.
