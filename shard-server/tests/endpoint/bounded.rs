@@ -1,7 +1,6 @@
 //! Within a memory limit under everything at once: the kernel never has to kill.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,15 +8,23 @@ use std::time::Duration;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::{Client as HttpClient, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
-use crate::program::{Local, create, iterator};
+use crate::cgroup::Cgroup;
+use crate::program::{Local, create, data_dir, iterator};
 
 const STREAM: &str = "orders";
 const SHARDS: i32 = 64;
 const PRODUCERS: u64 = 64;
+/// The first producers share one connection of HTTP/2; the others are SDKs, which speak HTTP/1.1.
+const HTTP2_PRODUCERS: u64 = 16;
 const SLOW_CLIENTS: u32 = 64;
 const LIMIT_BYTES: u64 = 256 << 20;
 /// What the disk takes in a second.
@@ -26,76 +33,13 @@ const DISK_BYTES_PER_SECOND: u64 = 40 << 20;
 const STALLED_BYTES_PER_SECOND: u64 = 4096;
 const RECORD_BYTES: usize = 1024;
 const RECORDS_PER_PUT: u64 = 100;
+/// Records that are acknowledged or read before the load counts as going on.
+const ENOUGH: u64 = 20_000;
+/// What may still be acknowledged while the disk stands still: the batch that it had just written, and the one that it
+/// was writing, of 1 MiB each at most.
+const ON_THEIR_WAY: u64 = 2 * (1 << 20) / RECORD_BYTES as u64;
 
-/// A cgroup of version 1, or the unified one, made for this test.
-struct Cgroup {
-    memory: PathBuf,
-    disk: PathBuf,
-    unified: bool,
-    device: String,
-}
-
-impl Cgroup {
-    fn new(data_dir: &Path) -> Self {
-        let name = format!("kinetes-test-{}", std::process::id());
-        let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-        let group = |controller: &str| match unified {
-            true => Path::new("/sys/fs/cgroup").join(&name),
-            false => Path::new("/sys/fs/cgroup").join(controller).join(&name),
-        };
-        let (memory, disk) = (group("memory"), group("blkio"));
-        for directory in [&memory, &disk] {
-            std::fs::create_dir_all(directory).expect("a cgroup: the test needs root");
-        }
-        let group = Self { memory, disk, unified, device: device_of(data_dir) };
-        let limit = if unified { "memory.max" } else { "memory.limit_in_bytes" };
-        std::fs::write(group.memory.join(limit), LIMIT_BYTES.to_string()).unwrap();
-        group.limit_disk(DISK_BYTES_PER_SECOND);
-        group
-    }
-
-    fn add(&self, process: u64) {
-        for directory in [&self.memory, &self.disk] {
-            std::fs::write(directory.join("cgroup.procs"), process.to_string()).unwrap();
-        }
-    }
-
-    fn limit_disk(&self, bytes_per_second: u64) {
-        let (file, line) = match self.unified {
-            true => ("io.max", format!("{} wbps={bytes_per_second}", self.device)),
-            false => ("blkio.throttle.write_bps_device", format!("{} {bytes_per_second}", self.device)),
-        };
-        std::fs::write(self.disk.join(file), line).unwrap();
-    }
-
-    /// The most memory that was used at once, and how many processes the kernel killed.
-    fn peak_and_kills(&self) -> (u64, u64) {
-        let (peak, events) = match self.unified {
-            true => ("memory.peak", "memory.events"),
-            false => ("memory.max_usage_in_bytes", "memory.oom_control"),
-        };
-        let peak = std::fs::read_to_string(self.memory.join(peak)).unwrap().trim().parse().unwrap();
-        let events = std::fs::read_to_string(self.memory.join(events)).unwrap();
-        let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill ")).unwrap();
-        (peak, kills.trim().parse().unwrap())
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        for directory in [&self.memory, &self.disk] {
-            let _ = std::fs::remove_dir(directory);
-        }
-    }
-}
-
-/// `major:minor` of the disk that a directory is on.
-fn device_of(directory: &Path) -> String {
-    let arguments = ["--noheadings", "--output", "MAJ:MIN", "--target"];
-    let output = Command::new("findmnt").args(arguments).arg(directory).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
+/// What was counted while everything goes on.
 #[derive(Default)]
 struct Counts {
     acknowledged: AtomicU64,
@@ -104,21 +48,36 @@ struct Counts {
     done: AtomicBool,
 }
 
+/// What producers were told of their records, each known by its first bytes.
+#[derive(Default)]
+struct Told {
+    acknowledged: Vec<String>,
+    /// Refused, or not answered for: it may be in the log or not.
+    unknown: Vec<String>,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_at_once_stays_within_256_mib_and_loses_nothing() {
-    let data_dir = tempfile::tempdir().unwrap();
-    let group = Cgroup::new(data_dir.path());
+    let data_dir = data_dir();
+    let group = Cgroup::new("bounded", data_dir.path());
+    group.limit_memory(LIMIT_BYTES);
+    group.limit_writes(DISK_BYTES_PER_SECOND);
     let local = Local::start(data_dir.path(), &[]).await;
     group.add(local.id());
     let client = local.client();
     create(&client, STREAM, SHARDS).await;
 
     let counts = Arc::new(Counts::default());
+    let http2 = HttpClient::builder(TokioExecutor::new()).http2_only(true).build_http();
     let mut producers = JoinSet::new();
     for producer in 0..PRODUCERS {
-        producers.spawn(produce(client.clone(), producer, Arc::clone(&counts)));
+        let endpoint = match producer < HTTP2_PRODUCERS {
+            true => Endpoint::Http2(Box::new(http2.clone()), local.url.clone()),
+            false => Endpoint::Sdk(client.clone()),
+        };
+        producers.spawn(produce(endpoint, producer, Arc::clone(&counts)));
     }
-    until(|| counts.acknowledged.load(Relaxed) > 20_000).await;
+    until(&counts, |acknowledged, _, _| acknowledged > ENOUGH).await;
     let mut readers = JoinSet::new();
     for index in 0..SHARDS {
         readers.spawn(read_from_the_horizon(client.clone(), index, Arc::clone(&counts)));
@@ -131,70 +90,159 @@ async fn everything_at_once_stays_within_256_mib_and_loses_nothing() {
             Arc::clone(&counts),
         ));
     }
-    until(|| counts.slow_bytes.load(Relaxed) > 0 && counts.read.load(Relaxed) > 20_000).await;
+    until(&counts, |_, read, slow_bytes| slow_bytes > 0 && read > ENOUGH).await;
 
+    group.limit_writes(STALLED_BYTES_PER_SECOND);
     let (acknowledged, read) = (counts.acknowledged.load(Relaxed), counts.read.load(Relaxed));
-    group.limit_disk(STALLED_BYTES_PER_SECOND);
     // The stall is the fault, not a wait for something.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    group.limit_disk(DISK_BYTES_PER_SECOND);
-    until(|| {
-        counts.acknowledged.load(Relaxed) > acknowledged + 20_000 && counts.read.load(Relaxed) > read + 20_000
-    })
-    .await;
+    let in_stall = counts.acknowledged.load(Relaxed) - acknowledged;
+    group.limit_writes(DISK_BYTES_PER_SECOND);
+    until(&counts, |now, read_now, _| now > acknowledged + ENOUGH && read_now > read + ENOUGH).await;
 
     counts.done.store(true, Relaxed);
+    let mut told = Told::default();
     while let Some(ended) = producers.join_next().await {
-        ended.unwrap();
+        let ended = ended.unwrap();
+        told.acknowledged.extend(ended.acknowledged);
+        told.unknown.extend(ended.unknown);
     }
-    readers.shutdown().await;
-    let in_log = count_all(&client).await;
+    let written = group.written_bytes();
+    readers.abort_all();
+    while let Some(Err(ended)) = readers.join_next().await {
+        assert!(ended.is_cancelled(), "a reader has failed: {ended}");
+    }
+    let in_log = read_all(&client).await;
     let (peak, kills) = group.peak_and_kills();
     let memory_kib = local.status("VmHWM:");
     local.stop().await;
-    let acknowledged = counts.acknowledged.load(Relaxed);
+    let acknowledged = told.acknowledged.len();
     println!(
-        "{acknowledged} acknowledged, {in_log} in the log; cgroup peak {peak} bytes, process {memory_kib} KiB"
+        "{acknowledged} acknowledged ({in_stall} in the stall), {} unknown, {} in the log; {written} bytes written; \
+         cgroup peak {peak} bytes, process {memory_kib} KiB",
+        told.unknown.len(),
+        in_log.len()
     );
-    assert!(in_log >= acknowledged, "{acknowledged} acknowledged, {in_log} in the log");
+    assert!(in_stall <= ON_THEIR_WAY, "{in_stall} acknowledged while the disk stood still");
+    assert!(
+        written >= (acknowledged * RECORD_BYTES) as u64,
+        "{written} bytes written, {acknowledged} acknowledged"
+    );
+    told.check(&in_log);
     assert_eq!(kills, 0);
     assert!(memory_kib * 1024 < LIMIT_BYTES);
 }
 
-async fn until(holds: impl Fn() -> bool) {
+impl Told {
+    /// All that was acknowledged is there, once, and nothing that was never put.
+    fn check(&self, in_log: &[String]) {
+        let found: HashSet<_> = in_log.iter().collect();
+        assert_eq!(found.len(), in_log.len(), "some records are there twice");
+        let lost: Vec<_> = self.acknowledged.iter().filter(|record| !found.contains(record)).collect();
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+        let put: HashSet<_> = self.acknowledged.iter().chain(&self.unknown).collect();
+        let strange: Vec<_> = found.difference(&put).collect();
+        assert!(strange.is_empty(), "never put: {strange:?}");
+    }
+}
+
+/// Waits until what was acknowledged, read, and read slowly is enough.
+async fn until(counts: &Counts, is_enough: impl Fn(u64, u64, u64) -> bool) {
+    let now = || [&counts.acknowledged, &counts.read, &counts.slow_bytes].map(|count| count.load(Relaxed));
+    let holds = || {
+        let [acknowledged, read, slow_bytes] = now();
+        is_enough(acknowledged, read, slow_bytes)
+    };
     let waited = tokio::time::timeout(Duration::from_secs(240), async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    waited.await.expect("the load goes on");
+    assert!(waited.await.is_ok(), "the load does not go on: {:?} acknowledged, read, slow bytes", now());
 }
 
-async fn produce(client: Client, producer: u64, counts: Arc<Counts>) {
-    let data = vec![b'x'; RECORD_BYTES];
+/// How a producer reaches the endpoint.
+enum Endpoint {
+    Sdk(Client),
+    Http2(Box<HttpClient<HttpConnector, Full<Bytes>>>, String),
+}
+
+impl Endpoint {
+    /// Puts records under their own names, and gives how it went: none where the request as a whole was refused, else
+    /// whether each record was acknowledged.
+    async fn put(&self, names: &[String]) -> Option<Vec<bool>> {
+        match self {
+            Self::Sdk(client) => {
+                let entry = |name: &String| {
+                    let entry = PutRecordsRequestEntry::builder().partition_key(name);
+                    entry.data(Blob::new(body(name))).build().unwrap()
+                };
+                let put = client.put_records().stream_name(STREAM);
+                let answer = put.set_records(Some(names.iter().map(entry).collect())).send().await.ok()?;
+                Some(answer.records.iter().map(|record| record.sequence_number.is_some()).collect())
+            }
+            Self::Http2(client, url) => {
+                let record = |name: &String| {
+                    let data = base64_simd::STANDARD.encode_to_string(body(name));
+                    serde_json::json!({"Data": data, "PartitionKey": name})
+                };
+                let records: Vec<_> = names.iter().map(record).collect();
+                let body = serde_json::json!({"StreamName": STREAM, "Records": records}).to_string();
+                let request = Request::post(url)
+                    .header("content-type", "application/x-amz-json-1.1")
+                    .header("x-amz-target", "Kinesis_20131202.PutRecords")
+                    .body(Full::from(body));
+                let answer = client.request(request.unwrap()).await.ok()?;
+                let is_taken = answer.status() == StatusCode::OK;
+                let body = answer.into_body().collect().await.ok()?.to_bytes();
+                if !is_taken {
+                    return None;
+                }
+                let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let records = answer["Records"].as_array().unwrap();
+                Some(records.iter().map(|record| record["SequenceNumber"].is_string()).collect())
+            }
+        }
+    }
+}
+
+/// The name of a record, and all that follows it.
+fn body(name: &str) -> Vec<u8> {
+    format!("{name:x<RECORD_BYTES$}").into_bytes()
+}
+
+async fn produce(endpoint: Endpoint, producer: u64, counts: Arc<Counts>) -> Told {
+    let mut told = Told::default();
     let mut number = 0;
     while !counts.done.load(Relaxed) {
-        let entry = |record: u64| {
-            let key = format!("{producer}-{number}-{record}");
-            PutRecordsRequestEntry::builder()
-                .partition_key(key)
-                .data(Blob::new(data.clone()))
-                .build()
-                .unwrap()
-        };
-        let records = (0..RECORDS_PER_PUT).map(entry).collect();
-        // A full queue refuses records, or the whole request: what was acknowledged counts.
-        if let Ok(answer) = client.put_records().stream_name(STREAM).set_records(Some(records)).send().await {
-            let failed = u64::try_from(answer.failed_record_count.unwrap_or(0)).unwrap();
-            counts.acknowledged.fetch_add(RECORDS_PER_PUT - failed, Relaxed);
+        let names: Vec<_> =
+            (0..RECORDS_PER_PUT).map(|record| format!("{producer}-{number}-{record}-")).collect();
+        // A full queue refuses records, or the whole request.
+        let taken = endpoint.put(&names).await.unwrap_or_else(|| vec![false; names.len()]);
+        counts.acknowledged.fetch_add(taken.iter().filter(|taken| **taken).count() as u64, Relaxed);
+        for (name, is_taken) in names.into_iter().zip(taken) {
+            let records = if is_taken { &mut told.acknowledged } else { &mut told.unknown };
+            records.push(name);
         }
         number += 1;
+    }
+    told
+}
+
+/// An iterator from the oldest record on. Under this load a call may fail; what counts is that readers go on.
+async fn horizon(client: &Client, shard: &str) -> String {
+    loop {
+        let get = client.get_shard_iterator().stream_name(STREAM).shard_id(shard);
+        let answer = get.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
+        if let Ok(answer) = answer {
+            return answer.shard_iterator.unwrap();
+        }
     }
 }
 
 async fn read_from_the_horizon(client: Client, index: i32, counts: Arc<Counts>) {
     let shard = format!("shardId-{index:012}");
-    let mut next = iterator(&client, STREAM, &shard, ShardIteratorType::TrimHorizon).await;
+    let mut next = horizon(&client, &shard).await;
     loop {
         if let Ok(answer) = client.get_records().shard_iterator(&next).send().await {
             counts.read.fetch_add(answer.records.len() as u64, Relaxed);
@@ -206,7 +254,7 @@ async fn read_from_the_horizon(client: Client, index: i32, counts: Arc<Counts>) 
 /// Asks for all that one call gives and takes a few kilobytes of it now and then.
 async fn read_slowly(client: Client, url: String, index: u32, counts: Arc<Counts>) {
     let shard = format!("shardId-{index:012}");
-    let next = iterator(&client, STREAM, &shard, ShardIteratorType::TrimHorizon).await;
+    let next = horizon(&client, &shard).await;
     let address: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     loop {
         let socket = TcpSocket::new_v4().unwrap();
@@ -218,7 +266,9 @@ async fn read_slowly(client: Client, url: String, index: u32, counts: Arc<Counts
              Kinesis_20131202.GetRecords\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        if stream.write_all(head.as_bytes()).await.is_err() {
+            continue;
+        }
         let mut some = [0; 2048];
         for _ in 0..200 {
             match stream.read(&mut some).await {
@@ -232,19 +282,24 @@ async fn read_slowly(client: Client, url: String, index: u32, counts: Arc<Counts
     }
 }
 
-async fn count_all(client: &Client) -> u64 {
-    let mut total = 0;
+/// The names of all records.
+async fn read_all(client: &Client) -> Vec<String> {
+    let mut names = Vec::new();
     for index in 0..SHARDS {
         let shard = format!("shardId-{index:012}");
         let mut next = iterator(client, STREAM, &shard, ShardIteratorType::TrimHorizon).await;
         loop {
             let answer = client.get_records().shard_iterator(&next).send().await.unwrap();
-            total += answer.records.len() as u64;
+            for record in &answer.records {
+                let data = std::str::from_utf8(record.data.as_ref()).unwrap();
+                assert_eq!(data.len(), RECORD_BYTES);
+                names.push(data.trim_end_matches('x').to_owned());
+            }
             if answer.records.is_empty() && answer.millis_behind_latest == Some(0) {
                 break;
             }
             next = answer.next_shard_iterator.unwrap();
         }
     }
-    total
+    names
 }

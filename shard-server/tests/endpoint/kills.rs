@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Record, ShardIteratorType};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::program::{Local, create, iterator};
+use crate::program::{LIMIT, Local, create, data_dir, iterator};
 
 const ROUNDS: u64 = 200;
 const SHARDS: i32 = 4;
@@ -27,6 +29,15 @@ struct Seen {
     read: HashMap<String, (String, String)>,
 }
 
+/// Who puts and reads, over all rounds.
+struct Load {
+    seen: Mutex<Seen>,
+    /// How many records were acknowledged.
+    acknowledged: watch::Sender<usize>,
+    /// The next number of each producer.
+    numbers: Vec<AtomicU64>,
+}
+
 /// What a log was found to hold, which never changes again.
 #[derive(Default)]
 struct Held {
@@ -40,40 +51,42 @@ struct Held {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_kills_lose_double_and_reorder_nothing() {
-    let data_dir = tempfile::tempdir().unwrap();
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let data_dir = data_dir();
+    let load = Arc::new(Load {
+        seen: Mutex::default(),
+        acknowledged: watch::Sender::new(0),
+        numbers: (0..PRODUCERS).map(|_| AtomicU64::new(0)).collect(),
+    });
     let mut held = Held::default();
-    let numbers: Arc<Vec<AtomicU64>> = Arc::new((0..PRODUCERS).map(|_| AtomicU64::new(0)).collect());
     for round in 0..ROUNDS {
         let local = Local::start(data_dir.path(), &[]).await;
         let client = local.client();
         if round == 0 {
             create(&client, STREAM, SHARDS).await;
         }
-        held.check(&client, &seen).await;
-        let before = seen.lock().unwrap().acknowledged.len();
-        let mut load = JoinSet::new();
-        for producer in 0..PRODUCERS {
-            load.spawn(produce(client.clone(), Arc::clone(&seen), Arc::clone(&numbers), producer));
-        }
-        load.spawn(follow(client.clone(), Arc::clone(&seen)));
+        held.check(&client, &load.seen).await;
+        let mut acknowledged = load.acknowledged.subscribe();
         // Another moment of the load in every round.
-        let enough = before + 10 + (round as usize * 37) % 150;
-        while seen.lock().unwrap().acknowledged.len() < enough {
-            tokio::task::yield_now().await;
+        let enough = *acknowledged.borrow() + 10 + (round as usize * 37) % 150;
+        let mut tasks = JoinSet::new();
+        for producer in 0..PRODUCERS {
+            tasks.spawn(produce(client.clone(), Arc::clone(&load), producer));
         }
+        tasks.spawn(follow(client.clone(), Arc::clone(&load)));
+        let waited = timeout(LIMIT, acknowledged.wait_for(|count| *count >= enough)).await;
+        waited.expect("records are acknowledged in time").unwrap();
         local.kill().await;
-        while let Some(ended) = load.join_next().await {
+        while let Some(ended) = tasks.join_next().await {
             ended.unwrap();
         }
     }
     let local = Local::start(data_dir.path(), &[]).await;
-    held.check(&local.client(), &seen).await;
+    held.check(&local.client(), &load.seen).await;
     // And once more from the very beginning.
     let mut again = Held::default();
-    again.check(&local.client(), &seen).await;
+    again.check(&local.client(), &load.seen).await;
     assert_eq!(again.all, held.all);
-    let seen = seen.lock().unwrap();
+    let seen = load.seen.lock().unwrap();
     println!(
         "{ROUNDS} kills: {} acknowledged, {} of unknown outcome, {} in the log; 0 lost, 0 doubled, 0 reordered",
         seen.acknowledged.len(),
@@ -84,12 +97,12 @@ async fn two_hundred_kills_lose_double_and_reorder_nothing() {
 }
 
 /// Puts records, one by one and five at a time, until the endpoint is gone.
-async fn produce(client: Client, seen: Arc<Mutex<Seen>>, numbers: Arc<Vec<AtomicU64>>, producer: u64) {
+async fn produce(client: Client, load: Arc<Load>, producer: u64) {
     loop {
         let count = if producer.is_multiple_of(2) { 1 } else { 5 };
-        let first = numbers[producer as usize].fetch_add(count, Relaxed);
+        let first = load.numbers[producer as usize].fetch_add(count, Relaxed);
         let data: Vec<_> = (first..first + count).map(|number| format!("{producer}-{number}")).collect();
-        seen.lock().unwrap().unknown.extend(data.iter().cloned());
+        load.seen.lock().unwrap().unknown.extend(data.iter().cloned());
         let places = if count == 1 {
             let put =
                 client.put_record().stream_name(STREAM).partition_key(&data[0]).data(Blob::new(&*data[0]));
@@ -110,22 +123,23 @@ async fn produce(client: Client, seen: Arc<Mutex<Seen>>, numbers: Arc<Vec<Atomic
             })
         };
         let Some(places) = places else { return };
-        let mut seen = seen.lock().unwrap();
+        let mut seen = load.seen.lock().unwrap();
         for (data, place) in data.into_iter().zip(places) {
             seen.unknown.remove(&data);
             seen.acknowledged.insert(data, place);
         }
+        load.acknowledged.send_replace(seen.acknowledged.len());
     }
 }
 
 /// Reads a shard at its tip until the endpoint is gone.
-async fn follow(client: Client, seen: Arc<Mutex<Seen>>) {
+async fn follow(client: Client, load: Arc<Load>) {
     let shard = "shardId-000000000000";
     let mut next = iterator(&client, STREAM, shard, ShardIteratorType::Latest).await;
     while let Ok(answer) = client.get_records().shard_iterator(&next).send().await {
         for record in &answer.records {
             let place = (shard.to_owned(), record.sequence_number.clone());
-            seen.lock().unwrap().read.insert(text(record), place);
+            load.seen.lock().unwrap().read.insert(text(record), place);
         }
         next = answer.next_shard_iterator.unwrap();
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where a helper fails")]
 
 mod bounded;
+mod cgroup;
 mod errors;
 mod gateway;
 mod installation;
@@ -14,6 +15,7 @@ mod raw;
 mod records;
 mod restart;
 mod shards;
+mod strace;
 mod streams;
 mod thousand;
 mod traced;
