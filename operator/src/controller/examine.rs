@@ -307,7 +307,8 @@ mod tests {
         let damaged = log(None, Some("segment-000000000002:8192"));
         let accepted_loss = Some("g0:segment-000000000002:8192");
         let wish = Wish { retention_hours: 24, accepted_loss };
-        assert_eq!(due(&damaged, MemberPhase::Stopped, wish), Some(Due::AcceptLoss));
+        let accepted = Some(Due::AcceptLoss("segment-000000000002:8192"));
+        assert_eq!(due(&damaged, MemberPhase::Stopped, wish), accepted);
         assert_eq!(due(&damaged, MemberPhase::Serving, wish), Some(Due::Retention));
         assert_eq!(due(&damaged, MemberPhase::Stopped, Wish { accepted_loss: None, ..wish }), None);
         assert_eq!(due(&damaged, MemberPhase::Ending, wish), None);

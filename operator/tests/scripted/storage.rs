@@ -126,7 +126,7 @@ async fn a_loss_that_is_accepted_is_told_once_to_the_pod_that_has_it() {
     accept(&mut stage, &format!("g1:{PLACE}"));
     assert_eq!(stage.lines().await, [STATUS]);
     assert_eq!(condition(&stage, "StorageDamaged"), "", "the pod answered that it is given up");
-    assert_eq!(damaged.told(ACCEPT_LOSS_PATH), [json!({"streamUid": UID, "log": "g1"})]);
+    assert_eq!(damaged.told(ACCEPT_LOSS_PATH), [json!({"streamUid": UID, "log": "g1", "place": PLACE})]);
     assert_eq!(stage.lines().await, [""; 0]);
     assert_eq!(damaged.told(ACCEPT_LOSS_PATH).len(), 1, "once");
     assert_eq!(sound.told(ACCEPT_LOSS_PATH), [Value::Null; 0]);

@@ -266,7 +266,8 @@ mod tests {
         assert!(matches!(group.append(append(vec![run(0, &["c"])])).await[0], Err(Refusal::LogStopped(_))));
         let conditions = &group.status().logs[0].conditions;
         assert_eq!(conditions[0].place.as_deref(), Some("segment-000000000003:0"));
-        let call = AcceptLoss { stream_uid: identity.stream_uid.clone(), log: identity.log.clone() };
+        let place = conditions[0].place.clone().unwrap();
+        let call = AcceptLoss { stream_uid: identity.stream_uid.clone(), log: identity.log.clone(), place };
         group.accept_loss(call).await.unwrap();
         group.not_ready().wait_for(Option::is_none).await.unwrap();
         assert!(group.append(append(vec![run(0, &["c"])])).await[0].is_ok());
