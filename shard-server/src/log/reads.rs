@@ -24,6 +24,12 @@ impl ReadThreads {
         Self { free: Arc::new(Semaphore::new(THREADS)) }
     }
 
+    /// How many more may read at once.
+    #[cfg(test)]
+    pub fn free_places(&self) -> usize {
+        self.free.available_permits()
+    }
+
     /// Reads, waiting for the disk only where memory is not enough.
     ///
     /// # Errors

@@ -71,6 +71,14 @@ async fn all(log: &Log, index: u32) -> Vec<String> {
 async fn held(bench: &Bench) -> (Log, impl Future<Output = Result<Vec<Appended>, Refusal>>) {
     let log = bench.open();
     log.append(vec![run(0, &["before"])]).await.unwrap();
+    // Else the write that is held may be that of the confirmation.
+    tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while log.status().counts.confirmations == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
     bench.switch.set(Faults { hold_write: true, ..Faults::default() });
     let queue = Arc::clone(&log.queue);
     let mut first = Box::pin(async move { queue.append(vec![run(0, &["first"])]).await });
