@@ -20,7 +20,7 @@ use crate::trim::TrimGate;
 use crate::value::{Appended, ReadRun, Run};
 
 mod accept;
-mod lost_end;
+pub mod lost_end;
 mod maintain;
 mod roll;
 

@@ -54,7 +54,7 @@ fn behind_lost_end(mut state: State, sequence: u64, now_ms: u64) -> State {
 
 /// The first number of a segment that is begun behind a lost end. The numbers in each segment are below that of the next,
 /// whether they go on from the one before or begin anew.
-fn first_number_in(sequence: u64) -> u64 {
+pub fn first_number_in(sequence: u64) -> u64 {
     (sequence + UNKNOWN_SEGMENTS) * SEGMENT_RECORDS
 }
 

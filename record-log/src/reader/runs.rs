@@ -6,6 +6,7 @@ use crate::accepted::Stretch;
 use crate::error::{Damage, ReadError};
 use crate::format::batch::{BatchHead, EntryHead, EntryKind};
 use crate::format::segment_name;
+use crate::log::lost_end::first_number_in;
 use crate::lost::{Bad, bad_between};
 use crate::segments::{Missing, damage};
 use crate::shared::Shared;
@@ -183,7 +184,9 @@ impl<'s> Runs<'s> {
             let accepted = &self.shared.published().state.accepted;
             bad.iter().find_map(|bad| bad.outside(accepted)).or_else(|| self.met.clone())
         };
-        if damage.is_none() && !bad.is_empty() {
+        // A lost end that was given up may be readable again: what follows has other numbers all the same.
+        let is_given_up = !bad.is_empty() || offset == first_number_in(place.segment);
+        if damage.is_none() && is_given_up {
             self.count_passed();
             return Ok(());
         }

@@ -7,7 +7,7 @@ use catalog::ShardId;
 use record_log::Damage;
 
 use crate::disk::{DamagedFile, SLOT_BYTES};
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 
 const SLOTS: &str = "slots";
 const SEGMENT: &str = "segment-";
@@ -22,12 +22,19 @@ pub struct Hurt {
     runs: BTreeMap<ShardId, Vec<Range<u64>>>,
     /// All runs of the batches of which a part is: at the end one is cut off as a whole.
     batches: BTreeMap<ShardId, Vec<Range<u64>>>,
+    /// Those that may be: where bits flipped in the newest segment. What the disk does not give is never cut off.
+    at_end: BTreeMap<ShardId, Vec<Range<u64>>>,
+    /// How many bits did there: the second may be in what confirms the batch with the first.
+    flipped_at_end: usize,
+    /// What was in segments behind it that are lost without a trace.
+    untraced: BTreeMap<ShardId, Vec<Range<u64>>>,
     /// Whether neither slot is whole.
     slots: bool,
     /// Segments whose heads are.
     heads: BTreeSet<u64>,
     /// Whether the disk does not give a block of the newest segment.
     unreadable_end: bool,
+    oldest: u64,
     newest: u64,
     /// Whether no segment has a good head.
     no_head: bool,
@@ -39,8 +46,15 @@ impl Hurt {
     #[must_use]
     pub fn of(damaged: &[DamagedFile], names: &[String], written: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
         let lost = |name: &str| damaged.iter().find(|file| file.name == name).map(|file| file.bytes.clone());
+        let oldest = names.iter().filter_map(|name| sequence_of(name)).min().unwrap_or_default();
         let newest = names.iter().filter_map(|name| sequence_of(name)).max().unwrap_or_default();
-        let mut hurt = Self { newest, ..Self::default() };
+        // Only a footer says that a segment was followed by another.
+        let name = segment_name(newest);
+        let is_whole =
+            |footer: &Range<usize>| !damaged.iter().any(|file| file.name == name && file.is_hurt(footer));
+        let is_newest_closed =
+            written(&name).and_then(|bytes| layout::trailer(&bytes)).is_some_and(|at| is_whole(&at));
+        let mut hurt = Self { oldest, newest, ..Self::default() };
         for file in damaged {
             hurt.files.insert(file.name.clone());
             if file.name == SLOTS {
@@ -49,7 +63,10 @@ impl Hurt {
             let (Some(sequence), Some(layout)) = (sequence_of(&file.name), Layout::of(&file.bytes)) else {
                 continue;
             };
-            hurt.unreadable_end |= file.is_unreadable && sequence == newest;
+            if sequence == newest {
+                hurt.unreadable_end = file.is_unreadable;
+                hurt.flipped_at_end = file.flipped.len();
+            }
             if file.is_hurt(&(0..layout.head_end)) {
                 hurt.heads.insert(sequence);
                 hurt.take(&layout, |_| true);
@@ -66,9 +83,17 @@ impl Hurt {
                 let all = file.is_hurt(&batch.heads);
                 let runs = batch.runs.iter().filter(|run| all || file.is_hurt(&run.block));
                 runs.for_each(|run| hurt.runs.entry(run.shard).or_default().push(run.offsets.clone()));
-                if file.is_hurt(&(batch.heads.start..batch.end)) {
-                    let runs = batch.runs.iter();
-                    runs.for_each(|run| hurt.batches.entry(run.shard).or_default().push(run.offsets.clone()));
+                let bytes = batch.heads.start..batch.end;
+                if file.is_hurt(&bytes) {
+                    for run in &batch.runs {
+                        hurt.batches.entry(run.shard).or_default().push(run.offsets.clone());
+                        if sequence > newest && !is_newest_closed {
+                            hurt.untraced.entry(run.shard).or_default().push(run.offsets.clone());
+                        }
+                        if sequence == newest && file.flipped.iter().any(|at| bytes.contains(at)) {
+                            hurt.at_end.entry(run.shard).or_default().push(run.offsets.clone());
+                        }
+                    }
                 }
             }
         }
@@ -101,15 +126,24 @@ impl Hurt {
         self.has(shard, offset) || batches.is_some_and(|runs| runs.iter().any(|run| run.contains(&offset)))
     }
 
-    /// Whether the log may name this: a file that is damaged or lost, the one before an oldest segment that cannot say
-    /// that it has expired, or the one behind, in which it turns out what is missing.
+    /// Whether a record that was answered may be cut off, where no batch that is kept lies behind it.
+    #[must_use]
+    pub fn may_be_cut(&self, shard: ShardId, offset: u64, is_confirmed: bool) -> bool {
+        let is_in = |runs: &BTreeMap<ShardId, Vec<Range<u64>>>| {
+            runs.get(&shard).is_some_and(|runs| runs.iter().any(|run| run.contains(&offset)))
+        };
+        is_in(&self.untraced) || is_in(&self.at_end) && (!is_confirmed || self.flipped_at_end > 1)
+    }
+
+    /// Whether the log may name this: a file that is damaged or lost, the one before the oldest segment, as what said
+    /// that it has expired may be hurt, or the one behind, in which it turns out what is missing.
     #[must_use]
     pub fn explains(&self, damage: &Damage) -> bool {
         let sequence = sequence_of(&damage.file);
-        let is_before_bad_head = sequence.is_some_and(|at| self.heads.contains(&(at + 1)));
+        let is_before_oldest = !self.is_nothing() && sequence.is_some_and(|at| at + 1 == self.oldest);
         let is_behind = damage.what.ends_with("are missing")
             && sequence.is_some_and(|at| at > 1 && self.files.contains(&segment_name(at - 1)));
-        self.files.contains(&damage.file) || is_before_bad_head || is_behind
+        self.files.contains(&damage.file) || is_before_oldest || is_behind
     }
 
     /// Whether it may not be known what was appended last: then the log takes nothing more until that is given up.

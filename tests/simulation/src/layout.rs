@@ -12,6 +12,8 @@ const BATCH_MAGIC: &[u8] = b"KBAT";
 const BATCH_HEAD_BYTES: usize = 64;
 const ENTRY_BYTES: usize = 32;
 const APPEND: u32 = 1;
+const TRAILER_MAGIC: &[u8] = b"KINEFOOT";
+const TRAILER_BYTES: usize = 40;
 
 /// A segment.
 #[derive(Debug)]
@@ -42,6 +44,14 @@ pub struct Stored {
     pub offsets: Range<u64>,
     /// Where its block lies.
     pub block: Range<usize>,
+}
+
+/// Where the trailer of a footer lies, if the segment has one of its own use.
+#[must_use]
+pub fn trailer(bytes: &[u8]) -> Option<Range<usize>> {
+    let start = bytes.len().checked_sub(TRAILER_BYTES)?;
+    let is_own = bytes[start..].starts_with(TRAILER_MAGIC) && bytes[bytes.len() - 8..] == bytes[16..24];
+    is_own.then_some(start..bytes.len())
 }
 
 impl Layout {

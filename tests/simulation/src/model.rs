@@ -18,6 +18,8 @@ pub struct Known {
     pub arrival_ms: u64,
     /// Its data, which no other record has.
     pub data: Vec<u8>,
+    /// The number of its batch among all that have records.
+    pub batch: u64,
     /// Whether it is in the last batch, and no batch behind confirms it: damage to it passes for a torn end.
     pub unconfirmed: bool,
     /// Whether it was hurt when a loss was accepted: it may be passed over without a word.
@@ -35,6 +37,7 @@ pub struct Unknown {
 pub struct Model {
     /// The records of each shard by offset.
     pub shards: BTreeMap<ShardId, BTreeMap<u64, Known>>,
+    batches: u64,
     /// What may or may not be there.
     pub unknown: Vec<Unknown>,
     /// What was unknown when damage hid whether it is there: any of it may be read.
@@ -77,6 +80,7 @@ impl Model {
         ensure!(appends.len() == appended.len(), "an answer for each append");
         let mut arrivals = Vec::new();
         self.confirmed();
+        self.batches += 1;
         for (runs, appended) in appends.iter().zip(appended) {
             ensure!(runs.len() == appended.len(), "an answer for each run");
             for (run, at) in runs.iter().zip(appended) {
@@ -98,8 +102,8 @@ impl Model {
         ensure!(first == next, "offset {first} of {} was answered, and {next} was due", run.shard);
         let shard = self.shards.entry(run.shard).or_default();
         for (record, offset) in run.block.records().zip(first..) {
-            let (arrival_ms, data) = (at.arrival_ms, record.data.to_vec());
-            shard.insert(offset, Known { arrival_ms, data, unconfirmed: true, given_up: false });
+            let (arrival_ms, data, batch) = (at.arrival_ms, record.data.to_vec(), self.batches);
+            shard.insert(offset, Known { arrival_ms, data, batch, unconfirmed: true, given_up: false });
         }
         self.next_offsets.insert(run.shard, first + u64::from(run.block.count()));
         Ok(())
@@ -134,9 +138,7 @@ impl Model {
 
     /// It is, and shards go on with these offsets. What was not answered may be before them.
     pub fn gone_on(&mut self, next_offsets: &BTreeMap<ShardId, u64>) {
-        // What is given up says no more when something arrived.
-        let kept = self.shards.values().flat_map(BTreeMap::values).filter(|known| !known.given_up);
-        self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
+        self.forget_arrivals();
         self.confirmed();
         self.doubtful.append(&mut self.unknown);
         self.retention_hours.append(&mut self.former_hours);
@@ -185,14 +187,14 @@ impl Model {
         for unknown in std::mem::take(&mut self.unknown) {
             self.decide(unknown, next_offsets, may_differ)?;
         }
+        let mut first_cut = u64::MAX;
         for (shard, records) in &mut self.shards {
             let next_offset = next_offsets.get(shard).copied().unwrap_or_default();
             // Damage to the end that nothing behind it vouches for passes for a torn end.
-            for (offset, _) in records.split_off(&next_offset) {
-                ensure!(
-                    hurt.has_of_batch(*shard, offset),
-                    "record {offset} of {shard} was answered and is cut off"
-                );
+            for (offset, known) in records.split_off(&next_offset) {
+                let may_be_cut = hurt.may_be_cut(*shard, offset, !known.unconfirmed);
+                ensure!(may_be_cut, "record {offset} of {shard} was answered and is cut off");
+                first_cut = first_cut.min(known.batch);
             }
             let end = self.next_offsets.insert(*shard, next_offset).unwrap_or(1);
             ensure!(
@@ -200,12 +202,18 @@ impl Model {
                 "{shard} ends at {next_offset}, and {end} was answered"
             );
         }
+        let last_kept = self.shards.values().flat_map(BTreeMap::values).map(|known| known.batch).max();
+        ensure!(last_kept.is_none_or(|last| last < first_cut), "a batch is cut off before one that is kept");
         if may_differ {
-            // What is cut off says no more when something arrived.
-            let kept = self.shards.values().flat_map(BTreeMap::values);
-            self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
+            self.forget_arrivals();
         }
         Ok(())
+    }
+
+    /// What is cut off or given up says no more when something arrived.
+    fn forget_arrivals(&mut self) {
+        let kept = self.shards.values().flat_map(BTreeMap::values).filter(|known| !known.given_up);
+        self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
     }
 
     /// A batch is there whole or not at all.
@@ -236,6 +244,7 @@ impl Model {
         }
         ensure!(same, "a batch is there in parts: {found:?}");
         if found.first() == Some(&Some(true)) {
+            self.batches += 1;
             for run in &unknown.runs {
                 let first_offset = self.next_offset(run.shard);
                 // When it arrived is found out when it is read.

@@ -23,6 +23,8 @@ pub struct DamagedFile {
     pub bytes: Vec<u8>,
     /// What reads otherwise, or not at all; all of a file that is lost.
     hurt: Vec<Range<usize>>,
+    /// Where single bits read otherwise.
+    pub flipped: Vec<usize>,
     /// Whether there are blocks that the disk does not give.
     pub is_unreadable: bool,
 }
@@ -65,17 +67,20 @@ impl SimulatedDisk {
         let state = self.lock();
         let there = state.names.iter().filter_map(|(name, inode)| {
             let file = &state.files[inode];
-            let flipped = file.flipped.keys().map(|at| *at..at + 1);
+            let flipped: Vec<_> = file.flipped.keys().copied().filter(|at| *at < file.now.len()).collect();
+            let bits = flipped.iter().map(|at| *at..at + 1);
             let bad = file.bad_blocks.iter().map(|block| block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES);
-            let hurt: Vec<_> = flipped.chain(bad).filter(|range| range.start < file.now.len()).collect();
+            let hurt: Vec<_> = bits.chain(bad).filter(|range| range.start < file.now.len()).collect();
             let is_unreadable = !file.bad_blocks.is_empty();
-            let damaged = DamagedFile { name: name.clone(), bytes: file.now.clone(), hurt, is_unreadable };
+            let damaged =
+                DamagedFile { name: name.clone(), bytes: file.now.clone(), hurt, flipped, is_unreadable };
             (!damaged.hurt.is_empty()).then_some(damaged)
         });
         let lost = state.lost.iter().map(|(name, bytes)| DamagedFile {
             name: name.clone(),
             bytes: bytes.clone(),
             hurt: std::iter::once(0..usize::MAX).collect(),
+            flipped: Vec::new(),
             is_unreadable: true,
         });
         there.chain(lost).collect()
