@@ -67,6 +67,10 @@ impl Queue {
                 "{bytes} bytes in one append, {MAX_APPEND_BYTES} are allowed"
             )));
         }
+        // Controls go on to the log: accepting a loss may be what it has stopped for.
+        if let Condition::Stopped(reason) = &*self.condition.borrow() {
+            return Err(Refusal::LogStopped(reason.clone()));
+        }
         let place = Place::take(&self.room, bytes, &self.metrics).ok_or(Refusal::QueueFull)?;
         self.ask(|reply| Request::Append { runs, reply, place }).await
     }
@@ -136,9 +140,6 @@ impl Queue {
     ) -> Result<T, Refusal> {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sender = sender.ok_or_else(|| Refusal::NotReady("it ends".into()))?;
-        if let Condition::Stopped(reason) = &*self.condition.borrow() {
-            return Err(Refusal::LogStopped(reason.clone()));
-        }
         let (reply, answer) = oneshot::channel();
         if sender.send(request(reply)).is_err() {
             return Err(Refusal::LogStopped(self.why_stopped()));
