@@ -12,7 +12,7 @@ use crate::{Kubectl, Namespace, Process};
 /// A folder of a node that is a pod's volume.
 #[derive(Debug)]
 pub struct Volume {
-    /// A process in the node's mount namespace.
+    /// The node's first process, which lives as long as the node.
     node_process: String,
     /// The folder, in that namespace.
     folder: String,
@@ -36,7 +36,8 @@ impl Volume {
         let log = std::env::var("KINETES_AUDIT_LOG").context("KINETES_AUDIT_LOG is not set")?;
         let cluster = log.rsplit('/').nth(2).context("KINETES_AUDIT_LOG is not in a cluster's folder")?;
         let processes = run("ip", &["netns", "pids", &format!("kinetes-{cluster}-{node}")])?;
-        let node_process = processes.lines().next().context("the node does not run")?.trim().to_owned();
+        let node_process = processes.lines().map(str::trim).find(|process| is_first_of_a_node(process));
+        let node_process = node_process.context("the node does not run")?.to_owned();
         Ok(Self { node_process, folder, image: None })
     }
 
@@ -211,4 +212,11 @@ impl Drop for SecondProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process is the first one in a node's own process namespace. Others in its network come and go.
+fn is_first_of_a_node(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    numbers.split_whitespace().skip(1).eq(["1"])
 }
