@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::records::{Record, Tally, tally};
+use crate::records::{RECORD_BYTES, Record, Tally, tally};
 use crate::service::{Page, Producer, Reader, Service, Start};
 
 /// The longest that reading everything may take.
@@ -152,7 +152,11 @@ pub async fn put_to_get<S: Service>(
 ) -> Result<Histogram<u64>> {
     let begun = Instant::now();
     let reader = service.readers(Start::Newest).await?.pop().context("a stream without shards")?;
-    let record = |sent: u64| Record { key: "customer-7".to_owned(), data: sent.to_be_bytes().to_vec() };
+    let record = |sent: u64| {
+        let mut data = sent.to_be_bytes().to_vec();
+        data.resize(RECORD_BYTES, b'x');
+        Record { key: "customer-7".to_owned(), data }
+    };
     let mut producer = service.producer(0).await?;
     let ended = Arc::new(AtomicBool::new(false));
     let reading = tokio::spawn(poll(reader, begun, Arc::clone(&ended)));
@@ -181,7 +185,7 @@ async fn poll<R: Reader>(mut reader: R, begun: Instant, ended: Arc<AtomicBool>) 
         let arrived = micros_since(begun);
         let mut recorded = Ok(());
         page.each(|_, data| {
-            let sent = data.try_into().map(u64::from_be_bytes).unwrap_or_default();
+            let sent = data.first_chunk().map(|sent| u64::from_be_bytes(*sent)).unwrap_or_default();
             recorded = latency_us.record(arrived.saturating_sub(sent));
         })?;
         recorded?;

@@ -3,6 +3,7 @@
 
 mod load;
 mod machine;
+mod progress;
 mod records;
 mod report;
 mod run;
@@ -16,9 +17,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
-use clap::Parser;
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum};
 
+use crate::machine::Machine;
+use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::Run;
 use crate::system::{Programs, System};
@@ -48,6 +51,7 @@ struct Options {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
     let options = Options::parse();
+    let machine = Machine::here(&options.data)?;
     let folder = tempfile::tempdir_in(&options.data)?;
     let mut run = Run {
         programs: options.programs,
@@ -57,19 +61,40 @@ async fn main() -> Result<()> {
         round: 0,
         measurements: vec![],
     };
-    for round in 0..options.rounds {
+    let order = order(&options.systems, options.rounds);
+    let mut progress = Progress::new(&order, run.duration + run.warm_up);
+    let mut failed = vec![];
+    for (round, system) in order {
+        let minutes = progress.minutes_left();
+        eprintln!(
+            "==> round {} of {}: {}; about {minutes} minutes left",
+            round + 1,
+            options.rounds,
+            system.name()
+        );
         run.round = round;
-        for system in <System as clap::ValueEnum>::value_variants() {
-            let is_ours = matches!(system, System::Kinetes | System::Floor | System::Http);
-            let is_wanted = options.systems.is_empty() || options.systems.contains(system);
-            if is_wanted && (is_ours || round == 0) {
-                run.measure(*system).await?;
-            }
+        if let Err(error) = run.measure(system).await {
+            eprintln!("{error:#}");
+            failed.push(system.name());
         }
+        progress.done(system);
     }
-    let report = Report::new(run.measurements);
+    let report = Report::new(machine, run.measurements);
     fs::write(options.out.join("benchmark.json"), serde_json::to_string_pretty(&report)? + "\n")?;
     fs::write(options.out.join("benchmark.md"), report.markdown())?;
     println!("{}", report.markdown());
+    ensure!(failed.is_empty(), "not measured to the end, see above: {}", failed.join(", "));
     Ok(())
+}
+
+/// Which system is measured in which round, one after the other.
+fn order(wanted: &[System], rounds: usize) -> Vec<(usize, System)> {
+    let in_round = |round| {
+        let systems = System::value_variants().iter().copied();
+        systems
+            .filter(move |system| wanted.is_empty() || wanted.contains(system))
+            .filter(move |system| round == 0 || system.is_ours())
+            .map(move |system| (round, system))
+    };
+    (0..rounds).flat_map(in_round).collect()
 }

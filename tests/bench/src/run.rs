@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::fs::{Advice, fadvise};
@@ -19,7 +19,7 @@ use crate::service::kinesis::Kinesis;
 use crate::service::redis::Redis;
 use crate::streams;
 use crate::system::{Programs, System};
-use crate::what::{self, PUT_LOADS, PutLoad};
+use crate::what::{self, GetLoad, PUT_LOADS, PutLoad};
 
 /// Shards of the stream under load.
 const SHARDS: usize = 4;
@@ -59,6 +59,13 @@ pub struct Run {
     pub measurements: Vec<Measurement>,
 }
 
+/// A system that was just started.
+struct Fresh<S> {
+    folder: PathBuf,
+    server: Server,
+    service: Arc<S>,
+}
+
 impl Run {
     /// Measures one system.
     ///
@@ -85,16 +92,42 @@ impl Run {
         system: System,
         connect: impl Fn(SocketAddr, bool) -> Arc<S>,
     ) -> Result<()> {
-        let folder = self.fresh_folder()?;
-        let server = self.programs.start(system, &folder)?;
-        let service = connect(server.address, false);
-        service.create(u32::try_from(SHARDS)?).await?;
+        let Fresh { folder, server, service } = self.fresh(system, &connect, SHARDS).await?;
+        let acknowledged = self.put_loads(system, &server, &service, &connect).await?;
+        if system.gives_back() {
+            load::read_back(&service, acknowledged).await?;
+        }
+        if system != System::Floor {
+            self.catch_up(system, &what::GET_MEMORY, &server, &service).await?;
+            self.catch_up(system, &what::GET_MEMORY_ONE, &server, &service).await?;
+        }
+        self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
+        drop(server);
+        if system == System::Kinetes {
+            for load in [&what::GET_DISK, &what::GET_DISK_ONE] {
+                self.catch_up_cold(load, &folder, acknowledged).await?;
+            }
+        }
+        if system.gives_back() {
+            self.put_to_get(system, connect).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts all loads, one after the other; gives all that was acknowledged.
+    async fn put_loads<S: Service>(
+        &mut self,
+        system: System,
+        server: &Server,
+        service: &Arc<S>,
+        connect: impl Fn(SocketAddr, bool) -> Arc<S>,
+    ) -> Result<Tally> {
         let mut acknowledged = Tally::default();
         for (seed, load) in (0..).zip(&PUT_LOADS) {
             if load.hashed && !matches!(system, System::Kinetes | System::Floor) {
                 continue;
             }
-            let service = if load.hashed { connect(server.address, true) } else { Arc::clone(&service) };
+            let service = if load.hashed { connect(server.address, true) } else { Arc::clone(service) };
             let requests = requests(load.batch, seed);
             let warm_up = load::put(&service, &requests, load.connections, self.warm_up).await?;
             let before = server.cpu_seconds()?;
@@ -104,33 +137,31 @@ impl Run {
             acknowledged.add_times(puts.acknowledged, 1);
             self.note_puts(system, load, &puts, cpu_seconds);
         }
-        if system == System::Floor {
-            self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
-            return Ok(());
-        }
-        if system != System::Http {
-            load::read_back(&service, acknowledged).await?;
-        }
+        Ok(acknowledged)
+    }
+
+    async fn catch_up<S: Service>(
+        &mut self,
+        system: System,
+        load: &GetLoad,
+        server: &Server,
+        service: &Arc<S>,
+    ) -> Result<()> {
         let before = server.cpu_seconds()?;
-        let got = load::catch_up(&service, SHARDS, self.duration).await?;
+        let got = load::catch_up(service, load.shards, self.duration).await?;
         let cpu_seconds = server.cpu_seconds()? - before;
-        self.note(system, what::GET_MEMORY, got.rate);
-        self.note(system, what::GET_CPU, cpu_seconds * 1e6 / got.records as f64);
-        let one = load::catch_up(&service, 1, self.duration).await?;
-        self.note(system, what::GET_MEMORY_ONE, one.rate);
-        self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
-        drop(server);
-        if system == System::Kinetes {
-            for (shards, what) in [(SHARDS, what::GET_DISK), (1, what::GET_DISK_ONE)] {
-                let server = self.restart_cold(&folder)?;
-                let got = load::catch_up(&connect(server.address, false), shards, self.duration).await?;
-                self.note(system, what, got.rate);
-            }
-        }
-        if system != System::Http {
-            self.put_to_get(system, connect).await?;
-        }
+        self.note(system, &load.rate(), got.rate);
+        self.note(system, &load.cpu(), cpu_seconds * 1e6 / got.records as f64);
         Ok(())
+    }
+
+    /// Catches up over what is in `folder` with none of it in the page cache, then reads everything back.
+    async fn catch_up_cold(&mut self, load: &GetLoad, folder: &Path, acknowledged: Tally) -> Result<()> {
+        forget(folder)?;
+        let server = self.programs.start(System::Kinetes, folder)?;
+        let service = kinesis(server.address, false);
+        self.catch_up(System::Kinetes, load, &server, &service).await?;
+        load::read_back(&service, acknowledged).await
     }
 
     async fn put_to_get<S: Service>(
@@ -138,10 +169,7 @@ impl Run {
         system: System,
         connect: impl Fn(SocketAddr, bool) -> Arc<S>,
     ) -> Result<()> {
-        let folder = self.fresh_folder()?;
-        let server = self.programs.start(system, &folder)?;
-        let service = connect(server.address, false);
-        service.create(1).await?;
+        let Fresh { server: _server, service, .. } = self.fresh(system, connect, 1).await?;
         load::put_to_get(&service, TAIL_RATE, self.warm_up).await?;
         let latency_us = load::put_to_get(&service, TAIL_RATE, self.duration * 2).await?;
         self.note(system, what::TAIL_P50, latency_us.value_at_quantile(0.5) as f64 / 1e3);
@@ -150,17 +178,13 @@ impl Run {
     }
 
     async fn one_of_many_shards(&mut self) -> Result<()> {
-        let folder = self.fresh_folder()?;
-        let server = self.programs.start(System::Kinetes, &folder)?;
-        let service = kinesis(server.address, false);
-        service.create(u32::try_from(MANY_SHARDS)?).await?;
+        let system = System::Kinetes;
+        let Fresh { folder, server, service } = self.fresh(system, kinesis, MANY_SHARDS).await?;
         let puts = load::put(&service, &requests(500, 0), 8, self.duration).await?;
         load::read_back(&service, puts.acknowledged).await?;
+        self.catch_up(system, &what::GET_MEMORY_ONE_OF_16, &server, &service).await?;
         drop(server);
-        let server = self.restart_cold(&folder)?;
-        let got = load::catch_up(&kinesis(server.address, false), 1, self.duration).await?;
-        self.note(System::Kinetes, what::GET_DISK_ONE_OF_16, got.rate);
-        Ok(())
+        self.catch_up_cold(&what::GET_DISK_ONE_OF_16, &folder, puts.acknowledged).await
     }
 
     async fn streams(&mut self) -> Result<()> {
@@ -179,7 +203,7 @@ impl Run {
         let idle = streams::idle_memory_bytes(&server).await?;
         self.note(System::Kinetes, what::THOUSAND_MEMORY, megabytes(idle));
         drop(server);
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let _server = self.programs.start(System::Kinetes, &folder)?;
         self.note(System::Kinetes, what::THOUSAND_RESTART, begun.elapsed().as_secs_f64());
         Ok(())
@@ -195,10 +219,18 @@ impl Run {
         Ok(folder)
     }
 
-    /// Starts over what is in `folder` with none of it in the page cache.
-    fn restart_cold(&self, folder: &Path) -> Result<Server> {
-        forget(folder)?;
-        self.programs.start(System::Kinetes, folder)
+    /// A system over an empty folder, with a stream.
+    async fn fresh<S: Service>(
+        &self,
+        system: System,
+        connect: impl Fn(SocketAddr, bool) -> Arc<S>,
+        shards: usize,
+    ) -> Result<Fresh<S>> {
+        let folder = self.fresh_folder()?;
+        let server = self.programs.start(system, &folder)?;
+        let service = connect(server.address, false);
+        service.create(u32::try_from(shards)?).await?;
+        Ok(Fresh { folder, server, service })
     }
 
     fn note_puts(&mut self, system: System, load: &PutLoad, puts: &Puts, cpu_seconds: f64) {

@@ -47,6 +47,18 @@ impl System {
         }
     }
 
+    /// It is measured in every round; the peers are in the first.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Kinetes | Self::Floor | Self::Http)
+    }
+
+    /// What was put can be read.
+    #[must_use]
+    pub fn gives_back(self) -> bool {
+        !matches!(self, Self::Floor | Self::Http)
+    }
+
     /// What is acknowledged is on disk.
     #[must_use]
     pub fn is_durable(self) -> bool {

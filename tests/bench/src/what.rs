@@ -54,18 +54,42 @@ impl PutLoad {
     }
 }
 
-/// Catching up on all four shards, from the kernel's page cache.
-pub const GET_MEMORY: &str = "GetRecords, 4 shards from memory, records/s";
-/// The server's seconds of processor time a million records of that.
-pub const GET_CPU: &str = "GetRecords, 4 shards from memory, CPU s a million records";
-/// Catching up on one of four shards, from the page cache.
-pub const GET_MEMORY_ONE: &str = "GetRecords, 1 of 4 shards from memory, records/s";
-/// Catching up on all four shards after a restart, with nothing of the files cached.
-pub const GET_DISK: &str = "GetRecords, 4 shards from disk, records/s";
-/// The same for one of them.
-pub const GET_DISK_ONE: &str = "GetRecords, 1 of 4 shards from disk, records/s";
-/// The same for one of 16.
-pub const GET_DISK_ONE_OF_16: &str = "GetRecords, 1 of 16 shards from disk, records/s";
+/// A load that catches up, from the oldest record on.
+pub struct GetLoad {
+    /// What it is called.
+    pub name: &'static str,
+    /// How many of the stream's shards are read.
+    pub shards: usize,
+}
+
+/// All four shards, from the kernel's page cache.
+pub const GET_MEMORY: GetLoad = GetLoad { name: "GetRecords, 4 shards from memory", shards: 4 };
+/// One of four.
+pub const GET_MEMORY_ONE: GetLoad = GetLoad { name: "GetRecords, 1 of 4 shards from memory", shards: 1 };
+/// One of 16.
+pub const GET_MEMORY_ONE_OF_16: GetLoad =
+    GetLoad { name: "GetRecords, 1 of 16 shards from memory", shards: 1 };
+/// All four shards after a restart, with nothing of the files cached.
+pub const GET_DISK: GetLoad = GetLoad { name: "GetRecords, 4 shards from disk", shards: 4 };
+/// One of four.
+pub const GET_DISK_ONE: GetLoad = GetLoad { name: "GetRecords, 1 of 4 shards from disk", shards: 1 };
+/// One of 16.
+pub const GET_DISK_ONE_OF_16: GetLoad = GetLoad { name: "GetRecords, 1 of 16 shards from disk", shards: 1 };
+
+impl GetLoad {
+    /// Records a second.
+    #[must_use]
+    pub fn rate(&self) -> String {
+        format!("{}, records/s", self.name)
+    }
+
+    /// The server's seconds of processor time a million records.
+    #[must_use]
+    pub fn cpu(&self) -> String {
+        format!("{}, CPU s a million records", self.name)
+    }
+}
+
 /// From putting a record to getting it, at 200 records/s and a poll each millisecond: the median.
 pub const TAIL_P50: &str = "put to get, p50 ms";
 /// And 99 of 100.

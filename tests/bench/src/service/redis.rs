@@ -2,16 +2,20 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Pipeline, Value, cmd, pipe};
+use redis::{AsyncConnectionConfig, Client, Pipeline, Value, cmd, pipe};
 
 use super::{Page, Producer, Reader, Service, Start};
 use crate::records::Record;
 
 /// Entries that a reader asks for at once.
 const LIMIT: usize = 10_000;
+
+/// How long an answer may take: the library's own half a second is less than a busy disk needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The streams of a server.
 pub struct Redis {
@@ -27,7 +31,9 @@ impl Redis {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection> {
-        Ok(Client::open(format!("redis://{}", self.address))?.get_multiplexed_async_connection().await?)
+        let client = Client::open(format!("redis://{}", self.address))?;
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
     }
 }
 
