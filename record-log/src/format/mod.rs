@@ -22,7 +22,7 @@ use crate::disk::BLOCK_BYTES;
 pub struct Invalid(pub &'static str);
 
 /// The version of every structure on disk.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The name of the file with the slots.
 pub const SLOTS: &str = "slots";
 /// The name of the segment that waits to be used.
