@@ -1,8 +1,7 @@
-//! A log of 100 GiB opens as quickly as a small one.
+//! A log of 100 GiB is opened by looking at as little as of a small one. How long that takes the benchmark says.
 
 use std::io;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
 
 use super::*;
 use crate::disk::DiskFile;
@@ -100,15 +99,12 @@ fn opening_sixteen_hundred_segments_looks_at_the_oldest_and_the_newest_alone() {
         let name = crate::format::segment_name(sequence);
         let file = std::fs::File::options().write(true).open(bench.path(&name)).unwrap();
         file.set_len(SEGMENT_BYTES).unwrap();
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
     }
     let (opened, read_bytes) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
     let disk = Arc::clone(&bench.disk);
     bench.disk =
         Arc::new(CountingDisk { disk, opened: Arc::clone(&opened), read_bytes: Arc::clone(&read_bytes) });
-    let begin = Instant::now();
     let (_log, reader) = bench.open();
-    println!("{SEGMENTS} segments of {SEGMENT_BYTES} bytes opened in {:?}", begin.elapsed());
     // The slots, the newest segment twice (past the cache, and to read), the oldest.
     assert_eq!(opened.load(Ordering::Relaxed), 4);
     assert!(read_bytes.load(Ordering::Relaxed) < 1 << 20);

@@ -1,6 +1,7 @@
 //! Measures Kinetes, its peers and what the machine allows by the same load, and writes what came out as a page.
 #![allow(clippy::cast_precision_loss, reason = "what is measured is not known to 52 bits")]
 
+mod large_log;
 mod load;
 mod machine;
 mod progress;
@@ -43,6 +44,9 @@ struct Options {
     /// How often Kinetes and the floor are measured, in turns; the peers are measured once
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// GiB of the log that is opened with no cache
+    #[arg(long, default_value_t = 100)]
+    log_gib: u64,
     /// Only these systems
     #[arg(value_enum)]
     systems: Vec<System>,
@@ -57,6 +61,7 @@ async fn main() -> Result<()> {
         programs: options.programs,
         duration: Duration::from_secs(options.seconds),
         warm_up: Duration::from_secs(1),
+        log_gib: options.log_gib,
         folder: folder.path().to_owned(),
         round: 0,
         measurements: vec![],

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::machine::Machine;
 use crate::run::Measurement;
 use crate::system::System;
-use crate::what::{self, GetLoad, PutLoad};
+use crate::what::{self, Caches, GetLoad, PutLoad};
 
 /// Everything that a run found out.
 #[derive(Serialize)]
@@ -60,6 +60,7 @@ fn goals() -> Vec<Goal> {
         at_most(what::THOUSAND_SECONDS, 10.0),
         at_most(what::THOUSAND_DISK, 2000.0),
         at_most(what::THOUSAND_MEMORY, 60.0),
+        at_most(&what::start_seconds(100, Caches::Dropped), 1.0),
     ]
 }
 

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 
+use crate::large_log;
 use crate::load::{self, Puts};
 use crate::records::{Tally, requests};
 use crate::server::Server;
@@ -51,6 +52,8 @@ pub struct Run {
     pub duration: Duration,
     /// How long each load is warmed up.
     pub warm_up: Duration,
+    /// GiB of the log that is opened with no cache.
+    pub log_gib: u64,
     /// A folder on the disk to be measured; each system empties what it made in it.
     pub folder: PathBuf,
     /// Which round this is.
@@ -83,6 +86,9 @@ impl Run {
         if system == System::Kinetes {
             self.one_of_many_shards().await?;
             self.streams().await?;
+            if self.round == 0 {
+                self.large_log().await?;
+            }
         }
         Ok(())
     }
@@ -185,6 +191,23 @@ impl Run {
         self.catch_up(system, &what::GET_MEMORY_ONE_OF_16, &server, &service).await?;
         drop(server);
         self.catch_up_cold(&what::GET_DISK_ONE_OF_16, &folder, puts.acknowledged).await
+    }
+
+    /// Starts over a large log, and reads in its middle, with nothing cached.
+    async fn large_log(&mut self) -> Result<()> {
+        let Fresh { folder, server, .. } = self.fresh(System::Kinetes, kinesis, SHARDS).await?;
+        drop(server);
+        let middle_ms = large_log::fill(&folder, self.log_gib)?;
+        let caches = large_log::drop_caches();
+        let begun = Instant::now();
+        let server = self.programs.start(System::Kinetes, &folder)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        self.note(System::Kinetes, &what::start_seconds(self.log_gib, caches), seconds);
+        let begun = Instant::now();
+        kinesis(server.address, false).read_at(middle_ms).await?;
+        let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
+        self.note(System::Kinetes, &what::middle_milliseconds(self.log_gib, caches), milliseconds);
+        Ok(())
     }
 
     async fn streams(&mut self) -> Result<()> {

@@ -90,6 +90,36 @@ impl GetLoad {
     }
 }
 
+/// What the kernel has in memory of the files when a process starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Caches {
+    /// Nothing.
+    Dropped,
+    /// What it likes: dropping it takes root.
+    Warm,
+}
+
+/// From the start of the process until it serves a log of so many GiB.
+#[must_use]
+pub fn start_seconds(gib: u64, caches: Caches) -> String {
+    format!("log of {gib} GiB, {}: start, s", caches.told())
+}
+
+/// From asking for a time in the middle of that log to the record.
+#[must_use]
+pub fn middle_milliseconds(gib: u64, caches: Caches) -> String {
+    format!("log of {gib} GiB, {}: first read by time, ms", caches.told())
+}
+
+impl Caches {
+    fn told(self) -> &'static str {
+        match self {
+            Self::Dropped => "caches dropped",
+            Self::Warm => "caches warm (only root may drop them)",
+        }
+    }
+}
+
 /// From putting a record to getting it, at 200 records/s and a poll each millisecond: the median.
 pub const TAIL_P50: &str = "put to get, p50 ms";
 /// And 99 of 100.

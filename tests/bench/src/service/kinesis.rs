@@ -34,6 +34,27 @@ pub struct Kinesis {
     pub hashed: bool,
 }
 
+impl Kinesis {
+    /// Reads a record that arrived at this time, in milliseconds since 1970, or later.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn read_at(&self, arrival_ms: u64) -> Result<()> {
+        let mut connection = Connection::open(self.address).await?;
+        let request = json!({
+            "StreamName": self.stream,
+            "ShardId": "shardId-000000000000",
+            "ShardIteratorType": "AT_TIMESTAMP",
+            "Timestamp": arrival_ms as f64 / 1e3,
+        });
+        let answer: Value = serde_json::from_slice(&connection.call("GetShardIterator", &request).await?)?;
+        let request = json!({"ShardIterator": answer["ShardIterator"], "Limit": 1});
+        let answer = Records(connection.call("GetRecords", &request).await?);
+        ensure!(answer.count() == 1, "no record from {arrival_ms} on");
+        Ok(())
+    }
+}
+
 impl Service for Kinesis {
     type Request = Request<Full<Bytes>>;
     type Producer = Connection;
