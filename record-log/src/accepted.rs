@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::disk::BLOCK_BYTES;
+use crate::state::Place;
 
 /// At most so many stretches of a log are given up.
 pub const MAX_STRETCHES: usize = 64;
@@ -66,6 +67,12 @@ impl Accepted {
         };
         let behind = self.stretches.iter().find(holds).map_or(stretch.start, |known| known.end);
         (behind < stretch.end).then_some(behind)
+    }
+
+    /// Whether the byte at a place is given up.
+    #[must_use]
+    pub fn holds(&self, Place { segment, position }: Place) -> bool {
+        self.first_outside(Stretch { segment, start: position, end: position + 1 }).is_none()
     }
 
     /// Forgets what was given up before a segment: all of that has expired.

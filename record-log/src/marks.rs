@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use catalog::ShardId;
 
 use crate::format::batch::{BatchHead, EntryKind};
+use crate::state::{ShardState, State};
 
 /// A run gets a mark if so many of the shard's own bytes lie between it and the last mark ...
 const SHARD_STRIDE_BYTES: u64 = 4 << 10;
@@ -55,6 +56,12 @@ impl Marks {
         self.unmarked_bytes += block_bytes;
     }
 
+    /// Notes that the next run may be at a place that cannot be read. The one behind it has a mark of its own.
+    fn push_unread(&mut self, mark: Mark) {
+        self.marks.push(mark);
+        self.unmarked_bytes = SHARD_STRIDE_BYTES;
+    }
+
     /// Where to begin to look for the record with this offset, or the first one behind it.
     #[must_use]
     pub fn of_offset(&self, offset: u64) -> Option<Mark> {
@@ -102,6 +109,15 @@ impl SegmentMarks {
             let mark = Mark { first_offset: entry.first_offset, arrival_ms: head.arrival_ms, position };
             let marks = self.shards.entry(entry.shard).or_default();
             marks.push(mark, u64::from(entry.block_bytes), self.stride_bytes);
+        }
+    }
+
+    /// Notes that at this position, behind this state, runs of any shard may be that cannot be read just now: whoever
+    /// looks for them goes there, and sees whether that is still so.
+    pub fn note_unread(&mut self, position: u64, state: &State) {
+        for (shard, ShardState { next_offset, .. }) in &state.shards {
+            let mark = Mark { first_offset: *next_offset, arrival_ms: state.last_arrival_ms, position };
+            self.shards.entry(*shard).or_default().push_unread(mark);
         }
     }
 }

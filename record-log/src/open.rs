@@ -75,7 +75,8 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
         tail: Mutex::new(Tail::new(environment.tail.clone())),
         damage: Mutex::default(),
     });
-    found.iter().for_each(|damage| shared.note(damage));
+    let accepted = shared.published().state.accepted.clone();
+    found.iter().filter(|damage| !accepted.holds(damage.place())).for_each(|damage| shared.note(damage));
     let log = Log::new(environment, owner, Arc::clone(&shared), has_spare);
     Ok((log, Reader::new(shared)))
 }

@@ -7,19 +7,17 @@
 //! has its name.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use catalog::ShardId;
 
 use crate::error::{Damage, Error};
 use crate::format::batch::{BatchHead, EntryHead, EntryKind};
-use crate::format::footer::{TRAILER_BYTES, Trailer};
 use crate::format::head::Head;
 use crate::format::segment_name;
 use crate::marks::SegmentMarks;
 use crate::open::unusable;
-use crate::scan::{Scan, Step, TRIES, Wrong};
+use crate::scan::{Scan, Step, Wrong};
 use crate::segments::{NO_SUCH_FILE, Segments, damage};
 use crate::shared::{LostEnd, Newest};
 use crate::state::State;
@@ -98,7 +96,7 @@ impl Recovery {
         }
         if is_newest {
             recovery.judge_end(segments, &name, &undecided);
-            recovery.judge_footer(segments, file_bytes);
+            recovery.judge_footer(segments);
         }
         recovery.leave_out_unseen(segments);
         Ok(recovery)
@@ -129,6 +127,7 @@ impl Recovery {
             }
             None => {
                 segments.count(|counts| counts.bad_heads += 1);
+                self.newest.marks.note_unread(bad.position, &self.state);
                 // It is a part of the segment, also where nothing is kept behind it: else what is missing would have no
                 // place.
                 self.newest.end = bad.until;
@@ -179,9 +178,9 @@ impl Recovery {
     }
 
     /// A segment that was closed had another behind it.
-    fn judge_footer(&mut self, segments: &Segments, file_bytes: u64) {
+    fn judge_footer(&mut self, segments: &Segments) {
         let sequence = self.newest.head.sequence;
-        match is_closed(&self.newest, file_bytes) {
+        match self.newest.has_footer() {
             Ok(false) => {}
             Ok(true) => {
                 segments.count(|counts| counts.lost_newest += 1);
@@ -198,15 +197,4 @@ impl Recovery {
         self.damage.push(damage.clone());
         self.lost_end = Some(LostEnd { damage, sequence });
     }
-}
-
-/// Whether the segment has a footer. Whatever else is wrong with that, it was begun.
-fn is_closed(segment: &Newest, file_bytes: u64) -> io::Result<bool> {
-    let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(false) };
-    let mut bytes = [0; TRAILER_BYTES];
-    let mut read = segment.file.read_disk(position, &mut bytes);
-    for _ in 1..TRIES {
-        read = read.or_else(|_| segment.file.read_disk(position, &mut bytes));
-    }
-    Ok(Trailer::decode(segment.head.nonce, &bytes[..read?], file_bytes).is_ok())
 }

@@ -1,19 +1,20 @@
 //! What the writing side shows to readers.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{fmt, io};
 
 use catalog::ShardId;
 use catalog::member::OpenShard;
 
-use crate::accepted::Stretch;
 use crate::counts::Counts;
 use crate::disk::DiskFile;
 use crate::error::Damage;
+use crate::format::footer::{TRAILER_BYTES, Trailer};
 use crate::format::head::Head;
 use crate::format::segment_name;
 use crate::marks::SegmentMarks;
+use crate::scan::TRIES;
 use crate::segments::Segments;
 use crate::state::{Place, State};
 use crate::tail::Tail;
@@ -113,17 +114,13 @@ impl Shared {
         self.published.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes damage that is not given up, once.
+    /// Notes damage, once, unless it has expired.
     pub fn note(&self, damage: &Damage) {
-        let place = damage.place();
-        let byte = Stretch { segment: place.segment, start: place.position, end: place.position + 1 };
-        if self.published().state.accepted.first_outside(byte).is_none() {
-            return;
-        }
         let mut known = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new =
             !known.iter().any(|other| (&other.file, other.position) == (&damage.file, damage.position));
-        if is_new && known.len() < MAX_DAMAGE {
+        let is_kept = damage.place().segment >= self.published().oldest;
+        if is_new && is_kept && known.len() < MAX_DAMAGE {
             tracing::error!(%damage, "damage was found in the log; the rest is served");
             known.push(damage.clone());
         }
@@ -142,10 +139,11 @@ impl Shared {
 
     /// How the log is.
     pub fn status(&self) -> Status {
+        // Before what is published is locked: whoever notes damage looks at that while this is locked.
+        let damage = self.damage();
         let published = self.published();
         let Published { state, newest, .. } = &*published;
         let next_offsets = state.shards.iter().map(|(id, shard)| (*id, shard.next_offset));
-        let damage = self.damage();
         let log_bytes = newest.head.bytes_before + newest.end;
         Status {
             next_offsets: next_offsets.collect(),
@@ -186,5 +184,17 @@ impl Newest {
     /// The name of its file.
     pub fn name(&self) -> String {
         segment_name(self.head.sequence)
+    }
+
+    /// Whether the segment has a footer. Whatever else is wrong with that, it was begun.
+    pub fn has_footer(&self) -> io::Result<bool> {
+        let file_bytes = self.file.bytes()?;
+        let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(false) };
+        let mut bytes = [0; TRAILER_BYTES];
+        let mut read = self.file.read_disk(position, &mut bytes);
+        for _ in 1..TRIES {
+            read = read.or_else(|_| self.file.read_disk(position, &mut bytes));
+        }
+        Ok(Trailer::decode(self.head.nonce, &bytes[..read?], file_bytes).is_ok())
     }
 }

@@ -2,7 +2,7 @@
 //! it. A segment without one is read from front to back instead: a footer saves time and is never the truth.
 //!
 //! ```text
-//! at the first block behind the last batch
+//! at the first block behind the last batch, or, where an end was lost and given up, behind all of the file
 //!   marks of 24 bytes, shard by shard: first offset u64, arrival u64, position u64
 //!   shards of 16 bytes: index u32, number of its marks u32, CRC32C of its marks u32 (seeded with the nonce), 0 u32
 //! the last 40 bytes of the file
@@ -53,10 +53,10 @@ pub struct Part {
     crc: u32,
 }
 
-/// The bytes of the footer of a segment that was closed at `end`: whole blocks, to be written at the first block behind
-/// it.
+/// The bytes of the footer of a segment that was closed at `end`: whole blocks, to be written at `start`, where a block
+/// begins.
 #[must_use]
-pub fn encode(nonce: u64, end: u64, marks: &SegmentMarks) -> Vec<u8> {
+pub fn encode(nonce: u64, start: u64, end: u64, marks: &SegmentMarks) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (shard, marks) in &marks.shards {
         let start = bytes.len();
@@ -78,7 +78,7 @@ pub fn encode(nonce: u64, end: u64, marks: &SegmentMarks) -> Vec<u8> {
     bytes.put_slice(MAGIC);
     bytes.put_u32_le(0);
     bytes.put_u32_le(marks.shards.len() as u32);
-    bytes.put_u64_le(block_ceil(end));
+    bytes.put_u64_le(start);
     bytes.put_u64_le(end);
     bytes.put_u64_le(nonce);
     let crc = trailer_crc(nonce, &bytes[trailer + CRC_END..], &directory);
@@ -105,7 +105,7 @@ impl Trailer {
         let (start, end) = (rest.get_u64_le(), rest.get_u64_le());
         let trailer = Self { shards, crc, start, end };
         let fits = start.checked_add((trailer.directory_bytes() + TRAILER_BYTES) as u64);
-        let whole = fits.is_some_and(|end| end <= file_bytes) && start == block_ceil(end);
+        let whole = fits.is_some_and(|end| end <= file_bytes) && start >= end && start == block_ceil(start);
         if rest.get_u64_le() == nonce && whole { Ok(trailer) } else { Err(invalid) }
     }
 

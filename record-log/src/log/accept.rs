@@ -1,17 +1,19 @@
 //! Accepting a loss.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use super::Log;
-use crate::accepted::{MAX_STRETCHES, Stretch};
-use crate::error::{AcceptLossError, WriteError};
+use crate::accepted::{Accepted, MAX_STRETCHES, Stretch};
+use crate::error::{AcceptLossError, Damage, WriteError};
 use crate::format::batch::EntryHead;
 use crate::lost::bad_in;
+use crate::state::Place;
 
 impl Log {
     /// Accepts a loss: gives up all that is bad now in the segments that known damage names, one of which is at this
-    /// place. Readers pass over it from then on, and over nothing that goes bad later. A log whose end was lost when it
-    /// was opened takes appends again. Reads those segments as a whole.
+    /// place, and records that are missing before such a place. Readers pass over it from then on, and over nothing that
+    /// goes bad later. A log whose end was lost when it was opened takes appends again. Reads those segments as a whole.
     ///
     /// # Errors
     /// See [`AcceptLossError`].
@@ -32,6 +34,7 @@ impl Log {
         let before = self.shared.published().state.accepted.clone();
         let mut accepted = before.clone();
         bad.into_iter().for_each(|stretch| accepted.add(stretch));
+        self.give_up_gaps(&known, &mut accepted);
         let (stretches, allowed) = (accepted.as_slice().len(), MAX_STRETCHES);
         if stretches > allowed {
             return Err(AcceptLossError::TooMuch { stretches, allowed });
@@ -48,15 +51,29 @@ impl Log {
         Ok(())
     }
 
+    /// Where nothing is bad at a known place, records are missing before it: what was bad there is good again, or gone.
+    /// That is marked by the place's first byte.
+    fn give_up_gaps(&self, known: &[Damage], accepted: &mut Accepted) {
+        let kept = self.kept();
+        for place in known.iter().map(Damage::place).filter(|place| kept.contains(&place.segment)) {
+            if !accepted.holds(place) {
+                let Place { segment, position } = place;
+                accepted.add(Stretch { segment, start: position, end: position + 1 });
+            }
+        }
+    }
+
+    /// The segments that are kept, as far as a lost end.
+    fn kept(&self) -> RangeInclusive<u64> {
+        let published = self.shared.published();
+        let newest = published.newest.head.sequence;
+        published.oldest..=published.lost_end.as_ref().map_or(newest, |lost| lost.sequence.max(newest))
+    }
+
     /// All that is bad in these segments, and in those beside one whose head is bad, as the hole may be wider than what
     /// is known; and which segments these are.
     fn look_for_bad(&self, mut due: BTreeSet<u64>) -> (BTreeSet<u64>, Vec<Stretch>) {
-        let kept = {
-            let published = self.shared.published();
-            let newest = published.newest.head.sequence;
-            let last = published.lost_end.as_ref().map_or(newest, |lost| lost.sequence.max(newest));
-            published.oldest..=last
-        };
+        let kept = self.kept();
         let (mut looked_at, mut found) = (BTreeSet::new(), Vec::new());
         while let Some(segment) = due.pop_first() {
             looked_at.insert(segment);

@@ -3,7 +3,8 @@
 use super::Log;
 use crate::accepted::Accepted;
 use crate::error::WriteError;
-use crate::shared::LostEnd;
+use crate::format::block_ceil;
+use crate::shared::{LostEnd, Published};
 use crate::state::State;
 
 /// No segment has so many records, as none takes less than a byte.
@@ -17,9 +18,12 @@ impl Log {
     pub(super) fn take_in_lost_end(&self) -> Option<LostEnd> {
         let mut published = self.shared.publish();
         let lost = published.lost_end.clone()?;
-        let newest = &mut published.newest;
-        if lost.sequence == newest.head.sequence {
-            newest.end = newest.file.bytes().map_or(newest.end, |bytes| bytes.max(newest.end));
+        let Published { newest, state, .. } = &mut *published;
+        if lost.sequence == newest.head.sequence
+            && let Some(bytes) = newest.file.bytes().ok().filter(|bytes| *bytes > newest.end)
+        {
+            newest.marks.note_unread(newest.end, state);
+            newest.end = bytes;
         }
         Some(lost)
     }
@@ -29,8 +33,12 @@ impl Log {
         let state = State { accepted, ..self.shared.published().state.clone() };
         let sequence = lost.sequence + 1;
         let state = behind_lost_end(state, sequence, self.environment.clock.wall_ms());
-        // What is lost is left as it is: it may be of use to somebody.
-        self.begin_segment(sequence, state, 0, self.environment.sizes.first_segment_bytes)?;
+        let before = self.begin_segment(sequence, state, 0, self.environment.sizes.first_segment_bytes)?;
+        // What is lost is left as it is: it may be of use to somebody. The footer says where the rest ends, also if the
+        // next head is damaged.
+        if before.has_footer().is_ok_and(|has| !has) {
+            self.close(&before, before.file.bytes().map(block_ceil));
+        }
         self.shared.segments.count(|counts| counts.lost_ends_given_up += 1);
         tracing::warn!(damage = %lost.damage, "the lost end of the log is given up: it takes appends again");
         Ok(())

@@ -32,14 +32,21 @@ impl Log {
             (published.newest.head.sequence + 1, published.state.clone())
         };
         let before = self.begin_segment(sequence, state, batch_bytes, wanted)?;
-        match self.close(&before) {
+        // Cut first: the length says where the footer is.
+        let start = block_ceil(before.end);
+        self.close(&before, before.file.resize(start).map(|()| start));
+        Ok(())
+    }
+
+    /// Gives a segment that is written no more its footer, at a place behind all of it that is to be kept.
+    pub(super) fn close(&self, segment: &Newest, start: io::Result<u64>) {
+        match start.and_then(|start| write_footer(segment, start)) {
             Ok(()) => self.shared.segments.count(|counts| counts.footers_written += 1),
             Err(error) => {
-                tracing::warn!(file = before.name(), %error, "a closed segment has no footer: its reads will be slower");
+                tracing::warn!(file = segment.name(), %error, "a closed segment has no footer: its reads will be slower");
                 self.shared.segments.count(|counts| counts.footers_failed += 1);
             }
         }
-        Ok(())
     }
 
     /// Begins a segment with this state and shows it to readers; gives the one that was the newest.
@@ -177,16 +184,13 @@ impl Log {
         let doubled = if end > sizes.first_segment_bytes / 2 { 2 * end.next_power_of_two() } else { 0 };
         block_ceil(doubled.clamp(sizes.first_segment_bytes, sizes.largest_segment_bytes))
     }
+}
 
-    /// Gives a segment that is written no more its footer, and cuts off the space behind it.
-    fn close(&self, segment: &Newest) -> io::Result<()> {
-        let footer = footer::encode(segment.head.nonce, segment.end, &segment.marks);
-        let start = block_ceil(segment.end);
-        // Cut first: the length says where the footer is.
-        segment.file.resize(start + footer.len() as u64)?;
-        write_blocks(&*segment.file, start, &footer)?;
-        segment.file.sync()
-    }
+fn write_footer(segment: &Newest, start: u64) -> io::Result<()> {
+    let footer = footer::encode(segment.head.nonce, start, segment.end, &segment.marks);
+    segment.file.resize(start + footer.len() as u64)?;
+    write_blocks(&*segment.file, start, &footer)?;
+    segment.file.sync()
 }
 
 fn write_blocks(file: &dyn DiskFile, position: u64, blocks: &[u8]) -> io::Result<()> {

@@ -180,12 +180,19 @@ impl<'s> Runs<'s> {
         }
         // Not only what was met: marks may have led past something, and what the disk did not give it may give by now.
         let bad = bad_between(self.shared, self.from, place);
-        let damage = {
+        let damage: Vec<_> = {
             let accepted = &self.shared.published().state.accepted;
-            bad.iter().find_map(|bad| bad.outside(accepted)).or_else(|| self.met.clone())
+            bad.iter().filter_map(|bad| bad.outside(accepted)).collect()
         };
-        // A lost end that was given up may be readable again: what follows has other numbers all the same.
-        let is_given_up = !bad.is_empty() || offset == first_number_in(place.segment);
+        // The answer names one of them, and who accepts the loss accepts all.
+        damage.iter().for_each(|damage| self.shared.note(damage));
+        let damage = damage.into_iter().next().or_else(|| self.met.clone());
+        // What was bad when offsets were left out for it, or a lost end was given up, may be good again: what follows has
+        // other numbers all the same.
+        let is_gap_given_up = || {
+            offset == first_number_in(place.segment) || self.shared.published().state.accepted.holds(place)
+        };
+        let is_given_up = !bad.is_empty() || is_gap_given_up();
         if damage.is_none() && is_given_up {
             self.count_passed();
             return Ok(());

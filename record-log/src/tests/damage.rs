@@ -112,6 +112,31 @@ fn accepting_a_loss_gives_up_nothing_that_goes_bad_later() {
 }
 
 #[test]
+fn offsets_left_out_for_what_is_good_again_are_told_of_and_can_be_given_up() {
+    let bench = three();
+    let second = bench.find(SECOND, "second") - 100;
+    bench.flip(SECOND, second);
+    let (mut log, _) = bench.open();
+    // What cannot be read may have had records of shard 1: this one's number is beyond all of them.
+    let later = put(&mut log, 1, &["later"]).first_offset;
+    assert!(later > 2);
+    bench.flip(SECOND, second);
+    drop(log);
+    let (mut log, reader) = bench.open();
+    assert_eq!(reader.status().damage, []);
+    assert_eq!(all(&reader, 1), ["other"]);
+    assert!(matches!(read(&reader, 1, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    accept(&mut log, &reader);
+    assert_eq!((all(&reader, 1), reader.status().damage), (vec!["other".into(), "later".into()], Vec::new()));
+    drop((log, reader));
+    let (_log, reader) = bench.open();
+    assert_eq!(all(&reader, 1), ["other", "later"]);
+    // What is bad there from then on is another loss.
+    bench.flip("segment-000000000003", bench.find("segment-000000000003", "later"));
+    assert!(matches!(read(&reader, 1, Position::Offset(later)), Err(ReadError::Damaged(_))));
+}
+
+#[test]
 fn only_a_loss_that_is_known_can_be_accepted() {
     let bench = three();
     bench.flip(SECOND, bench.find(SECOND, "second"));
@@ -314,6 +339,30 @@ fn end_that_the_disk_does_not_give_is_not_cut_off_and_can_be_given_up() {
     let (log, reader) = bench.open();
     assert_eq!((reader.status().counts.unreadable_end, reader.status().damage.len()), (1, 1));
     assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 10);
+}
+
+#[test]
+fn what_lies_before_an_end_that_was_given_up_stays_when_the_segment_behind_is_lost_too() {
+    let mut bench = Bench::new();
+    let (mut log, _) = bench.open();
+    put(&mut log, 0, &["first"]);
+    let known = ["first".into(), "x".repeat(3_850)];
+    put(&mut log, 0, &[&known[1]]);
+    put(&mut log, 0, &["lost"]);
+    // The last batch begins before the block that cannot be read, and its head goes on there.
+    let lost = bench.find(SECOND, "lost");
+    assert!((8_192..8_192 + 90).contains(&lost), "{lost}");
+    bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), SECOND, 2));
+    let (mut log, reader) = bench.open();
+    assert_eq!(all(&reader, 0), known);
+    accept(&mut log, &reader);
+    drop(log);
+    bench.flip("segment-000000000003", 20);
+    let (mut log, reader) = bench.open();
+    assert!(reader.status().stopped.unwrap().contains("segment-000000000003"));
+    assert_eq!(all(&reader, 0), known);
+    accept(&mut log, &reader);
+    assert_eq!(all(&reader, 0), known);
 }
 
 /// What is known of shard 0 is read, its end is refused, and an acceptance goes on with offsets that nobody has.

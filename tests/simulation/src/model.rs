@@ -40,6 +40,9 @@ pub struct Model {
     batches: u64,
     /// What may or may not be there.
     pub unknown: Vec<Unknown>,
+    /// What was not there when the log was opened last: while nothing follows it, it may come back with an end that is given
+    /// up.
+    cut_off: Vec<Unknown>,
     /// What was unknown when damage hid whether it is there: any of it may be read.
     doubtful: Vec<Unknown>,
     /// The offset that the next record of each shard has.
@@ -80,6 +83,7 @@ impl Model {
         ensure!(appends.len() == appended.len(), "an answer for each append");
         let mut arrivals = Vec::new();
         self.confirmed();
+        self.cut_off.clear();
         self.batches += 1;
         for (runs, appended) in appends.iter().zip(appended) {
             ensure!(runs.len() == appended.len(), "an answer for each run");
@@ -141,6 +145,7 @@ impl Model {
         self.forget_arrivals();
         self.confirmed();
         self.doubtful.append(&mut self.unknown);
+        self.doubtful.append(&mut self.cut_off);
         self.retention_hours.append(&mut self.former_hours);
         self.next_offsets.extend(next_offsets);
     }
@@ -191,7 +196,8 @@ impl Model {
         for (shard, records) in &mut self.shards {
             let next_offset = next_offsets.get(shard).copied().unwrap_or_default();
             // Damage to the end that nothing behind it vouches for passes for a torn end.
-            for (offset, known) in records.split_off(&next_offset) {
+            let cut = records.split_off(&next_offset);
+            for (offset, known) in cut.into_iter().filter(|(_, known)| !known.given_up) {
                 let may_be_cut = hurt.may_be_cut(*shard, offset, !known.unconfirmed);
                 ensure!(may_be_cut, "record {offset} of {shard} was answered and is cut off");
                 first_cut = first_cut.min(known.batch);
@@ -250,6 +256,8 @@ impl Model {
                 // When it arrived is found out when it is read.
                 self.add(run, Appended { first_offset, arrival_ms: 0 })?;
             }
+        } else {
+            self.cut_off.push(unknown);
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ impl World {
 
     /// Accepts the loss of all that is hurt.
     pub(super) fn accept_loss(&mut self) -> Result<()> {
-        if self.hurt.is_nothing() && !self.mistaken {
+        if self.hurt.is_nothing() && !self.mistaken && !self.may_pass {
             return Ok(());
         }
         // What nobody has met yet is given up by nobody.
@@ -47,7 +47,7 @@ impl World {
         self.model.given_up(&self.hurt);
         self.may_pass |= !self.gives_all();
         if self.accept_known_loss()? {
-            self.all_given_up = true;
+            self.all_given_up = self.gives_all();
             self.read_all()?;
         }
         Ok(())

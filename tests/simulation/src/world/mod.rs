@@ -201,6 +201,7 @@ impl World {
             let reader = process.reader.clone();
             self.read_all()?;
             self.read_all_again()?;
+            self.accept_loss()?;
             self.count(&reader);
         }
         let fired = self.disk.fired();

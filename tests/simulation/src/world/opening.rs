@@ -115,7 +115,7 @@ impl World {
     pub(super) fn explains(&self, damage: &Damage) -> bool {
         // On a full disk expired segments go before it can be said that they do: a crash between passes for a loss.
         let is_alarm = self.faults.capacity_bytes > 0 && damage.what == "there is no such file";
-        !self.gives_all() || self.mistaken || is_alarm || self.hurt.explains(damage)
+        !self.gives_all() || self.mistaken || self.may_pass || is_alarm || self.hurt.explains(damage)
     }
 
     fn environment(&mut self) -> Environment {

@@ -170,8 +170,10 @@ impl World {
             match reader.read(shard, Position::Offset(offset), 0, limits, Wait::ForDisk) {
                 Ok(outcome) => {
                     self.model.check_read(shard, offset, 0, &outcome, self.may_pass)?;
-                    let may_end =
-                        limits.max_bytes < ALL.max_bytes || self.faults.may_lose() || self.disk.has_crashed();
+                    let may_end = limits.max_bytes < ALL.max_bytes
+                        || self.faults.may_lose()
+                        || self.may_pass
+                        || self.disk.has_crashed();
                     let next_offset = outcome.next_offset;
                     ensure!(may_end || next_offset >= end, "a read of all ends at {next_offset} of {end}");
                     for run in &outcome.runs {
@@ -183,7 +185,7 @@ impl World {
                 Err(_) if self.disk.has_crashed() => return Ok(()),
                 Err(error) => {
                     self.check_refused(Some((shard, offset)), &error)?;
-                    if self.gives_all() && !self.may_pass {
+                    if self.gives_all() {
                         self.check_told_of(&error)?;
                     }
                     // The next record that is known may be readable again.
