@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt as _;
 use futures::stream::{self, Stream};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
@@ -111,7 +112,12 @@ impl<B: Body<Data = Bytes> + Unpin> Frames<B> {
 
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
-            match timeout_at(self.due, self.body.frame()).await {
+            // Most bodies came with their heads: no timer is set for these.
+            let frame = match self.body.frame().now_or_never() {
+                Some(frame) => Ok(frame),
+                None => timeout_at(self.due, self.body.frame()).await,
+            };
+            match frame {
                 Ok(Some(Ok(frame))) => {
                     let Ok(bytes) = frame.into_data() else { continue };
                     self.due += Duration::from_secs(1) * bytes.len() as u32 / PACE_BYTES_PER_SECOND as u32;
@@ -224,7 +230,6 @@ impl Body for AnswerBody {
 mod tests {
     use super::*;
     use crate::gateway::budget::Counts;
-    use futures::FutureExt as _;
     use http_body_util::{Full, StreamBody};
 
     type Frames = Vec<Result<Frame<Bytes>, std::io::Error>>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Body;
 use kinesis_wire::envelope::{Envelope, JSON, Reply};
 use kinesis_wire::{Operation, json};
@@ -14,6 +14,9 @@ use super::body::{self, AnswerBody, BodyError, Received};
 use crate::admin::listener::Connection;
 use crate::gateway::Endpoint;
 use crate::gateway::operations;
+
+static X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+static X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
 /// Answers the HTTP requests of one connection with the operations of an endpoint. Cloning shares it.
 #[derive(Clone)]
@@ -44,19 +47,17 @@ impl KinesisService {
         B: Body<Data = Bytes> + Unpin,
     {
         let began = Instant::now();
-        // Of the generator in this thread: asking the kernel for each would be a call more a request.
-        let request_id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
-        let extended_request_id = base64_simd::STANDARD.encode_to_string(rand::random::<[u8; 72]>());
+        let (request_id, extended_request_id) = draw_ids();
         let (head, body) = request.into_parts();
-        let text = |name: &str| text_of(&head.headers, name);
+        let text = |name: &HeaderName| head.headers.get(name)?.to_str().ok();
         let envelope = Envelope {
             method: head.method.as_str(),
-            content_type: text("content-type"),
-            target: text("x-amz-target"),
-            content_sha256: text("x-amz-content-sha256"),
-            origin: text("origin"),
-            access_control_request_headers: text("access-control-request-headers"),
-            access_control_request_method: text("access-control-request-method"),
+            content_type: text(&header::CONTENT_TYPE),
+            target: text(&X_AMZ_TARGET),
+            content_sha256: text(&X_AMZ_CONTENT_SHA256),
+            origin: text(&header::ORIGIN),
+            access_control_request_headers: text(&header::ACCESS_CONTROL_REQUEST_HEADERS),
+            access_control_request_method: text(&header::ACCESS_CONTROL_REQUEST_METHOD),
             request_id: &request_id,
             extended_request_id: &extended_request_id,
         };
@@ -65,7 +66,7 @@ impl KinesisService {
             Err(error) => self.refuse_body(&envelope, error),
         };
         self.endpoint.metrics().answered(done.operation, done.code, began.elapsed());
-        Ok(response_of(done.reply, done.body))
+        Ok(response_of(done.reply, done.body, head.headers))
     }
 
     async fn call(&self, envelope: &Envelope<'_>, body: Received) -> Done {
@@ -121,22 +122,30 @@ impl KinesisService {
     }
 }
 
-fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+/// The ids of a request: a UUID, and 72 bytes in base64. Of the generator in this thread: asking the kernel for them would
+/// be a call more a request.
+fn draw_ids() -> (String, String) {
+    let (mut id, mut extended_id) = ([0; 16], [0; 72]);
+    rand::fill(&mut id);
+    rand::fill(&mut extended_id);
+    let id = uuid::Builder::from_random_bytes(id).into_uuid();
+    (id.to_string(), base64_simd::STANDARD.encode_to_string(extended_id))
 }
 
-fn response_of(reply: Reply, body: Option<AnswerBody>) -> Response<AnswerBody> {
+/// The response; the request's headers are done with, and what they took in memory is used again.
+fn response_of(reply: Reply, body: Option<AnswerBody>, mut headers: HeaderMap) -> Response<AnswerBody> {
     let body = body.unwrap_or_else(|| AnswerBody::small(reply.body));
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
+    headers.clear();
     if let Some(content_type) = reply.content_type {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     for (name, value) in reply.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
     }
+    *response.headers_mut() = headers;
     response
 }

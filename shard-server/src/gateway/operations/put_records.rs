@@ -6,12 +6,16 @@ use catalog::{HashKey, SequenceNumber, SequenceTexts, Shard, ShardId, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
 use kinesis_wire::{Error, request};
+use smallvec::SmallVec;
 
 use super::Answer;
 use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
 use record_log::record::{self, RecordBlock, RunsBuilder};
+
+/// As many as a request has records, logs or shards: mostly one, for which nothing is allocated.
+type Few<T> = SmallVec<[T; 1]>;
 
 /// Records in their blocks, and the stream they are for.
 pub struct Put {
@@ -61,16 +65,16 @@ pub(super) enum Path {
 pub(super) struct Batch {
     appends: Appends,
     /// Where each record of the request is; none has no open shard.
-    places: Vec<Option<Place>>,
-    bytes: Vec<u64>,
+    places: Few<Option<Place>>,
+    bytes: Few<u64>,
 }
 
 /// One call a log.
 #[derive(Debug)]
 struct Appends {
-    calls: Vec<Append>,
+    calls: Few<Append>,
     /// Where the runs are in the calls.
-    runs: Vec<RunPlace>,
+    runs: Few<RunPlace>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,19 +101,19 @@ impl Batch {
         let checked = records.iter().enumerate().map(|(index, record)| {
             check(stream, record, (path == Path::List).then_some(index)).map(|checked| (checked, record))
         });
-        let checked: Vec<_> = checked.collect::<Result<_, _>>()?;
-        let mut shards: Vec<&Shard> = Vec::new();
+        let checked: Few<_> = checked.collect::<Result<_, _>>()?;
+        let mut shards: Few<&Shard> = Few::new();
         // The records of each shard, by their place in the request.
-        let mut members: Vec<Vec<usize>> = Vec::new();
-        let mut places = vec![None; records.len()];
-        let mut bytes = Vec::with_capacity(records.len());
+        let mut members: Few<Few<usize>> = Few::new();
+        let mut places = Few::from_elem(None, records.len());
+        let mut bytes = Few::with_capacity(records.len());
         let mut encoded_bytes = 0;
         for (index, ((partition_key, hash_key), record)) in checked.iter().enumerate() {
             bytes.push((partition_key.len() + record.data.len()) as u64);
             let Some(shard) = stream.open_shard_at(*hash_key) else { continue };
             let run = shards.iter().position(|known| known.id == shard.id).unwrap_or_else(|| {
                 shards.push(shard);
-                members.push(Vec::new());
+                members.push(Few::new());
                 shards.len() - 1
             });
             places[index] = Some(Place { run, at: members[run].len() as u32 });
@@ -131,8 +135,8 @@ impl Batch {
 impl Appends {
     /// The runs of these shards, by log.
     fn new(stream: &Stream, shards: &[&Shard], blocks: Vec<RecordBlock>) -> Self {
-        let mut calls: Vec<Append> = Vec::new();
-        let mut runs = Vec::with_capacity(shards.len());
+        let mut calls: Few<Append> = Few::new();
+        let mut runs = Few::with_capacity(shards.len());
         for (shard, block) in shards.iter().zip(blocks) {
             let call = calls.iter().position(|call| call.log == shard.log).unwrap_or_else(|| {
                 calls.push(Append {
@@ -169,7 +173,7 @@ fn check<'r>(
 }
 
 /// Has all groups append at once; what became of each record, in the order of the request.
-pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Vec<Result<SequenceNumber, Refusal>> {
+pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Few<Result<SequenceNumber, Refusal>> {
     let Put { stream, batch: Batch { appends: Appends { calls, runs }, places, bytes } } = put;
     let stream = &*stream;
     let call = |append: Append| async move {
@@ -179,14 +183,13 @@ pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Vec<Result<Sequence
             Err(refusal) => vec![Err(refusal); runs],
         }
     };
-    let outcomes = match <[Append; 1]>::try_from(calls) {
-        // Most requests need one log: nothing is allocated to wait for it.
-        Ok([append]) => vec![call(append).await],
-        Err(calls) => join_all(calls.into_iter().map(call)).await,
+    let outcomes: Few<_> = match calls.into_inner() {
+        Ok([append]) => Few::from_buf([call(append).await]),
+        Err(calls) => join_all(calls.into_iter().map(call)).await.into(),
     };
     let refusals: Vec<_> = outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err()).collect();
     endpoint.note(&refusals);
-    let stored: Vec<_> = places.into_iter().map(|place| stored(stream, place, &runs, &outcomes)).collect();
+    let stored: Few<_> = places.into_iter().map(|place| stored(stream, place, &runs, &outcomes)).collect();
     let durable_bytes =
         stored.iter().zip(&bytes).filter(|(stored, _)| stored.is_ok()).map(|(_, bytes)| *bytes);
     let (records, bytes) = durable_bytes.fold((0, 0), |(records, sum), bytes| (records + 1, sum + bytes));

@@ -1,14 +1,14 @@
 //! What a group does with a call: whether it is meant for this group, then the log.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use catalog::ShardId;
+use smallvec::SmallVec;
 
 use super::Inner;
 use super::state::{Serving, State};
 use crate::log;
-use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
+use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, Run, RunOutcome};
 use record_log::value::Limits;
 
 /// What one read gives at most, whatever it asks for: so much an answer can carry.
@@ -21,13 +21,14 @@ impl Inner {
             Ok(serving) => serving,
             Err(refusal) => return append.runs.iter().map(|_| Err(refusal.clone())).collect(),
         };
-        let mut seen = BTreeSet::new();
-        let mut refusals = Vec::with_capacity(append.runs.len());
-        let mut runs = Vec::with_capacity(append.runs.len());
+        // Mostly one: nothing is allocated for it.
+        let mut refusals = SmallVec::<[_; 1]>::with_capacity(append.runs.len());
+        let mut runs: Vec<Run> = Vec::with_capacity(append.runs.len());
         for run in append.runs {
             let refusal = match self.check(&serving, &append.stream_uid, &append.log, run.shard) {
                 Ok(()) if run.block.count() == 0 => Some(Refusal::Invalid("a run has no records".into())),
-                Ok(()) if !seen.insert(run.shard) => {
+                // No more are known than the log has shards.
+                Ok(()) if runs.iter().any(|known| known.shard == run.shard) => {
                     Some(Refusal::Invalid(format!("{} has two runs", run.shard)))
                 }
                 Ok(()) => None,
