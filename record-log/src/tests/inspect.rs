@@ -1,9 +1,10 @@
 //! Looking at a log from outside, while it is written too.
 
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::{fmt, io};
 
+use super::watched_disk::{Watched, pass};
 use super::*;
 use crate::disk::{BLOCK_BYTES, DiskFile};
 use crate::inspect::{Inspection, inspect};
@@ -180,10 +181,11 @@ fn end_that_the_disk_does_not_give_is_damage() {
     let (mut log, _reader) = bench.open();
     put(&mut log, 0, &["kept"]);
     drop(log);
-    let read = |file: &dyn DiskFile, position: u64, buffer: &mut [u8]| match position + buffer.len() as u64
+    let read = |file: &dyn DiskFile, position: u64, buffer: &mut [u8], wait| match position
+        + buffer.len() as u64
         <= 3 * BLOCK_BYTES as u64
     {
-        true => file.read_disk(position, buffer),
+        true => pass(file, position, buffer, wait),
         false => Err(io::Error::other("bad block")),
     };
     bench.disk = Arc::new(Watched { read: Arc::new(read), ..Watched::new(&bench.disk) });
@@ -195,98 +197,12 @@ fn end_that_the_disk_does_not_give_is_damage() {
 /// Has something happen once, behind the first large read of a file.
 fn watch(bench: &mut Bench, happens: impl FnOnce(&HandClock) + Send + 'static) {
     let (happens, clock) = (Mutex::new(Some(happens)), Arc::clone(&bench.clock));
-    let read = move |file: &dyn DiskFile, position: u64, buffer: &mut [u8]| {
-        let read = file.read_disk(position, buffer)?;
+    let read = move |file: &dyn DiskFile, position: u64, buffer: &mut [u8], wait| {
+        let read = pass(file, position, buffer, wait)?;
         if let Some(happens) = (read >= 1 << 20).then(|| happens.lock().unwrap().take()).flatten() {
             happens(&clock);
         }
         Ok(read)
     };
     bench.disk = Arc::new(Watched { read: Arc::new(read), ..Watched::new(&bench.disk) });
-}
-
-type List = dyn Fn(Vec<String>) -> Vec<String> + Send + Sync;
-type Read = dyn Fn(&dyn DiskFile, u64, &mut [u8]) -> io::Result<usize> + Send + Sync;
-
-/// A disk whose lists and reads go through the test's hands.
-struct Watched {
-    disk: Arc<dyn Disk>,
-    list: Arc<List>,
-    read: Arc<Read>,
-}
-
-struct WatchedFile {
-    file: Arc<dyn DiskFile>,
-    read: Arc<Read>,
-}
-
-impl Watched {
-    fn new(disk: &Arc<dyn Disk>) -> Self {
-        let read = |file: &dyn DiskFile, position: u64, buffer: &mut [u8]| file.read_disk(position, buffer);
-        Self { disk: Arc::clone(disk), list: Arc::new(|names| names), read: Arc::new(read) }
-    }
-}
-
-impl fmt::Debug for Watched {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.disk.fmt(formatter)
-    }
-}
-
-impl fmt::Debug for WatchedFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.file.fmt(formatter)
-    }
-}
-
-impl Disk for Watched {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list().map(&*self.list)
-    }
-
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.create(name, bytes)
-    }
-
-    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(WatchedFile { file: self.disk.open(name)?, read: Arc::clone(&self.read) }))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.disk.sync_directory()
-    }
-}
-
-impl DiskFile for WatchedFile {
-    fn bytes(&self) -> io::Result<u64> {
-        self.file.bytes()
-    }
-
-    fn write(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
-        self.file.write(position, blocks)
-    }
-
-    fn read_disk(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        (self.read)(&*self.file, position, buffer)
-    }
-
-    fn read(&self, position: u64, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
-        self.file.read(position, buffer, wait)
-    }
-
-    fn resize(&self, bytes: u64) -> io::Result<()> {
-        self.file.resize(bytes)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
-    }
 }

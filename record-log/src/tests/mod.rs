@@ -6,6 +6,7 @@ mod inspect;
 mod many;
 mod room;
 mod segments;
+mod watched_disk;
 mod writing;
 
 use std::path::PathBuf;
