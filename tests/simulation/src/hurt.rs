@@ -166,3 +166,62 @@ fn segment_name(sequence: u64) -> String {
 fn sequence_of(name: &str) -> Option<u64> {
     name.strip_prefix(SEGMENT)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::tests::{SEGMENT, shard, written};
+
+    /// What is hurt where bits flipped in the only segment of a log.
+    fn flipped(at: &[usize]) -> Hurt {
+        let file = DamagedFile::flipped(SEGMENT, written(), at);
+        Hurt::of(&[file], &[SEGMENT.into()], |_| Some(written()))
+    }
+
+    fn batches() -> Vec<crate::layout::Batch> {
+        Layout::of(&written()).unwrap().batches
+    }
+
+    /// Which of "first", "second", "other" and "third" a bit costs.
+    fn cost(hurt: &Hurt) -> [bool; 4] {
+        [(0, 1), (0, 2), (1, 1), (0, 3)].map(|(index, offset)| hurt.has(shard(index), offset))
+    }
+
+    #[test]
+    fn bit_of_a_run_costs_the_run_and_one_of_the_heads_the_batch() {
+        let batches = batches();
+        assert_eq!(cost(&flipped(&[batches[0].runs[0].block.start])), [true, true, false, false]);
+        assert_eq!(cost(&flipped(&[batches[0].runs[1].block.start])), [false, false, true, false]);
+        assert_eq!(cost(&flipped(&[batches[0].heads.start])), [true, true, true, false]);
+        assert_eq!(cost(&flipped(&[batches[1].heads.end - 1])), [false, false, false, true]);
+        assert_eq!(cost(&flipped(&[batches[2].heads.start])), [false; 4]);
+    }
+
+    #[test]
+    fn bit_of_the_segments_head_costs_all_of_it_and_stops_the_log() {
+        let hurt = flipped(&[20]);
+        assert_eq!(cost(&hurt), [true; 4]);
+        assert!(hurt.may_stop() && hurt.may_not_open());
+        let hurt = flipped(&[batches()[0].heads.start]);
+        assert!(!hurt.may_stop() && !hurt.may_not_open());
+    }
+
+    #[test]
+    fn last_batch_may_be_cut_off_only_where_nothing_confirms_it() {
+        let (last, confirmation) = (batches()[1].runs[0].block.start, batches()[2].heads.start);
+        assert!(!flipped(&[last]).may_be_cut(shard(0), 3, true));
+        assert!(flipped(&[last]).may_be_cut(shard(0), 3, false));
+        assert!(flipped(&[last, confirmation]).may_be_cut(shard(0), 3, true));
+        assert!(!flipped(&[confirmation]).may_be_cut(shard(0), 3, false));
+    }
+
+    #[test]
+    fn only_what_is_damaged_may_be_named() {
+        let hurt = flipped(&[batches()[0].heads.start]);
+        let damage = |file: &str, what: &str| Damage { file: file.into(), position: 0, what: what.into() };
+        assert!(hurt.explains(&damage(SEGMENT, "bad")));
+        assert!(hurt.explains(&damage("segment-000000000003", "records 1 to 2 are missing")));
+        assert!(!hurt.explains(&damage("segment-000000000003", "bad")));
+        assert!(!hurt.explains(&damage("segment-000000000004", "records 1 to 2 are missing")));
+    }
+}

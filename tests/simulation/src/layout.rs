@@ -112,3 +112,92 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
     let bytes = bytes.get(at..at + 4)?;
     usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use catalog::HashKeyRange;
+    use catalog::member::OpenShard;
+    use record_log::record::{Record, RecordBlockBuilder};
+    use record_log::value::Run;
+    use record_log::{Birth, Environment, Sizes, TailBudget, create, open};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clocks::Clocks;
+    use crate::disk::SimulatedDisk;
+    use crate::faults::Faults;
+
+    /// The segment in which all is that is written here.
+    pub const SEGMENT: &str = "segment-000000000002";
+
+    /// Shard 0 or 1.
+    pub fn shard(index: u32) -> ShardId {
+        ShardId::new(index).unwrap()
+    }
+
+    fn run(index: u32, records: &[&str]) -> Run {
+        let mut block = RecordBlockBuilder::default();
+        records.iter().for_each(|data| block.push(Record { partition_key: "key", data: data.as_bytes() }));
+        Run { shard: shard(index), block: block.build() }
+    }
+
+    /// What a log writes: "first" and "second" for shard 0 and "other" for shard 1 in a batch, then "third" for shard 0, then
+    /// what confirms that.
+    pub fn written() -> Vec<u8> {
+        let disk = SimulatedDisk::new(1, Faults::default());
+        let open_shard =
+            |(index, range)| OpenShard { id: shard(index), range, parents: Vec::new(), create_seconds: 1 };
+        let birth = Birth {
+            log_id: Uuid::from_u128(1),
+            incarnation: Uuid::from_u128(2),
+            shards: (0..).zip(HashKeyRange::uniform(2)).map(open_shard).collect(),
+            retention_hours: 24,
+            created_ms: 1,
+        };
+        create(&disk, 1, &birth).unwrap();
+        let environment = Environment {
+            disk: Arc::new(disk.clone()),
+            clock: Arc::new(Clocks::new(1)),
+            random: Arc::new(|| 7),
+            tail: TailBudget::new(0),
+            sizes: Sizes::default(),
+        };
+        let (mut log, _reader) = open(environment, birth.incarnation).unwrap();
+        log.append(&[vec![run(0, &["first", "second"]), run(1, &["other"])]]).unwrap();
+        log.append(&[vec![run(0, &["third"])]]).unwrap();
+        log.confirm().unwrap();
+        disk.written(SEGMENT).unwrap()
+    }
+
+    #[test]
+    fn batches_and_runs_lie_where_the_log_wrote_them() {
+        let bytes = written();
+        let layout = Layout::of(&bytes).unwrap();
+        assert_eq!(layout.head_end, BLOCK_BYTES);
+        let runs: Vec<Vec<_>> = (layout.batches.iter())
+            .map(|batch| batch.runs.iter().map(|run| (run.shard, run.offsets.clone())).collect())
+            .collect();
+        assert_eq!(runs, [vec![(shard(0), 1..3), (shard(1), 1..2)], vec![(shard(0), 3..4)], vec![]]);
+        let holds = |batch: usize, run: usize, text: &str| {
+            let block = &bytes[layout.batches[batch].runs[run].block.clone()];
+            block.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        assert!(
+            holds(0, 0, "first") && holds(0, 0, "second") && holds(0, 1, "other") && holds(1, 0, "third")
+        );
+        assert!(!holds(0, 0, "other") && !holds(0, 1, "second"));
+        assert!(bytes[layout.end()..].iter().all(|byte| *byte == 0));
+        assert_eq!(trailer(&bytes), None);
+    }
+
+    #[test]
+    fn bytes_of_another_use_of_the_file_are_no_batch() {
+        let mut bytes = written();
+        let second = Layout::of(&bytes).unwrap().batches[1].heads.start;
+        bytes[second + 8] ^= 1;
+        assert_eq!(Layout::of(&bytes).unwrap().batches.len(), 1);
+        assert!(Layout::of(b"KINESEGM").is_none());
+    }
+}

@@ -30,6 +30,13 @@ pub struct DamagedFile {
 }
 
 impl DamagedFile {
+    /// A file in which bits flipped in these bytes.
+    #[cfg(test)]
+    pub fn flipped(name: &str, bytes: Vec<u8>, at: &[usize]) -> Self {
+        let hurt = at.iter().map(|at| *at..at + 1).collect();
+        Self { name: name.into(), bytes, hurt, flipped: at.to_vec(), is_unreadable: false }
+    }
+
     /// Whether any of these bytes is hurt.
     #[must_use]
     pub fn is_hurt(&self, bytes: &Range<usize>) -> bool {
