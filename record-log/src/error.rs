@@ -17,6 +17,8 @@ pub struct Damage {
     pub position: u64,
     /// What is wrong.
     pub what: String,
+    /// Whether records are missing before that place, and what is there may be good.
+    pub is_gap: bool,
 }
 
 impl Damage {

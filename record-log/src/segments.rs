@@ -287,7 +287,7 @@ pub const NO_SUCH_FILE: &str = "there is no such file";
 
 /// Damage, as readers and status name it.
 pub fn damage(file: &str, position: u64, what: impl Into<String>) -> Damage {
-    Damage { file: file.into(), position, what: what.into() }
+    Damage { file: file.into(), position, what: what.into(), is_gap: false }
 }
 
 /// What the disk gave of a footer; nothing if it failed, as a segment can be read without one.

@@ -51,12 +51,11 @@ impl Log {
         Ok(())
     }
 
-    /// Where nothing is bad at a known place, records are missing before it: what was bad there is good again, or gone.
-    /// That is marked by the place's first byte.
+    /// Gives up the known gaps in which nothing is bad any more: the first byte behind each is marked.
     fn give_up_gaps(&self, known: &[Damage], accepted: &mut Accepted) {
         let kept = self.kept();
-        for place in known.iter().map(Damage::place).filter(|place| kept.contains(&place.segment)) {
-            if !accepted.holds(place) {
+        for place in known.iter().filter(|damage| damage.is_gap).map(Damage::place) {
+            if kept.contains(&place.segment) && !accepted.holds(place) {
                 let Place { segment, position } = place;
                 accepted.add(Stretch { segment, start: position, end: position + 1 });
             }

@@ -199,7 +199,7 @@ impl<'s> Runs<'s> {
         }
         let missing = || {
             let what = format!("records {} to {} of {} are missing", self.expected, offset - 1, self.shard);
-            self::damage(&segment_name(place.segment), place.position, what)
+            Damage { is_gap: true, ..self::damage(&segment_name(place.segment), place.position, what) }
         };
         Err(ReadError::Damaged(damage.unwrap_or_else(missing)))
     }

@@ -1,6 +1,7 @@
 //! Measures Kinetes, its peers and what the machine allows by the same load, and writes what came out as a page.
 #![allow(clippy::cast_precision_loss, reason = "what is measured is not known to 52 bits")]
 
+mod disk;
 mod large_log;
 mod load;
 mod machine;

@@ -79,9 +79,10 @@ impl Report {
             "# How fast, how much\n\n\
              Made by `make bench` on {}: {processors} processors ({processor}), {memory_gib} GiB, {file_system} \
              ({disk}), Linux {kernel}.\nEverything runs on this one machine at the same time, the load included, so that \
-             numbers are good for comparing\nwithin this page. They are medians over the rounds; records are 1 KB, in 4 \
-             shards without limits. After the puts\neverything is read back, and count and hash must be equal to what was \
-             acknowledged (the floor keeps, but cannot\nbe read); of Kinetes once more after each restart with nothing \
+             numbers are good for comparing\nwithin this page. They are medians over the rounds, and so are the parts, \
+             each taken within a round, as the machine\nis not the same from one to the next. Records are 1 KB, in 4 \
+             shards without limits. After the puts everything is read\nback, and count and hash must be equal to what was \
+             acknowledged (the floor keeps, but cannot be read); of Kinetes\nonce more after each restart with nothing \
              cached.\n\n![Records a second](benchmark.svg)\n\n## Goals\n\n",
             self.date
         );
@@ -119,9 +120,10 @@ impl Report {
         let (against, goal, is_met) = match measure {
             Measure::PartOf(system, other, part) => {
                 let theirs = self.median(*system, other)?;
+                let reached = self.part(what, *system, other)?;
                 let against =
-                    format!("{} of {}: {:.0} %", shown(theirs, other), system.name(), 100.0 * ours / theirs);
-                (against, format!(">= {:.0} %", part * 100.0), ours >= part * theirs)
+                    format!("{} of {}: {:.0} %", shown(theirs, other), system.name(), 100.0 * reached);
+                (against, format!(">= {:.0} %", part * 100.0), reached >= *part)
             }
             Measure::AtMost(most) => (String::new(), format!("<= {most}"), ours <= *most),
         };
@@ -146,11 +148,26 @@ impl Report {
     }
 
     fn median(&self, system: System, what: &str) -> Option<f64> {
-        let of = |one: &&Measurement| one.system == system && one.what == what;
-        let mut values: Vec<_> = self.measurements.iter().filter(of).map(|one| one.value).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
+        median(self.of(system, what).map(|one| one.value).collect())
     }
+
+    /// What part of another system's rate that of Kinetes is: the median of the parts in each round.
+    fn part(&self, what: &str, system: System, other: &str) -> Option<f64> {
+        let of_round = |ours: &Measurement| {
+            let mut theirs = self.of(system, other).filter(|theirs| theirs.round == ours.round);
+            theirs.next().map(|theirs| ours.value / theirs.value)
+        };
+        median(self.of(System::Kinetes, what).filter_map(of_round).collect())
+    }
+
+    fn of(&self, system: System, what: &str) -> impl Iterator<Item = &Measurement> {
+        self.measurements.iter().filter(move |one| one.system == system && one.what == what)
+    }
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 fn shown(value: f64, what: &str) -> String {

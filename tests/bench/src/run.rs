@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 
-use crate::large_log;
 use crate::load::{self, Puts};
 use crate::records::{Tally, requests};
 use crate::server::Server;
@@ -21,6 +20,7 @@ use crate::service::redis::Redis;
 use crate::streams;
 use crate::system::{Programs, System};
 use crate::what::{self, GetLoad, PUT_LOADS, PutLoad};
+use crate::{disk, large_log};
 
 /// Shards of the stream under load.
 const SHARDS: usize = 4;
@@ -180,6 +180,13 @@ impl Run {
         let latency_us = load::put_to_get(&service, TAIL_RATE, self.duration * 2).await?;
         self.note(system, what::TAIL_P50, latency_us.value_at_quantile(0.5) as f64 / 1e3);
         self.note(system, what::TAIL_P99, latency_us.value_at_quantile(0.99) as f64 / 1e3);
+        if system == System::Kinetes {
+            let (folder, duration) = (self.folder.clone(), self.duration * 2);
+            let writing =
+                tokio::task::spawn_blocking(move || disk::paced_writes(&folder, TAIL_RATE, duration));
+            let took_us = writing.await??;
+            self.note(System::Floor, what::WRITE_P99, took_us.value_at_quantile(0.99) as f64 / 1e3);
+        }
         Ok(())
     }
 

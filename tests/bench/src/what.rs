@@ -124,6 +124,8 @@ impl Caches {
 pub const TAIL_P50: &str = "put to get, p50 ms";
 /// And 99 of 100.
 pub const TAIL_P99: &str = "put to get, p99 ms";
+/// What the disk took to make as many blocks durable at the same pace, right after: 99 of 100.
+pub const WRITE_P99: &str = "a write of 4 KiB at that pace, p99 ms";
 /// The most memory while records were put and got.
 pub const PEAK_MEMORY: &str = "peak memory, MB";
 /// Memory with a hundred streams and nothing to do.

@@ -141,8 +141,8 @@ impl Hurt {
     pub fn explains(&self, damage: &Damage) -> bool {
         let sequence = sequence_of(&damage.file);
         let is_before_oldest = !self.is_nothing() && sequence.is_some_and(|at| at + 1 == self.oldest);
-        let is_behind = damage.what.ends_with("are missing")
-            && sequence.is_some_and(|at| at > 1 && self.files.contains(&segment_name(at - 1)));
+        let is_behind =
+            damage.is_gap && sequence.is_some_and(|at| at > 1 && self.files.contains(&segment_name(at - 1)));
         self.files.contains(&damage.file) || is_before_oldest || is_behind
     }
 
@@ -218,10 +218,11 @@ mod tests {
     #[test]
     fn only_what_is_damaged_may_be_named() {
         let hurt = flipped(&[batches()[0].heads.start]);
-        let damage = |file: &str, what: &str| Damage { file: file.into(), position: 0, what: what.into() };
-        assert!(hurt.explains(&damage(SEGMENT, "bad")));
-        assert!(hurt.explains(&damage("segment-000000000003", "records 1 to 2 are missing")));
-        assert!(!hurt.explains(&damage("segment-000000000003", "bad")));
-        assert!(!hurt.explains(&damage("segment-000000000004", "records 1 to 2 are missing")));
+        let damage =
+            |file: &str, is_gap| Damage { file: file.into(), position: 0, what: "bad".into(), is_gap };
+        assert!(hurt.explains(&damage(SEGMENT, false)));
+        assert!(hurt.explains(&damage("segment-000000000003", true)));
+        assert!(!hurt.explains(&damage("segment-000000000003", false)));
+        assert!(!hurt.explains(&damage("segment-000000000004", true)));
     }
 }
