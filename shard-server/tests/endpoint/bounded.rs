@@ -35,9 +35,9 @@ const RECORD_BYTES: usize = 1024;
 const RECORDS_PER_PUT: u64 = 100;
 /// Records that are acknowledged or read before the load counts as going on.
 const ENOUGH: u64 = 20_000;
-/// What may still be acknowledged while the disk stands still: the batch that it had just written, and the one that it
-/// was writing, of 1 MiB each at most.
-const ON_THEIR_WAY: u64 = 2 * (1 << 20) / RECORD_BYTES as u64;
+/// What may still be acknowledged while the disk stands still: of each producer the request that it waits for, which was
+/// written just before, or was being written. What it asks for next has to wait.
+const ON_THEIR_WAY: u64 = PRODUCERS * RECORDS_PER_PUT;
 
 /// What was counted while everything goes on.
 #[derive(Default)]
