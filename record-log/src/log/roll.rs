@@ -32,9 +32,7 @@ impl Log {
             (published.newest.head.sequence + 1, published.state.clone())
         };
         let before = self.begin_segment(sequence, state, batch_bytes, wanted)?;
-        // Cut first: the length says where the footer is.
-        let start = block_ceil(before.end);
-        self.close(&before, before.file.resize(start).map(|()| start));
+        self.close(&before, Ok(block_ceil(before.end)));
         Ok(())
     }
 
@@ -188,6 +186,7 @@ impl Log {
 
 fn write_footer(segment: &Newest, start: u64) -> io::Result<()> {
     let footer = footer::encode(segment.head.nonce, start, segment.end, &segment.marks);
+    // The length first: it says where the footer is. Space behind it that was not used is given back.
     segment.file.resize(start + footer.len() as u64)?;
     write_blocks(&*segment.file, start, &footer)?;
     segment.file.sync()
