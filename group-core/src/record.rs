@@ -55,7 +55,7 @@ impl RecordBlock {
     ///
     /// # Errors
     /// If these are not those of `count` records.
-    pub(crate) fn parse_again(count: u32, bytes: Bytes) -> Result<Self, InvalidBlock> {
+    pub fn parse_again(count: u32, bytes: Bytes) -> Result<Self, InvalidBlock> {
         Self::checked(count, bytes, |bytes| Some(lengths(bytes)?.encoded()))
     }
 
