@@ -1,17 +1,14 @@
 //! What somebody gave up: the stretches that were found bad when a loss was accepted. Readers pass over these and no
 //! others.
 
-use serde::{Deserialize, Serialize};
-
 use crate::disk::BLOCK_BYTES;
-use crate::state::Place;
+use crate::place::Place;
 
 /// At most so many stretches of a log are given up.
 pub const MAX_STRETCHES: usize = 64;
 
 /// A part of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stretch {
     /// The sequence number of the segment.
     pub segment: u64,
@@ -22,8 +19,7 @@ pub struct Stretch {
 }
 
 /// The stretches that are given up: in order, and none touches another.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     stretches: Vec<Stretch>,
 }

@@ -3,14 +3,19 @@
 use catalog::member::OpenShard;
 use uuid::Uuid;
 
+use group_core::State;
+
 use crate::accepted::Accepted;
 use crate::disk::Disk;
 use crate::disk::aligned::AlignedBuffer;
 use crate::error::Error;
-use crate::format::head::Head;
-use crate::format::slots::Slots;
-use crate::format::{SLOTS, segment_name};
-use crate::state::{ShardState, State};
+use crate::format::header::SegmentHeader;
+use crate::format::sections::{Member, Membership, Sections};
+use crate::format::slots::{Owner, Slots};
+use crate::format::{Features, SLOTS, segment_name};
+
+/// The number of a group's first copy.
+const FIRST_NODE: u64 = 1;
 
 /// What a log begins with.
 #[derive(Clone, Debug)]
@@ -32,19 +37,25 @@ pub struct Birth {
 /// # Errors
 /// If anything cannot be written.
 pub fn create(disk: &dyn Disk, nonce: u64, birth: &Birth) -> Result<(), Error> {
-    let owner = Slots { log_id: birth.log_id, incarnation: birth.incarnation };
-    let shard =
-        |open: &OpenShard| (open.id, ShardState { open: open.clone(), next_offset: 1, last_arrival_ms: 0 });
-    let state = State {
-        next_index: 1,
-        last_arrival_ms: birth.created_ms,
-        retention_hours: Some(birth.retention_hours),
-        trimmed_ms: 0,
-        accepted: Accepted::default(),
-        shards: birth.shards.iter().map(shard).collect(),
+    let owner = Owner { log_id: birth.log_id, incarnation: birth.incarnation };
+    let slots = Slots { features: Features::OWN, owner, node_id: FIRST_NODE, term: 0, vote: 0, commit: 0 };
+    let header = SegmentHeader {
+        features: Features::OWN,
+        nonce,
+        owner,
+        sequence: 1,
+        previous_end: 0,
+        bytes_before: 0,
+        term: 0,
+        sections: Sections {
+            state: State::new(birth.shards.iter().cloned(), birth.retention_hours, birth.created_ms),
+            membership: Membership::of_one(Member { node_id: FIRST_NODE, incarnation: birth.incarnation }),
+            accepted: Accepted::default(),
+        },
+        bytes: 0,
     };
-    let (_, head) = Head::new(nonce, owner, 1, 0, 0, state);
-    write_file(disk, SLOTS, &owner.encode())?;
+    let (_, head) = header.encode();
+    write_file(disk, SLOTS, &slots.encode())?;
     write_file(disk, &segment_name(1), &head)?;
     disk.sync_directory().map_err(Error::io("sync the directory of", SLOTS))
 }

@@ -1,5 +1,6 @@
 //! Time, which comes in from outside.
 
+use group_core::clock::ClockReading;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Two clocks: the wall's, which people set and which steps, and one that only goes on.
@@ -8,6 +9,11 @@ pub trait Clock: Send + Sync {
     fn wall_ms(&self) -> u64;
     /// Milliseconds since some moment, the same for the life of the process; never goes back.
     fn monotonic_ms(&self) -> u64;
+
+    /// Both.
+    fn reading(&self) -> ClockReading {
+        ClockReading { boottime_ms: self.monotonic_ms(), wall_ms: self.wall_ms() }
+    }
 }
 
 /// The clocks of the system. The monotonic one goes on while the machine sleeps: a laptop that wakes has no stepped clock.

@@ -21,6 +21,8 @@ macro_rules! counts {
 counts! {
     /// Batches of records.
     batches,
+    /// First batches of a term: one an opening behind which something is written.
+    terms_begun,
     /// Empty batches that confirmed the one before.
     confirmations,
     /// Segments begun.

@@ -4,8 +4,8 @@ use std::io;
 
 use catalog::ShardId;
 
-use crate::format::sequence_of;
-use crate::state::Place;
+use crate::format::{Newer, sequence_of};
+use crate::place::Place;
 
 /// Bytes that are not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,22 @@ pub struct Damage {
     pub is_gap: bool,
 }
 
+/// A file in which a newer version wrote what this one does not know. Its bytes are right: nothing of it is changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {newer}")]
+pub struct NewerFile {
+    /// The file's name in the log's directory.
+    pub file: String,
+    /// Which version, and what is not known of it.
+    pub newer: Newer,
+}
+
+impl NewerFile {
+    pub(crate) fn new(file: impl Into<String>, newer: Newer) -> Self {
+        Self { file: file.into(), newer }
+    }
+}
+
 impl Damage {
     pub(crate) fn place(&self) -> Place {
         Place { segment: sequence_of(&self.file).unwrap_or_default(), position: self.position }
@@ -33,6 +49,9 @@ pub enum Error {
     /// Not even a part of it can be served: somebody has to look.
     #[error(transparent)]
     Damaged(#[from] Damage),
+    /// A newer version wrote it, with something that this one cannot read.
+    #[error(transparent)]
+    Newer(#[from] NewerFile),
     /// It is another copy than it should be.
     #[error("the log is copy {found}, and copy {expected} was expected")]
     Foreign {
@@ -87,6 +106,9 @@ pub enum ReadError {
     /// What was to be read next is damaged, or the disk does not give it.
     #[error(transparent)]
     Damaged(#[from] Damage),
+    /// A newer version wrote what was to be read next.
+    #[error(transparent)]
+    Newer(#[from] NewerFile),
 }
 
 /// Why a loss was not accepted. Nothing was given up, unless the write's outcome is not known.
@@ -110,6 +132,9 @@ pub enum AcceptLossError {
         /// How many may be.
         allowed: usize,
     },
+    /// A newer version wrote one of the segments to look at.
+    #[error(transparent)]
+    Newer(#[from] NewerFile),
     /// It could not be written down.
     #[error(transparent)]
     Write(#[from] WriteError),

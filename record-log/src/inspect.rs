@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use catalog::ShardId;
 use catalog::member::OpenShard;
+use group_core::LogShard;
 
 use crate::disk::{Disk, DiskFile};
-use crate::error::{Damage, Error};
-use crate::format::batch::{BatchHead, EntryKind};
-use crate::format::head::Head;
-use crate::format::{self, SLOTS, SPARE, segment_name};
+use crate::error::{Damage, Error, NewerFile};
+use crate::format::batch::BatchHeader;
+use crate::format::entry::EntryHeader;
+use crate::format::header::SegmentHeader;
+use crate::format::{self, Newer, SLOTS, SPARE, segment_name};
 use crate::marks::STRIDE_BYTES;
 use crate::open::read_slots;
 use crate::scan::{Scan, Step};
@@ -60,9 +62,19 @@ pub struct Segment {
     pub offsets: BTreeMap<ShardId, (u64, u64)>,
     /// What is damaged, as far as it was looked at.
     pub damage: Vec<Damage>,
+    /// What a newer version wrote that this one cannot read, the first of it.
+    pub newer: Option<NewerFile>,
+    /// Why this version could not write behind it, if a newer one wrote it so.
+    pub read_only: Option<NewerFile>,
 }
 
 impl Inspection {
+    /// Whether there is anything that only a newer version can read, as far as it was looked at.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        self.segments.iter().any(|segment| segment.newer.is_some())
+    }
+
     /// Whether anything is damaged, as far as it was looked at.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
@@ -82,7 +94,8 @@ pub fn is_file_of_a_log(name: &str) -> bool {
 /// # Errors
 /// If there is no log, or the disk does not answer.
 pub fn inspect(disk: &Arc<dyn Disk>, verify: bool) -> Result<Inspection, Error> {
-    let (owner, _) = read_slots(&**disk)?;
+    let (slots, _) = read_slots(&**disk)?;
+    let owner = slots.owner;
     let (sequences, has_spare) = list(&**disk)?;
     let segments = Segments::new(Arc::clone(disk), owner, STRIDE_BYTES);
     let mut found = Vec::new();
@@ -94,7 +107,7 @@ pub fn inspect(disk: &Arc<dyn Disk>, verify: bool) -> Result<Inspection, Error> 
         found.extend(segment.filter(is_there));
     }
     let newest = sequences.iter().rev().find_map(|&sequence| segments.head(sequence, Wait::ForDisk).ok());
-    let shards = newest.iter().flat_map(|head| head.state.shards.values().map(|shard| shard.open.clone()));
+    let shards = newest.iter().flat_map(|head| head.state().shards.values().map(|shard| shard.open.clone()));
     let shards = shards.collect();
     // A name may come or go while names are listed. What is missing for good is so in a second list too.
     let (again, _) = list(&**disk)?;
@@ -131,6 +144,8 @@ fn look_at(segments: &Segments, sequence: u64, is_newest: bool, scanned: bool) -
         last_arrival_ms: None,
         offsets: BTreeMap::new(),
         damage: Vec::new(),
+        newer: None,
+        read_only: None,
     };
     match segment.fill(segments, sequence, is_newest, scanned) {
         Ok(()) => Some(segment),
@@ -140,22 +155,26 @@ fn look_at(segments: &Segments, sequence: u64, is_newest: bool, scanned: bool) -
             segment.damage.push(damage);
             Some(segment)
         }
+        Err(Missing::Newer(newer)) => {
+            segment.newer = Some(newer);
+            Some(segment)
+        }
     }
 }
 
 /// From where to where the shards go in a segment, as its head and the next one's say.
-fn offsets(head: &Head, next: &Head) -> BTreeMap<ShardId, (u64, u64)> {
-    let range = |(id, shard): (&ShardId, &crate::state::ShardState)| {
-        let behind = next.state.shards.get(id)?.next_offset;
+fn offsets(head: &SegmentHeader, next: &SegmentHeader) -> BTreeMap<ShardId, (u64, u64)> {
+    let range = |(id, shard): (&ShardId, &LogShard)| {
+        let behind = next.state().shards.get(id)?.next_offset;
         (behind > shard.next_offset).then_some((*id, (shard.next_offset, behind)))
     };
-    head.state.shards.iter().filter_map(range).collect()
+    head.state().shards.iter().filter_map(range).collect()
 }
 
 /// Something bad that is not judged yet.
 struct Undecided {
     damage: Damage,
-    head: Option<BatchHead>,
+    head: Option<BatchHeader>,
     unreadable: bool,
 }
 
@@ -168,6 +187,7 @@ impl Segment {
         scanned: bool,
     ) -> Result<(), Missing> {
         let head = segments.head_on_disk(sequence)?;
+        self.read_only = head.features.check_write().err().map(|newer| NewerFile::new(&*self.name, newer));
         let file = segments.file(sequence)?;
         self.file_bytes = file.bytes().map_err(|error| missing(&self.name, 0, &error))?;
         let closed = match is_newest {
@@ -179,8 +199,8 @@ impl Segment {
         }
         if let Some(next) = (!is_newest).then(|| segments.head(sequence + 1, Wait::ForDisk).ok()).flatten() {
             self.offsets = offsets(&head, &next);
-            let has_batches = next.state.next_index > head.state.next_index;
-            self.last_arrival_ms = has_batches.then_some(next.state.last_arrival_ms);
+            let has_batches = next.state().index > head.state().index;
+            self.last_arrival_ms = has_batches.then_some(next.state().time_ms);
         }
         if scanned {
             self.look_at_batches(&file, &closed);
@@ -196,6 +216,10 @@ impl Segment {
         let (mut undecided, mut batches, mut end) = (Vec::<Undecided>::new(), 0, closed.head.bytes);
         while let Some(step) = scan.next() {
             match step {
+                Step::Newer { unknown, .. } => {
+                    let newer = Newer::new(closed.head.features.written_by, unknown);
+                    self.newer.get_or_insert_with(|| NewerFile::new(&*self.name, newer));
+                }
                 Step::Bad { position, wrong, .. } => undecided.push(Undecided {
                     damage: damage(&self.name, position, wrong.what),
                     head: None,
@@ -203,7 +227,7 @@ impl Segment {
                 }),
                 Step::Batch { position, head, wrong } => {
                     let first = undecided.first().map(|bad| bad.damage.position);
-                    match first.filter(|first| head.durable > *first) {
+                    match first.filter(|first| head.frame.durable > *first) {
                         Some(first) if first > read_again => {
                             undecided.clear();
                             (scan, read_again) = (from(first), first);
@@ -216,7 +240,7 @@ impl Segment {
                         None => {
                             self.note(&head);
                             batches += 1;
-                            end = position + head.bytes() as u64;
+                            end = position + head.frame.bytes as u64;
                         }
                         Some(wrong) => undecided.push(Undecided {
                             damage: damage(&self.name, position, wrong.what),
@@ -242,13 +266,13 @@ impl Segment {
         }
     }
 
-    fn note(&mut self, head: &BatchHead) {
-        self.first_arrival_ms = self.first_arrival_ms.or(Some(head.arrival_ms));
-        self.last_arrival_ms = self.last_arrival_ms.max(Some(head.arrival_ms));
-        for entry in head.entries.iter().filter(|entry| entry.kind == EntryKind::Append) {
-            let behind = entry.first_offset + u64::from(entry.records);
-            let range = self.offsets.entry(entry.shard).or_insert((entry.first_offset, behind));
-            range.1 = range.1.max(behind);
+    fn note(&mut self, head: &BatchHeader) {
+        self.first_arrival_ms = self.first_arrival_ms.or(Some(head.frame.time_ms));
+        self.last_arrival_ms = self.last_arrival_ms.max(Some(head.frame.time_ms));
+        for appends in head.entries.iter().filter_map(EntryHeader::appends) {
+            let range =
+                self.offsets.entry(appends.shard).or_insert((appends.first_offset, appends.end_offset));
+            range.1 = range.1.max(appends.end_offset);
         }
     }
 }

@@ -28,39 +28,39 @@ mod counts;
 pub mod disk;
 mod error;
 mod format;
-#[expect(dead_code, reason = "read and written once the log is switched over")]
-mod format3;
 pub mod inspect;
 mod log;
 mod lost;
 mod lru;
 mod marks;
 mod open;
+mod place;
 mod reader;
 mod recovery;
 mod scan;
 mod segments;
 mod shared;
-mod state;
 mod tail;
 #[cfg(test)]
 mod tests;
-mod trim;
 pub mod value;
 mod window;
+mod writer;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use birth::{Birth, create};
 pub use counts::Counts;
-pub use error::{AcceptLossError, Damage, Error, ReadError, WriteError};
+pub use error::{AcceptLossError, Damage, Error, NewerFile, ReadError, WriteError};
+pub use format::{Newer, Unknown, Version};
 pub use group_core::record;
 pub use log::Log;
-pub use open::open;
+pub use open::{open, open_writer};
 pub use reader::Reader;
 pub use shared::Status;
 pub use tail::TailBudget;
+pub use writer::{FoundLoss, Writer};
 
 use clock::Clock;
 use disk::Disk;
@@ -70,8 +70,10 @@ use disk::Disk;
 pub struct Environment {
     /// The log's directory.
     pub disk: Arc<dyn Disk>,
-    /// Where arrival times come from, and when records expire.
+    /// What log time goes on by.
     pub clock: Arc<dyn Clock>,
+    /// Whether a [`Log`] believes its clock where it is far from the log's time: there is no other machine to agree.
+    pub trusts_own_clock: bool,
     /// Draws nonces.
     pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// How much the newest records of this log and others may take in memory.

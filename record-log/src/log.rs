@@ -1,118 +1,78 @@
-//! The writing side of a log: one owner, who calls; one write under way at a time.
+//! A log by itself, driven by calls: the group core numbers and judges what is asked, the writer does what follows from it,
+//! and a call returns when that is done.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use catalog::ShardId;
+use group_core::record::{MAX_BLOCK_BYTES, RecordBlock, encoded_bytes};
+use group_core::{
+    Answer, Append, Batch, Call, Config, Core, Effect, Event, NotDone, Run, RunOutcome, StoreReport, Token,
+};
 
-use crate::Environment;
-use crate::disk::aligned::AlignedBuffer;
-use crate::disk::{BLOCK_BYTES, DiskFile};
-use crate::error::WriteError;
-use crate::format::batch::{BatchHead, EntryHead, EntryKind, MAX_BATCH_BYTES};
-use crate::format::head::Head;
-use crate::format::slots::Slots;
-use crate::format::{block_ceil, block_floor, segment_name};
-use crate::shared::Shared;
-use crate::state::Place;
-use crate::trim::TrimGate;
-use crate::value::{Appended, ReadRun, Run};
+use crate::error::{AcceptLossError, WriteError};
+use crate::format::batch::{BATCH_HEADER_BYTES, MAX_BATCH_BYTES};
+use crate::format::entry::ENTRY_HEADER_BYTES;
+use crate::reader::Reader;
+use crate::writer::Writer;
 
-mod accept;
-pub mod lost_end;
-mod maintain;
-mod roll;
-
-/// What the buffer keeps from batch to batch; a larger batch takes more for as long as it is written.
-const KEPT_BUFFER_BYTES: usize = 2 << 20;
+/// No append is larger: it is in one batch.
+const MAX_APPEND_BYTES: usize = MAX_BATCH_BYTES - BATCH_HEADER_BYTES;
+const TOO_LARGE: &str = "an append is larger than a batch may be";
 
 /// Appends to a log.
 #[derive(Debug)]
 pub struct Log {
-    environment: Environment,
-    owner: Slots,
-    shared: Arc<Shared>,
-    /// The segment that takes batches; none until the first after opening.
-    active: Option<Active>,
-    /// Whether there is a spare on the disk.
-    has_spare: bool,
-    /// Begins with the durable bytes of the block that the next batch begins in.
-    buffer: AlignedBuffer,
-    gate: TrimGate,
-    unconfirmed: bool,
-    /// The least segment that could not be had, while that is so.
-    refused_bytes: Option<u64>,
-}
-
-/// The segment that takes batches.
-#[derive(Clone, Copy, Debug)]
-struct Active {
-    /// The length of its file, all of it space that is taken.
-    capacity: u64,
-    /// Bytes at its end that only control entries use: what must get through where the disk is full.
-    reserve: u64,
-}
-
-/// What uses a segment's space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    Records,
-    Control,
-}
-
-/// The joined runs of one shard in a batch.
-struct Joined {
-    entry: EntryHead,
-    blocks: Vec<Bytes>,
+    core: Core,
+    writer: Writer,
+    last_token: u64,
+    /// What was answered and not given back yet.
+    answers: BTreeMap<Token, Answer>,
+    /// The last thing that was not written.
+    failed: Option<WriteError>,
 }
 
 impl Log {
-    pub(crate) fn new(environment: Environment, owner: Slots, shared: Arc<Shared>, has_spare: bool) -> Self {
-        let gate = TrimGate::new(environment.clock.wall_ms(), environment.clock.monotonic_ms());
-        let buffer = AlignedBuffer::default();
-        let active = None;
-        Self {
-            environment,
-            owner,
-            shared,
-            active,
-            has_spare,
-            buffer,
-            gate,
-            unconfirmed: false,
-            refused_bytes: None,
-        }
+    pub(crate) fn new(writer: Writer) -> Self {
+        let core = open_core(&writer);
+        let mut log = Self { core, writer, last_token: 0, answers: BTreeMap::new(), failed: None };
+        log.begin();
+        log
     }
 
-    /// Appends runs as one batch and returns when it is durable: for each append, where each of its runs is. Runs are
-    /// not empty, their shards are in the log, and an append has at most one run a shard.
+    /// Appends runs and returns when they are durable: for each append, what became of each of its runs. A run that is
+    /// larger than a record block is stored as several.
     ///
     /// # Errors
-    /// See [`WriteError`].
-    ///
-    /// # Panics
-    /// If a run's shard is not in the log, or the batch is too large: whoever calls has checked.
-    pub fn append(&mut self, appends: &[Vec<Run>]) -> Result<Vec<Vec<Appended>>, WriteError> {
-        self.check_running()?;
-        let (index, arrival_ms) = self.next_batch();
-        let mut joined: BTreeMap<ShardId, Joined> = BTreeMap::new();
-        let mut place = |run: &Run| {
-            let shard = joined.entry(run.shard).or_insert_with(|| self.first_of(run.shard));
-            let first_offset = shard.entry.first_offset + u64::from(shard.entry.records);
-            shard.add(run);
-            Appended { first_offset, arrival_ms }
-        };
-        let appended: Vec<Vec<Appended>> =
-            appends.iter().map(|runs| runs.iter().map(&mut place).collect()).collect();
-        let entries = joined.values().map(|shard| shard.entry).collect();
-        let mut head = BatchHead { index, arrival_ms, durable: 0, entries };
-        assert!(head.bytes() <= MAX_BATCH_BYTES, "a batch of {} bytes", head.bytes());
-        self.write(&mut head, joined.values().flat_map(|shard| &shard.blocks), Use::Records)?;
-        self.unconfirmed = true;
-        self.shared.segments.count(|counts| counts.batches += 1);
-        self.keep_in_tail(appends, &appended);
-        Ok(appended)
+    /// See [`WriteError`]. Then at least one of the appends was not done; of the others nothing is known.
+    pub fn append(&mut self, appends: &[Vec<Run>]) -> Result<Vec<Vec<RunOutcome>>, WriteError> {
+        self.writer.check_running()?;
+        self.tick(StoreReport::default());
+        let split: Vec<_> = appends.iter().map(|runs| runs.iter().map(pieces).collect::<Vec<_>>()).collect();
+        let tokens: Vec<_> = split
+            .iter()
+            .map(|append| {
+                let runs: Vec<_> = append.iter().flatten().cloned().collect();
+                let fits = runs.iter().map(bytes_in_batch).sum::<usize>() <= MAX_APPEND_BYTES;
+                fits.then(|| self.call(Call::Append(Append { session: None, runs })))
+            })
+            .collect();
+        self.drive()?;
+        let mut outcomes = Vec::with_capacity(appends.len());
+        for (token, append) in tokens.into_iter().zip(&split) {
+            let of_pieces = match token.map(|token| self.answer(token)).transpose()? {
+                Some(Answer::Append(outcomes)) => outcomes,
+                _ => vec![RunOutcome::Invalid(TOO_LARGE); append.iter().map(Vec::len).sum()],
+            };
+            let mut of_pieces = of_pieces.into_iter();
+            // The pieces of a run follow each other: the first says where it is.
+            let first_of = |pieces: &Vec<Run>| {
+                let first = of_pieces.next();
+                of_pieces.by_ref().take(pieces.len() - 1).for_each(drop);
+                first
+            };
+            outcomes.push(append.iter().filter_map(first_of).collect());
+        }
+        Ok(outcomes)
     }
 
     /// Changes how long records are kept.
@@ -120,11 +80,11 @@ impl Log {
     /// # Errors
     /// See [`WriteError`].
     pub fn set_retention(&mut self, hours: u32) -> Result<(), WriteError> {
-        self.check_running()?;
-        if self.shared.published().state.retention_hours == Some(hours) {
-            return Ok(());
-        }
-        self.control(vec![EntryHead::control(EntryKind::SetRetention, 0, hours)])
+        self.writer.check_running()?;
+        self.tick(StoreReport::default());
+        let token = self.call(Call::SetRetention { hours });
+        self.drive()?;
+        self.answer(token).map(drop)
     }
 
     /// Confirms the last batch, if none behind it does, so that damage to it can be told from a torn end. Due after a
@@ -133,165 +93,167 @@ impl Log {
     /// # Errors
     /// See [`WriteError`].
     pub fn confirm(&mut self) -> Result<(), WriteError> {
-        self.check_running()?;
-        let bytes = BatchHead { index: 0, arrival_ms: 0, durable: 0, entries: Vec::new() }.bytes() as u64;
-        if !self.unconfirmed || !self.has_room(bytes, Use::Control) {
-            return Ok(());
+        self.writer.check_running()?;
+        if self.core.unconfirmed() && self.writer.can_confirm() {
+            self.core.handle(Event::Quiet);
+            self.drive()?;
         }
-        let (index, arrival_ms) = self.next_batch();
-        let mut head = BatchHead { index, arrival_ms, durable: 0, entries: Vec::new() };
-        self.write(&mut head, std::iter::empty(), Use::Control)?;
-        self.unconfirmed = false;
-        self.shared.segments.count(|counts| counts.confirmations += 1);
         Ok(())
     }
 
     /// Whether the last batch waits to be confirmed.
     #[must_use]
     pub fn unconfirmed(&self) -> bool {
-        self.unconfirmed
+        self.core.unconfirmed()
+    }
+
+    /// Expires what is older than the retention and frees its segments; asks a full disk again for room. Due every
+    /// second or so.
+    ///
+    /// # Errors
+    /// See [`WriteError`]. Records that expired stay so.
+    pub fn maintain(&mut self) -> Result<(), WriteError> {
+        self.writer.check_running()?;
+        // What expires is written down first, then segments go.
+        for _ in 0..2 {
+            self.tick(self.writer.report());
+            self.drive()?;
+        }
+        self.writer.ask_for_room()
+    }
+
+    /// Shows another machine's wall clock, in milliseconds since 1970: a large difference is believed only once two agree.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn see_clock(&mut self, other_ms: u64) -> Result<(), WriteError> {
+        self.writer.check_running()?;
+        self.tick(StoreReport::default());
+        self.core.handle(Event::ClockSeen { other_ms });
+        self.drive()
     }
 
     /// Gives back the memory and the open files that only a busy log needs.
     pub fn rest(&mut self) {
-        self.shared.tail.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.shared.segments.rest();
-        let newest = self.end().segment;
-        if let Ok(file) = self.shared.segments.file_at_rest(newest) {
-            self.shared.publish().newest.file = file;
-        }
-        self.fit_buffer(0);
+        self.writer.rest();
     }
 
-    fn check_running(&self) -> Result<(), WriteError> {
-        match self.shared.published().why_stopped() {
-            Some(why) => Err(WriteError::Stopped(why)),
-            None => Ok(()),
-        }
-    }
-
-    /// Number and arrival of the next batch.
-    fn next_batch(&self) -> (u64, u64) {
-        let state = &self.shared.published().state;
-        (state.next_index, self.environment.clock.wall_ms().max(state.last_arrival_ms))
-    }
-
-    fn first_of(&self, shard: ShardId) -> Joined {
-        let first_offset = self.shared.published().state.shards[&shard].next_offset;
-        let kind = EntryKind::Append;
-        let entry = EntryHead { kind, shard, first_offset, records: 0, block_bytes: 0, block_crc: 0 };
-        Joined { entry, blocks: Vec::new() }
-    }
-
-    /// Where the next batch goes.
-    fn end(&self) -> Place {
-        let newest = &self.shared.published().newest;
-        Place { segment: newest.head.sequence, position: newest.end }
-    }
-
-    /// Writes a batch of entries without records.
-    fn control(&mut self, entries: Vec<EntryHead>) -> Result<(), WriteError> {
-        let (index, arrival_ms) = self.next_batch();
-        let mut head = BatchHead { index, arrival_ms, durable: 0, entries };
-        self.write(&mut head, std::iter::empty(), Use::Control)?;
-        self.unconfirmed = true;
+    /// Looks for a loss and accepts it: [`Reader::find_loss`] and [`Writer::accept_loss`] in one.
+    ///
+    /// # Errors
+    /// See [`AcceptLossError`].
+    pub fn accept_loss(&mut self, file: &str, position: u64) -> Result<(), AcceptLossError> {
+        let found = Reader::new(self.writer.shared()).find_loss(file, position)?;
+        self.writer.accept_loss(&found)?;
+        self.core = open_core(&self.writer);
+        self.begin();
         Ok(())
     }
 
-    fn has_room(&self, batch_bytes: u64, by: Use) -> bool {
-        self.active.is_some_and(|active| {
-            let reserve = if by == Use::Records { active.reserve } else { 0 };
-            block_ceil(self.end().position + batch_bytes) + reserve <= active.capacity
-        })
+    /// Lets readers go by the core's clock.
+    fn begin(&mut self) {
+        self.writer.publish(self.core.committed().index, self.core.clock());
+        self.look_at_clock();
     }
 
-    fn make_room(&mut self, batch_bytes: u64, by: Use) -> Result<(), WriteError> {
-        if self.has_room(batch_bytes, by) { Ok(()) } else { self.roll(batch_bytes, self.wanted_bytes()) }
+    fn call(&mut self, call: Call) -> Token {
+        self.last_token += 1;
+        let token = Token(self.last_token);
+        self.core.handle(Event::Call { token, call, caller_ms: None, deadline_ms: u64::MAX });
+        token
     }
 
-    /// Writes a batch behind the last one, in a new segment if need be, and shows it to readers.
-    fn write<'b>(
-        &mut self,
-        head: &mut BatchHead,
-        blocks: impl Iterator<Item = &'b Bytes>,
-        by: Use,
-    ) -> Result<(), WriteError> {
-        let batch_bytes = head.bytes();
-        self.make_room(batch_bytes as u64, by)?;
-        let (segment, file, end) = self.target();
-        head.durable = end;
-        let first_block = block_floor(end);
-        let begin = (end - first_block) as usize;
-        let written = block_ceil(end + batch_bytes as u64) - first_block;
-        let written = usize::try_from(written).unwrap_or(usize::MAX);
-        self.fit_buffer(written);
-        let buffer = self.buffer.as_mut_slice();
-        head.encode(segment.nonce, blocks, &mut buffer[begin..begin + batch_bytes]);
-        buffer[begin + batch_bytes..written].fill(0);
-        if let Err(error) = file.write(first_block, &self.buffer.as_slice()[..written]) {
-            let why = format!("a write to {} failed: {error}", segment_name(segment.sequence));
-            self.stop(&why);
-            return Err(WriteError::Final(why));
+    fn tick(&mut self, store: StoreReport) {
+        let clock = self.writer.environment().clock.reading();
+        self.core.handle(Event::Tick { clock, store });
+        self.look_at_clock();
+    }
+
+    fn look_at_clock(&self) {
+        self.writer.set_clock_suspect(self.core.clock_suspect());
+    }
+
+    /// Does all that is to be done.
+    fn drive(&mut self) -> Result<(), WriteError> {
+        let mut effects = Vec::new();
+        loop {
+            self.core.poll(&mut effects);
+            if effects.is_empty() {
+                return Ok(());
+            }
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::Persist { number, batch } => self.persist(number, batch),
+                    Effect::Publish { index, clock } => self.writer.publish(index, clock),
+                    Effect::Answer { token, answer } => drop(self.answers.insert(token, answer)),
+                    Effect::Trim { horizon_ms } => self.writer.trim(horizon_ms)?,
+                    Effect::Halt { .. } => {}
+                }
+            }
         }
-        let last_block = (block_floor(end + batch_bytes as u64) - first_block) as usize;
-        self.buffer.as_mut_slice().copy_within(last_block..begin + batch_bytes, 0);
-        self.publish(head, end)
     }
 
-    fn publish(&mut self, head: &BatchHead, position: u64) -> Result<(), WriteError> {
-        let mut published = self.shared.publish();
-        if let Err(invalid) = published.state.apply(head, false) {
-            drop(published);
-            let why = format!("a batch that was written does not fit: {invalid}");
-            self.stop(&why);
-            return Err(WriteError::Final(why));
-        }
-        published.newest.marks.note(position, head);
-        published.newest.end = position + head.bytes() as u64;
-        Ok(())
+    fn persist(&mut self, number: u64, batch: Batch) {
+        let event = match self.writer.write(batch) {
+            Ok(()) => Event::Persisted { number },
+            Err(error) => {
+                let reason = error.to_string();
+                let is_refused = matches!(error, WriteError::Full(_));
+                self.failed = Some(error);
+                if is_refused { Event::Refused { number, reason } } else { Event::Failed { reason } }
+            }
+        };
+        self.core.handle(event);
     }
 
-    fn stop(&self, why: &str) {
-        tracing::error!(why, "the log has stopped: it takes no appends until it is opened again");
-        self.shared.publish().stopped = Some(why.into());
-    }
-
-    /// The segment that is written, its file, and where its last batch ends.
-    fn target(&self) -> (Arc<Head>, Arc<dyn DiskFile>, u64) {
-        let newest = &self.shared.published().newest;
-        (Arc::clone(&newest.head), Arc::clone(&newest.file), newest.end)
-    }
-
-    /// Makes the buffer as large as it has to be, keeping the block that it begins with.
-    fn fit_buffer(&mut self, bytes: usize) {
-        let now = self.buffer.as_slice().len();
-        let wanted = bytes.max(BLOCK_BYTES);
-        let too_large = now > KEPT_BUFFER_BYTES && wanted <= KEPT_BUFFER_BYTES || bytes == 0 && now > wanted;
-        if now >= wanted && !too_large {
-            return;
-        }
-        let mut larger = AlignedBuffer::with_capacity(wanted.next_power_of_two());
-        let kept = now.min(BLOCK_BYTES);
-        larger.as_mut_slice()[..kept].copy_from_slice(&self.buffer.as_slice()[..kept]);
-        self.buffer = larger;
-    }
-
-    fn keep_in_tail(&self, appends: &[Vec<Run>], appended: &[Vec<Appended>]) {
-        let mut tail = self.shared.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        for (run, Appended { first_offset, arrival_ms }) in
-            appends.iter().flatten().zip(appended.iter().flatten().copied())
-        {
-            tail.push(run.shard, ReadRun { first_offset, arrival_ms, block: run.block.clone() });
+    /// What became of a call.
+    fn answer(&mut self, token: Token) -> Result<Answer, WriteError> {
+        let failed = self.failed.clone();
+        match self.answers.remove(&token) {
+            Some(answer @ (Answer::Append(_) | Answer::Done)) => Ok(answer),
+            Some(Answer::NotDone(NotDone::Full(why))) => Err(failed.unwrap_or(WriteError::Full(why))),
+            Some(Answer::NotDone(NotDone::Halted(why))) => Err(failed.unwrap_or(WriteError::Stopped(why))),
+            Some(Answer::Unknown(why)) => Err(failed.unwrap_or(WriteError::Final(why))),
+            Some(Answer::NotDone(NotDone::Late)) | None => {
+                Err(WriteError::Stopped("a call was not answered".into()))
+            }
         }
     }
 }
 
-impl Joined {
-    fn add(&mut self, run: &Run) {
-        let bytes = run.block.bytes();
-        self.entry.records += run.block.count();
-        self.entry.block_crc = crc32c::crc32c_append(self.entry.block_crc, bytes);
-        self.entry.block_bytes += bytes.len() as u32;
-        self.blocks.push(bytes.clone());
+/// What a run takes of a batch at most.
+fn bytes_in_batch(run: &Run) -> usize {
+    ENTRY_HEADER_BYTES + run.block.bytes().len()
+}
+
+/// A core that goes on from what is durable.
+fn open_core(writer: &Writer) -> Core {
+    let environment = writer.environment();
+    let config = Config { trusts_own_clock: environment.trusts_own_clock };
+    Core::open(config, writer.state().clone(), environment.clock.reading())
+}
+
+/// A run as runs of at most a record block each, which share no memory: a piece that is kept keeps no other.
+fn pieces(run: &Run) -> Vec<Run> {
+    let Run { shard, block } = run;
+    if block.count() <= 1 || block.bytes().len() <= MAX_BLOCK_BYTES {
+        return vec![run.clone()];
     }
+    let mut pieces = Vec::new();
+    let (mut start, mut end, mut count) = (0, 0, 0);
+    let mut cut = |range: std::ops::Range<usize>, count| {
+        let bytes = Bytes::copy_from_slice(&block.bytes()[range]);
+        let block = RecordBlock::parse_again(count, bytes).expect("whole records of a block are one");
+        pieces.push(Run { shard: *shard, block });
+    };
+    for record in block.records() {
+        let bytes = encoded_bytes(record.partition_key, record.data.len());
+        if count > 0 && end - start + bytes > MAX_BLOCK_BYTES {
+            cut(start..end, count);
+            (start, count) = (end, 0);
+        }
+        (end, count) = (end + bytes, count + 1);
+    }
+    cut(start..end, count);
+    pieces
 }

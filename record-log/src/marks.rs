@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use catalog::ShardId;
 
-use crate::format::batch::{BatchHead, EntryKind};
-use crate::state::{ShardState, State};
+use group_core::{LogShard, State};
+
+use crate::format::batch::BatchHeader;
+use crate::format::entry::Appends;
 
 /// A run gets a mark if so many of the shard's own bytes lie between it and the last mark ...
 const SHARD_STRIDE_BYTES: u64 = 4 << 10;
@@ -44,8 +46,8 @@ impl Marks {
         &self.marks
     }
 
-    /// Notes the shard's next run and how long its block is.
-    fn push(&mut self, run: Mark, block_bytes: u64, stride_bytes: u64) {
+    /// Notes the shard's next run.
+    fn push(&mut self, run: Mark, stride_bytes: u64) {
         let due = self.marks.last().is_none_or(|last| {
             self.unmarked_bytes >= SHARD_STRIDE_BYTES || run.position - last.position >= stride_bytes
         });
@@ -53,7 +55,6 @@ impl Marks {
             self.marks.push(run);
             self.unmarked_bytes = 0;
         }
-        self.unmarked_bytes += block_bytes;
     }
 
     /// Notes that the next run may be at a place that cannot be read. The one behind it has a mark of its own.
@@ -103,20 +104,25 @@ impl SegmentMarks {
         Self { shards: BTreeMap::new(), stride_bytes }
     }
 
-    /// Notes the runs of the batch that begins at this position.
-    pub fn note(&mut self, position: u64, head: &BatchHead) {
-        for entry in head.entries.iter().filter(|entry| entry.kind == EntryKind::Append) {
-            let mark = Mark { first_offset: entry.first_offset, arrival_ms: head.arrival_ms, position };
-            let marks = self.shards.entry(entry.shard).or_default();
-            marks.push(mark, u64::from(entry.block_bytes), self.stride_bytes);
+    /// Notes the entries of the batch that begins at this position: of a shard the first may get a mark.
+    pub fn note(&mut self, position: u64, head: &BatchHeader) {
+        let mut noted = None;
+        for entry in &head.entries {
+            let Some(Appends { shard, first_offset, arrival_ms, .. }) = entry.appends() else { continue };
+            let marks = self.shards.entry(shard).or_default();
+            if noted != Some(shard) {
+                marks.push(Mark { first_offset, arrival_ms, position }, self.stride_bytes);
+            }
+            marks.unmarked_bytes += u64::from(entry.block_bytes);
+            noted = Some(shard);
         }
     }
 
     /// Notes that at this position, behind this state, runs of any shard may be that cannot be read just now: whoever
     /// looks for them goes there, and sees whether that is still so.
     pub fn note_unread(&mut self, position: u64, state: &State) {
-        for (shard, ShardState { next_offset, .. }) in &state.shards {
-            let mark = Mark { first_offset: *next_offset, arrival_ms: state.last_arrival_ms, position };
+        for (shard, LogShard { next_offset, last_arrival_ms, .. }) in &state.shards {
+            let mark = Mark { first_offset: *next_offset, arrival_ms: *last_arrival_ms, position };
             self.shards.entry(*shard).or_default().push_unread(mark);
         }
     }

@@ -3,23 +3,24 @@
 
 use std::sync::{Arc, Mutex, RwLock};
 
+use group_core::State;
+use group_core::clock::{LogClock, horizon_ms};
 use uuid::Uuid;
 
 use crate::Environment;
 use crate::disk::{BLOCK_BYTES, Disk};
-use crate::error::{Damage, Error};
-use crate::format::head::Head;
+use crate::error::{Damage, Error, NewerFile};
+use crate::format::header::SegmentHeader;
 use crate::format::slots::{SLOTS_BYTES, Slots};
-use crate::format::{self, SLOTS, SPARE, segment_name};
+use crate::format::{self, SLOTS, SPARE, Unreadable, segment_name};
 use crate::log::Log;
 use crate::reader::Reader;
 use crate::recovery::Recovery;
 use crate::segments::{Missing, NO_SUCH_FILE, Segments, damage};
 use crate::shared::{LostEnd, Newest, Published, Shared};
-use crate::state::State;
 use crate::tail::Tail;
-use crate::trim::horizon_ms;
 use crate::value::Wait;
+use crate::writer::Writer;
 
 /// So many segments are not lost together: a bad file whose number is farther from the others is none of this log's.
 const MAX_GAP: u64 = 10_000;
@@ -27,11 +28,21 @@ const MAX_GAP: u64 = 10_000;
 /// Opens the log in a directory.
 ///
 /// # Errors
-/// If nothing of it can be served, it is another copy, or the disk does not answer. All lesser damage is in
-/// [`crate::Status`].
+/// If nothing of it can be served, a newer version wrote what it ends with, it is another copy, or the disk does not
+/// answer. All lesser damage is in [`crate::Status`].
 pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader), Error> {
+    let (writer, reader) = open_writer(environment, incarnation)?;
+    Ok((Log::new(writer), reader))
+}
+
+/// Opens the log in a directory for who numbers its batches.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_writer(environment: Environment, incarnation: Uuid) -> Result<(Writer, Reader), Error> {
     let disk = &*environment.disk;
-    let (owner, bad_slots) = read_slots(disk)?;
+    let (slots, bad_slots) = read_slots(disk)?;
+    let owner = slots.owner;
     if owner.incarnation != incarnation {
         return Err(Error::Foreign { found: owner.incarnation, expected: incarnation });
     }
@@ -50,35 +61,45 @@ pub fn open(environment: Environment, incarnation: Uuid) -> Result<(Log, Reader)
     let mut found = Vec::new();
     let (newest_head, bad_newest) = newest_head(&segments, &mut sequences, &mut found)?;
     let sequence = newest_head.sequence;
-    let mut recovered = Recovery::new(&segments, newest_head, bad_newest.is_none())?;
+    let recovered = Recovery::new(&segments, newest_head, bad_newest.is_none())?;
     found.extend(recovered.damage);
     found.extend(missing_between(&segments, &sequences));
     let oldest = sequences.first().copied().unwrap_or(sequence);
-    let oldest = Oldest::new(&segments, oldest, &recovered.state, environment.clock.wall_ms());
+    let oldest = Oldest::new(&segments, oldest, &recovered.state);
     found.extend(oldest.damage);
-    recovered.state.accepted.forget_before(oldest.sequence);
+    let newest_head = &recovered.newest.head;
+    let mut accepted = newest_head.sections.accepted.clone();
+    accepted.forget_before(oldest.sequence);
+    let read_only = [(segment_name(sequence), newest_head.features), (SLOTS.into(), slots.features)];
+    let read_only = read_only
+        .into_iter()
+        .find_map(|(file, features)| features.check_write().err().map(|newer| NewerFile::new(file, newer)));
+    let stopped = read_only.map(|newer| format!("it can only be read: {newer}"));
+    let clock = LogClock { time_ms: recovered.state.time_ms, boottime_ms: environment.clock.monotonic_ms() };
     // What recovery opened to read past the cache an idle log does not need open.
     segments.forget(sequence);
     let file = segments.file(sequence).map_err(|error| unusable(error, sequence))?;
     let shared = Arc::new(Shared {
+        clock: Arc::clone(&environment.clock),
         segments,
         published: RwLock::new(Published {
             state: recovered.state,
+            accepted: accepted.clone(),
+            clock,
             oldest: oldest.sequence,
             trimmed_bytes: oldest.bytes_before,
             newest: Newest { file, ..recovered.newest },
             lost_end: bad_newest.or(recovered.lost_end),
             full: None,
-            trimming_suspended: None,
-            stopped: None,
+            clock_suspect: None,
+            stopped,
         }),
         tail: Mutex::new(Tail::new(environment.tail.clone())),
         damage: Mutex::default(),
     });
-    let accepted = shared.published().state.accepted.clone();
     found.iter().filter(|damage| !accepted.holds(damage.place())).for_each(|damage| shared.note(damage));
-    let log = Log::new(environment, owner, Arc::clone(&shared), has_spare);
-    Ok((log, Reader::new(shared)))
+    let writer = Writer::new(environment, owner, Arc::clone(&shared), has_spare);
+    Ok((writer, Reader::new(shared)))
 }
 
 /// What the slots say, and how many of them are bad beside a good one.
@@ -94,7 +115,10 @@ pub(crate) fn read_slots(disk: &dyn Disk) -> Result<(Slots, u64), Error> {
         let mut block = vec![0; BLOCK_BYTES];
         match file.read_disk(position, &mut block).map(|read| Slots::decode(&block[..read])) {
             Ok(Ok(slot)) => good.push(slot),
-            Ok(Err(invalid)) => bad.push(Error::Damaged(damage(SLOTS, position, invalid.0))),
+            Ok(Err(Unreadable::Newer(newer))) => return Err(NewerFile::new(SLOTS, newer).into()),
+            Ok(Err(Unreadable::Invalid(invalid))) => {
+                bad.push(Error::Damaged(damage(SLOTS, position, invalid.0)))
+            }
             Err(error) => bad.push(Error::io("read", SLOTS)(error)),
         }
     }
@@ -113,7 +137,7 @@ fn newest_head(
     segments: &Segments,
     sequences: &mut Vec<u64>,
     found: &mut Vec<Damage>,
-) -> Result<(Arc<Head>, Option<LostEnd>), Error> {
+) -> Result<(Arc<SegmentHeader>, Option<LostEnd>), Error> {
     let mut lost_end = None;
     let mut at = sequences.len();
     while let Some(&sequence) = at.checked_sub(1).and_then(|before| sequences.get(before)) {
@@ -121,7 +145,9 @@ fn newest_head(
         let damage = match segments.head_on_disk(sequence) {
             Ok(head) => return Ok((head, lost_end)),
             Err(Missing::Damaged(damage)) => damage,
-            Err(error @ (Missing::NoFile | Missing::WouldBlock)) => return Err(unusable(error, sequence)),
+            Err(error @ (Missing::NoFile | Missing::WouldBlock | Missing::Newer(_))) => {
+                return Err(unusable(error, sequence));
+            }
         };
         found.push(damage.clone());
         let is_stray = at > 0 && sequence - sequences[at - 1] > MAX_GAP;
@@ -141,6 +167,7 @@ fn newest_head(
 pub fn unusable(error: Missing, sequence: u64) -> Error {
     match error {
         Missing::Damaged(damage) => Error::Damaged(damage),
+        Missing::Newer(newer) => Error::Newer(newer),
         Missing::NoFile | Missing::WouldBlock => {
             Error::Damaged(damage(&segment_name(sequence), 0, NO_SUCH_FILE))
         }
@@ -173,14 +200,15 @@ struct Oldest {
 
 impl Oldest {
     /// Judges the oldest segment that is there.
-    fn new(segments: &Segments, sequence: u64, state: &State, now_ms: u64) -> Self {
+    fn new(segments: &Segments, sequence: u64, state: &State) -> Self {
         match segments.head(sequence, Wait::ForDisk) {
-            Ok(head) if has_lost_oldest(&head, state, now_ms) => {
+            Ok(head) if has_lost_oldest(&head, state) => {
                 segments.count(|counts| counts.lost_oldest += 1);
                 let damage = Some(damage(&segment_name(sequence - 1), 0, NO_SUCH_FILE));
                 Self { sequence: sequence - 1, bytes_before: head.bytes_before, damage }
             }
             Ok(head) => Self { sequence, bytes_before: head.bytes_before, damage: None },
+            Err(Missing::Newer(_)) => Self { sequence, bytes_before: 0, damage: None },
             Err(error) => {
                 segments.count(|counts| counts.bad_oldest_head += 1);
                 let damage = if let Missing::Damaged(damage) = error { Some(damage) } else { None };
@@ -191,11 +219,15 @@ impl Oldest {
     }
 }
 
-/// Whether the segment before the oldest one that is there is lost: no trimming was told of that took its last batch, and
-/// by the clock it has not expired. (On a full disk segments go before that can be said. A crash just then is taken for a
-/// loss, if the retention grows or the clock goes back as well: rather that than a loss without a word.)
-fn has_lost_oldest(oldest: &Head, state: &State, now_ms: u64) -> bool {
-    let before_ms = oldest.state.last_arrival_ms;
-    let has_expired = |hours| before_ms < horizon_ms(now_ms, hours);
-    oldest.sequence > 1 && before_ms >= state.trimmed_ms && !state.retention_hours.is_some_and(has_expired)
+/// Whether the segment before the oldest one that is there is lost: no trim took its last records, and by the log's own
+/// time they have not expired. (On a full disk segments may go before that can be written. A crash just then is taken for
+/// a loss, if log time did not go on since: rather that than a loss without a word.)
+fn has_lost_oldest(oldest: &SegmentHeader, state: &State) -> bool {
+    let before_ms = last_arrival_ms(oldest.state());
+    oldest.sequence > 1 && before_ms >= horizon_ms(state, state.time_ms)
+}
+
+/// When the last record before a segment arrived, in milliseconds of log time; 0 if none did.
+pub fn last_arrival_ms(state: &State) -> u64 {
+    state.shards.values().map(|shard| shard.last_arrival_ms).max().unwrap_or_default()
 }

@@ -4,11 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use catalog::ShardId;
 use catalog::member::OpenShard;
+use group_core::LogShard;
 
 use crate::error::ReadError;
 use crate::format::sequence_of;
 use crate::shared::{Shared, Status};
-use crate::state::ShardState;
 use crate::value::{Limits, Position, ReadOutcome, ReadRun, Wait};
 
 mod runs;
@@ -39,7 +39,11 @@ impl Reader {
         Self { shared }
     }
 
-    /// Reads records of a shard that arrived at `oldest_arrival_ms` or later and have not expired.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Reads records of a shard that have not expired by the log's own time.
     ///
     /// # Errors
     /// See [`ReadError`]. What was found before damage is given first; only a read that begins with it is refused.
@@ -47,12 +51,11 @@ impl Reader {
         &self,
         shard: ShardId,
         position: Position,
-        oldest_arrival_ms: u64,
         limits: Limits,
         wait: Wait,
     ) -> Result<ReadOutcome, ReadError> {
         self.again_if_expired(|| {
-            let start = self.start(shard, position, oldest_arrival_ms)?;
+            let start = self.start(shard, position)?;
             let mut gathered = Gathered::new(start, limits);
             if !self.take_from_tail(shard, &mut gathered) {
                 self.take_from_segments(shard, &mut gathered, wait)?;
@@ -67,10 +70,10 @@ impl Reader {
     /// See [`ReadError`].
     pub fn locate(&self, shard: ShardId, position: Position, wait: Wait) -> Result<u64, ReadError> {
         let Position::AtTimestamp(_) = position else {
-            return self.start(shard, position, 0).map(|start| start.offset);
+            return self.start(shard, position).map(|start| start.offset);
         };
         let one = Limits { max_records: 1, max_bytes: 0 };
-        let outcome = self.read(shard, position, 0, one, wait)?;
+        let outcome = self.read(shard, position, one, wait)?;
         Ok(outcome.runs.first().map_or(outcome.next_offset, |run| run.first_offset))
     }
 
@@ -118,12 +121,13 @@ impl Reader {
         }
     }
 
-    fn start(&self, shard: ShardId, position: Position, oldest_arrival_ms: u64) -> Result<Start, ReadError> {
+    fn start(&self, shard: ShardId, position: Position) -> Result<Start, ReadError> {
+        let boottime_ms = self.shared.clock.monotonic_ms();
         let published = self.shared.published();
         let state = &published.state;
-        let ShardState { next_offset, last_arrival_ms, .. } =
+        let LogShard { next_offset, last_arrival_ms, .. } =
             *state.shards.get(&shard).ok_or(ReadError::UnknownShard(shard))?;
-        let oldest_ms = oldest_arrival_ms.max(state.trimmed_ms);
+        let oldest_ms = published.horizon_ms(boottime_ms);
         let (offset, arrival_ms) = match position {
             Position::TrimHorizon => (1, oldest_ms),
             Position::Latest => (next_offset, oldest_ms),
@@ -183,7 +187,7 @@ impl Reader {
                     self.shared.segments.count(|counts| counts.damaged_reads_cut += 1);
                     false
                 }
-                Err(ReadError::WouldBlock | ReadError::UnknownShard(_)) => false,
+                Err(ReadError::Newer(_) | ReadError::WouldBlock | ReadError::UnknownShard(_)) => false,
             };
             if !taken {
                 return Ok(());

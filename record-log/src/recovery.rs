@@ -11,16 +11,18 @@ use std::sync::Arc;
 
 use catalog::ShardId;
 
-use crate::error::{Damage, Error};
-use crate::format::batch::{BatchHead, EntryHead, EntryKind};
-use crate::format::head::Head;
-use crate::format::segment_name;
+use group_core::{Continuity, State};
+
+use crate::error::{Damage, Error, NewerFile};
+use crate::format::batch::BatchHeader;
+use crate::format::entry::EntryHeader;
+use crate::format::header::SegmentHeader;
+use crate::format::{Newer, segment_name};
 use crate::marks::SegmentMarks;
 use crate::open::unusable;
 use crate::scan::{Scan, Step, Wrong};
 use crate::segments::{NO_SUCH_FILE, Segments, damage};
 use crate::shared::{LostEnd, Newest};
-use crate::state::State;
 
 /// What the newest segment gives.
 pub struct Recovery {
@@ -40,7 +42,7 @@ pub struct Recovery {
 struct Undecided {
     position: u64,
     until: u64,
-    head: Option<BatchHead>,
+    head: Option<BatchHeader>,
     wrong: Wrong,
 }
 
@@ -48,8 +50,8 @@ impl Recovery {
     /// Reads a segment; `is_newest` if nothing is known to follow it.
     ///
     /// # Errors
-    /// If it cannot be made durable or looked at.
-    pub fn new(segments: &Segments, head: Arc<Head>, is_newest: bool) -> Result<Self, Error> {
+    /// If it cannot be made durable or looked at, or a newer version wrote a batch of it: nothing of that is ever cut off.
+    pub fn new(segments: &Segments, head: Arc<SegmentHeader>, is_newest: bool) -> Result<Self, Error> {
         let name = segment_name(head.sequence);
         let file = segments.file(head.sequence).map_err(|error| unusable(error, head.sequence))?;
         file.sync().map_err(Error::io("sync", &name))?;
@@ -61,7 +63,7 @@ impl Recovery {
             marks: SegmentMarks::new(segments.stride_bytes),
         };
         let mut recovery = Self {
-            state: head.state.clone(),
+            state: head.state().clone(),
             newest,
             damage: Vec::new(),
             lost_end: None,
@@ -74,9 +76,13 @@ impl Recovery {
                 Step::Bad { position, until, wrong } => {
                     undecided.push(Undecided { position, until, head: None, wrong });
                 }
+                Step::Newer { unknown, .. } => {
+                    let newer = Newer::new(head.features.written_by, unknown);
+                    return Err(NewerFile::new(name, newer).into());
+                }
                 Step::Batch { position, head, wrong } => {
-                    let until = position + head.bytes() as u64;
-                    if undecided.first().is_some_and(|first| head.durable > first.position) {
+                    let until = position + head.frame.bytes as u64;
+                    if undecided.first().is_some_and(|first| head.frame.durable > first.position) {
                         undecided.drain(..).for_each(|bad| recovery.judge_damaged(segments, &name, bad));
                         recovery.leave_out_before(&head);
                     }
@@ -103,19 +109,18 @@ impl Recovery {
     }
 
     /// Adds a good batch, or one of which at least the heads are.
-    fn take(&mut self, name: &str, position: u64, head: &BatchHead) {
-        let behind_damage = !self.damage.is_empty();
-        match self.state.apply(head, behind_damage) {
+    fn take(&mut self, name: &str, position: u64, head: &BatchHeader) {
+        let continuity = if self.damage.is_empty() { Continuity::Required } else { Continuity::MayJump };
+        match self.state.apply(head.step(), continuity) {
             Ok(()) => {
                 self.newest.marks.note(position, head);
-                let appends = |shard: &ShardId, entry: &EntryHead| {
-                    entry.kind == EntryKind::Append && entry.shard == *shard
-                };
-                self.unseen_bytes.retain(|shard, _| !head.entries.iter().any(|entry| appends(shard, entry)));
+                for appended in head.entries.iter().filter_map(EntryHeader::appends) {
+                    self.unseen_bytes.remove(&appended.shard);
+                }
             }
             Err(invalid) => self.damage.push(damage(name, position, invalid.0)),
         }
-        self.newest.end = position + head.bytes() as u64;
+        self.newest.end = position + head.frame.bytes as u64;
     }
 
     fn judge_damaged(&mut self, segments: &Segments, name: &str, bad: Undecided) {
@@ -140,10 +145,10 @@ impl Recovery {
         }
     }
 
-    /// What lies unread before a batch has numbers and arrivals up to the batch's, also where the batch itself is cut off.
-    fn leave_out_before(&mut self, head: &BatchHead) {
-        self.state.next_index = self.state.next_index.max(head.index);
-        self.state.last_arrival_ms = self.state.last_arrival_ms.max(head.arrival_ms);
+    /// What lies unread before a batch has numbers and times up to the batch's, also where the batch itself is cut off.
+    fn leave_out_before(&mut self, head: &BatchHeader) {
+        self.state.index = self.state.index.max(head.frame.index.saturating_sub(1));
+        self.state.time_ms = self.state.time_ms.max(head.frame.time_ms);
     }
 
     /// Leaves out every offset that a record which cannot be read may have: none is ever used twice. (No record takes
@@ -153,7 +158,7 @@ impl Recovery {
             segments.count(|counts| counts.offsets_left_out += bytes);
             if let Some(shard) = self.state.shards.get_mut(&shard) {
                 shard.next_offset += bytes;
-                shard.last_arrival_ms = self.state.last_arrival_ms;
+                shard.last_arrival_ms = shard.last_arrival_ms.max(self.state.time_ms);
             }
         }
     }

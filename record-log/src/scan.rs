@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::disk::{BLOCK_BYTES, DiskFile};
-use crate::format::batch::{BATCH_HEAD_BYTES, BATCH_MAGIC, BatchHead};
-use crate::format::block_floor;
+use crate::format::batch::{BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, Decoded};
+use crate::format::{Unknown, block_floor};
 use crate::window::{From, Window};
 
 /// How much is read at once.
@@ -20,9 +20,16 @@ pub enum Step {
         /// Where it begins.
         position: u64,
         /// Its heads.
-        head: BatchHead,
+        head: BatchHeader,
         /// What is wrong with its blocks, if anything is.
         wrong: Option<Wrong>,
+    },
+    /// A batch whose heads are good, and which a newer version wrote.
+    Newer {
+        /// Where it begins.
+        position: u64,
+        /// What this version does not know of it.
+        unknown: Unknown,
     },
     /// No batch.
     Bad {
@@ -73,10 +80,15 @@ impl Scan {
             return None;
         }
         match self.heads(position) {
-            Ok(head) if position + head.bytes() as u64 <= self.end => {
-                self.position = position + head.bytes() as u64;
-                let wrong = if self.check_blocks { self.check(position, &head).err() } else { None };
-                Some(Step::Batch { position, head, wrong })
+            Ok(decoded) if position + decoded.frame().bytes as u64 <= self.end => {
+                self.position = position + decoded.frame().bytes as u64;
+                Some(match decoded {
+                    Decoded::Newer(_, unknown) => Step::Newer { position, unknown },
+                    Decoded::Known(head) => {
+                        let wrong = if self.check_blocks { self.check(position, &head).err() } else { None };
+                        Step::Batch { position, head, wrong }
+                    }
+                })
             }
             Ok(_) => Some(self.bad(position, Wrong::new(position, "a batch goes past the end", true))),
             Err(wrong) => Some(self.bad(position, wrong)),
@@ -88,16 +100,16 @@ impl Scan {
         Step::Bad { position, until: self.position, wrong }
     }
 
-    fn heads(&mut self, position: u64) -> Result<BatchHead, Wrong> {
+    fn heads(&mut self, position: u64) -> Result<Decoded, Wrong> {
         let nonce = self.nonce;
-        let bytes = self.get(position, BATCH_HEAD_BYTES)?;
+        let bytes = self.get(position, BATCH_HEADER_BYTES)?;
         let heads_bytes =
-            BatchHead::peek(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, false))?;
+            BatchHeader::peek(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, false))?;
         let bytes = self.get(position, heads_bytes)?;
-        BatchHead::decode(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, true))
+        BatchHeader::decode(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, true))
     }
 
-    fn check(&mut self, position: u64, head: &BatchHead) -> Result<(), Wrong> {
+    fn check(&mut self, position: u64, head: &BatchHeader) -> Result<(), Wrong> {
         for (entry, start) in head.blocks() {
             let start = position + start as u64;
             let (mut crc, mut done) = (0, 0);
@@ -109,7 +121,7 @@ impl Scan {
                 done += piece;
             }
             if crc != entry.block_crc {
-                return Err(Wrong::new(start, "the checksum of a run of records is wrong", true));
+                return Err(Wrong::new(start, "the checksum of a record block is wrong", true));
             }
         }
         Ok(())
@@ -136,7 +148,7 @@ impl Scan {
             let begins = piece.windows(BATCH_MAGIC.len()).enumerate();
             let hits = begins.filter(|(_, bytes)| bytes == BATCH_MAGIC).map(|(at, _)| start + at as u64);
             for hit in hits.collect::<Vec<_>>() {
-                if self.heads(hit).is_ok_and(|head| hit + head.bytes() as u64 <= self.end) {
+                if self.heads(hit).is_ok_and(|decoded| hit + decoded.frame().bytes as u64 <= self.end) {
                     return Some(hit);
                 }
             }

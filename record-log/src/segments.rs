@@ -7,11 +7,11 @@ use catalog::ShardId;
 
 use crate::counts::Counts;
 use crate::disk::{Disk, DiskFile};
-use crate::error::{Damage, ReadError};
+use crate::error::{Damage, NewerFile, ReadError};
 use crate::format::footer::{self, TRAILER_BYTES, Trailer};
-use crate::format::head::{HEAD_BYTES, Head};
-use crate::format::slots::Slots;
-use crate::format::{Invalid, segment_name};
+use crate::format::header::{HEADER_BYTES, SegmentHeader};
+use crate::format::slots::Owner;
+use crate::format::{Unreadable, segment_name};
 use crate::lru::Lru;
 use crate::marks::{Marks, SegmentMarks};
 use crate::scan::{Scan, Step};
@@ -30,7 +30,7 @@ const CACHE_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Closed {
     /// Its head.
-    pub head: Arc<Head>,
+    pub head: Arc<SegmentHeader>,
     /// Where its last batch ends.
     pub end: u64,
     /// Whether that is known for good: else batches at the end may be left out for now.
@@ -46,15 +46,17 @@ pub enum Missing {
     NoFile,
     /// It is damaged, or the disk does not give it.
     Damaged(Damage),
+    /// A newer version wrote it.
+    Newer(NewerFile),
 }
 
 /// The segments of one log.
 #[derive(Debug)]
 pub struct Segments {
     disk: Arc<dyn Disk>,
-    owner: Slots,
+    owner: Owner,
     files: Lru<u64, Arc<dyn DiskFile>>,
-    heads: Lru<u64, Arc<Head>>,
+    heads: Lru<u64, Arc<SegmentHeader>>,
     directories: Lru<u64, Option<Arc<footer::Directory>>>,
     marks: Lru<(u64, ShardId), Arc<Marks>>,
     /// The marks of all shards in segments without a good footer, and whether the disk gave all of the segment.
@@ -67,7 +69,7 @@ pub struct Segments {
 
 impl Segments {
     /// The segments of the log with this owner, whose marks are so far from each other at most.
-    pub fn new(disk: Arc<dyn Disk>, owner: Slots, stride_bytes: u64) -> Self {
+    pub fn new(disk: Arc<dyn Disk>, owner: Owner, stride_bytes: u64) -> Self {
         Self {
             disk,
             owner,
@@ -95,12 +97,12 @@ impl Segments {
     }
 
     /// The head of a segment.
-    pub fn head(&self, sequence: u64, wait: Wait) -> Result<Arc<Head>, Missing> {
+    pub fn head(&self, sequence: u64, wait: Wait) -> Result<Arc<SegmentHeader>, Missing> {
         self.heads.get_or(&sequence, || self.read_head(sequence, |file, buffer| file.read(0, buffer, wait)))
     }
 
     /// The head of a segment as the disk has it, whatever a cache may say.
-    pub fn head_on_disk(&self, sequence: u64) -> Result<Arc<Head>, Missing> {
+    pub fn head_on_disk(&self, sequence: u64) -> Result<Arc<SegmentHeader>, Missing> {
         self.read_head(sequence, |file, buffer| file.read_disk(0, buffer))
     }
 
@@ -108,17 +110,20 @@ impl Segments {
         &self,
         sequence: u64,
         read: impl Fn(&dyn DiskFile, &mut [u8]) -> io::Result<usize>,
-    ) -> Result<Arc<Head>, Missing> {
+    ) -> Result<Arc<SegmentHeader>, Missing> {
         let file = self.file(sequence)?;
         let name = segment_name(sequence);
         let read = |buffer: &mut [u8]| read(&*file, buffer).map_err(|error| missing(&name, 0, &error));
-        let invalid = |invalid: Invalid| Missing::Damaged(damage(&name, 0, invalid.0));
-        let mut bytes = vec![0; HEAD_BYTES];
+        let unreadable = |unreadable: Unreadable| match unreadable {
+            Unreadable::Invalid(invalid) => Missing::Damaged(damage(&name, 0, invalid.0)),
+            Unreadable::Newer(newer) => Missing::Newer(NewerFile::new(&*name, newer)),
+        };
+        let mut bytes = vec![0; HEADER_BYTES];
         let some = read(&mut bytes)?;
-        let head_bytes = Head::peek(&bytes[..some]).map_err(invalid)?;
+        let head_bytes = SegmentHeader::peek(&bytes[..some]).map_err(|invalid| unreadable(invalid.into()))?;
         bytes.resize(head_bytes, 0);
         let all = read(&mut bytes)?;
-        Head::decode(&bytes[..all], self.owner, sequence).map(Arc::new).map_err(invalid)
+        SegmentHeader::decode(&bytes[..all], self.owner, sequence).map(Arc::new).map_err(unreadable)
     }
 
     /// Where a segment ends that is followed by another: as that one's head says, or where that is not to be had, as its
@@ -128,15 +133,18 @@ impl Segments {
         match self.head(sequence + 1, wait) {
             Ok(next) => Ok(Closed { head, end: next.previous_end, is_certain: true }),
             Err(Missing::WouldBlock) => Err(Missing::WouldBlock),
-            Err(Missing::NoFile | Missing::Damaged(_)) => self.closed_by_itself(head, wait),
+            Err(Missing::NoFile | Missing::Damaged(_) | Missing::Newer(_)) => {
+                self.closed_by_itself(head, wait)
+            }
         }
     }
 
     /// Where a segment ends, as far as it says so itself. Without a footer its last batch is left out: it may be one that
     /// was incomplete and cut off, whose offsets others have by now.
-    fn closed_by_itself(&self, head: Arc<Head>, wait: Wait) -> Result<Closed, Missing> {
+    fn closed_by_itself(&self, head: Arc<SegmentHeader>, wait: Wait) -> Result<Closed, Missing> {
         let file = self.file(head.sequence)?;
-        if let Some(Trailer { end, .. }) = self.trailer(&*file, head.nonce, wait)? {
+        if let Some(trailer) = self.trailer(&*file, head.nonce, wait)? {
+            let end = trailer.closed.end;
             let closed = Closed { head: Arc::clone(&head), end, is_certain: true };
             if self.directory(&*file, &closed, wait)?.is_some() {
                 return Ok(closed);
@@ -150,7 +158,7 @@ impl Segments {
         let mut scan = Scan::new(file, head.nonce, head.bytes, file_bytes, false);
         let mut end = head.bytes;
         while let Some(step) = scan.next() {
-            if let Step::Batch { position, .. } = step {
+            if let Step::Batch { position, .. } | Step::Newer { position, .. } = step {
                 end = position;
             }
         }
@@ -214,6 +222,8 @@ impl Segments {
             while let Some(step) = scan.next() {
                 match step {
                     Step::Batch { position, head, .. } => marks.note(position, &head),
+                    // Who misses the records of it looks for why, and finds it.
+                    Step::Newer { .. } => {}
                     Step::Bad { wrong, .. } => is_whole &= !wrong.unreadable,
                 }
             }
@@ -232,7 +242,8 @@ impl Segments {
         wait: Wait,
     ) -> Result<Option<Arc<footer::Directory>>, Missing> {
         let nonce = segment.head.nonce;
-        let Some(trailer) = self.trailer(file, nonce, wait)?.filter(|trailer| trailer.end == segment.end)
+        let Some(trailer) =
+            self.trailer(file, nonce, wait)?.filter(|trailer| trailer.closed.end == segment.end)
         else {
             return Ok(None);
         };
@@ -315,6 +326,7 @@ impl Missing {
             Self::WouldBlock => ReadError::WouldBlock,
             Self::NoFile => ReadError::Damaged(damage(&segment_name(sequence), 0, NO_SUCH_FILE)),
             Self::Damaged(damage) => ReadError::Damaged(damage),
+            Self::Newer(newer) => ReadError::Newer(newer),
         }
     }
 
@@ -324,6 +336,7 @@ impl Missing {
             Self::WouldBlock => ReadError::WouldBlock.to_string(),
             Self::NoFile => NO_SUCH_FILE.into(),
             Self::Damaged(damage) => damage.what,
+            Self::Newer(newer) => newer.to_string(),
         }
     }
 }

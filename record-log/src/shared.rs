@@ -6,25 +6,30 @@ use std::{fmt, io};
 
 use catalog::ShardId;
 use catalog::member::OpenShard;
+use group_core::State;
+use group_core::clock::{LogClock, horizon_ms};
 
+use crate::accepted::Accepted;
+use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::disk::DiskFile;
 use crate::error::Damage;
 use crate::format::footer::{TRAILER_BYTES, Trailer};
-use crate::format::head::Head;
+use crate::format::header::SegmentHeader;
 use crate::format::segment_name;
 use crate::marks::SegmentMarks;
+use crate::place::Place;
 use crate::scan::TRIES;
 use crate::segments::Segments;
-use crate::state::{Place, State};
 use crate::tail::Tail;
 
 /// So much damage is told of one by one.
 const MAX_DAMAGE: usize = 64;
 
 /// One log, seen from both sides.
-#[derive(Debug)]
 pub struct Shared {
+    /// Tells readers how log time goes on.
+    pub clock: Arc<dyn Clock>,
     /// The closed segments.
     pub segments: Segments,
     /// What is durable.
@@ -38,8 +43,12 @@ pub struct Shared {
 /// What is durable, and how the log is.
 #[derive(Debug)]
 pub struct Published {
-    /// The state behind the last durable batch.
+    /// The state behind the last batch that readers may see.
     pub state: State,
+    /// What this copy has given up: readers pass over it.
+    pub accepted: Accepted,
+    /// Log time, to go on from.
+    pub clock: LogClock,
     /// The oldest kept segment; all from it to the newest are there, but for damage.
     pub oldest: u64,
     /// Bytes of the log that are trimmed.
@@ -48,11 +57,11 @@ pub struct Published {
     pub newest: Newest,
     /// Why there is no room, while there is none.
     pub full: Option<String>,
-    /// Why nothing expires, while nothing does.
-    pub trimming_suspended: Option<String>,
+    /// Why the clock of this machine is not believed, while it is not.
+    pub clock_suspect: Option<String>,
     /// What is behind the newest batch, where that is not known.
     pub lost_end: Option<LostEnd>,
-    /// Why it takes no appends any more, where that is not what was found when it was opened.
+    /// Why it takes no appends any more, or none at all, where that is not a lost end.
     pub stopped: Option<String>,
 }
 
@@ -69,7 +78,7 @@ pub struct LostEnd {
 #[derive(Clone, Debug)]
 pub struct Newest {
     /// Its head.
-    pub head: Arc<Head>,
+    pub head: Arc<SegmentHeader>,
     /// Its file.
     pub file: Arc<dyn DiskFile>,
     /// Where its last durable batch ends.
@@ -89,14 +98,14 @@ pub struct Status {
     pub segments: u64,
     /// How long records are kept; none where damage may hide it, so that nothing expires until it is said again.
     pub retention_hours: Option<u32>,
-    /// When the last batch arrived, in milliseconds since 1970.
-    pub last_arrival_ms: u64,
+    /// Log time of the last batch, in milliseconds since 1970.
+    pub time_ms: u64,
     /// The damage that was found and is not given up, at most 64 pieces of it.
     pub damage: Vec<Damage>,
     /// Why there is no room for appends, while there is none.
     pub full: Option<String>,
-    /// Why nothing expires, while nothing does.
-    pub trimming_suspended: Option<String>,
+    /// Why the clock of this machine is not believed, while it is not: the log goes on by its own time.
+    pub clock_suspect: Option<String>,
     /// Why it takes no appends until it is opened again, or the loss of its end is accepted.
     pub stopped: Option<String>,
     /// What happened since it was opened.
@@ -151,10 +160,10 @@ impl Shared {
             durable_bytes: log_bytes.saturating_sub(published.trimmed_bytes),
             segments: newest.head.sequence + 1 - published.oldest,
             retention_hours: state.retention_hours,
-            last_arrival_ms: state.last_arrival_ms,
+            time_ms: state.time_ms,
             damage,
             full: published.full.clone(),
-            trimming_suspended: published.trimming_suspended.clone(),
+            clock_suspect: published.clock_suspect.clone(),
             stopped: published.why_stopped(),
             counts: *self.segments.counts.lock().unwrap_or_else(PoisonError::into_inner),
         }
@@ -166,7 +175,18 @@ impl Shared {
     }
 }
 
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("published", &self.published).finish_non_exhaustive()
+    }
+}
+
 impl Published {
+    /// The oldest arrival that is kept at a moment of the boottime clock, in milliseconds of log time.
+    pub fn horizon_ms(&self, boottime_ms: u64) -> u64 {
+        horizon_ms(&self.state, self.clock.at(boottime_ms))
+    }
+
     /// Why it takes no appends.
     pub fn why_stopped(&self) -> Option<String> {
         self.stopped.clone().or_else(|| self.lost_end.as_ref().map(LostEnd::to_string))

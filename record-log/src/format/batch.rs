@@ -1,252 +1,356 @@
 //! Batches: what is written and made durable at once.
 //!
 //! ```text
-//! head of 64 bytes, entry heads of 32 bytes, the blocks of the entries back to back
+//! header of 64 bytes, the headers of the entries, the blocks of the entries back to back
 //!  0  4  magic "KBAT"
-//!  4  4  CRC32C, seeded with the segment's nonce, of the rest of the head and all entry heads
+//!  4  4  CRC32C, seeded with the segment's nonce, of the rest of the header and the headers of all entries
 //!  8  8  the segment's nonce
 //! 16  4  bytes of the whole batch
-//! 20  4  number of entries
-//! 24  8  index: 1 for a log's first batch, then one more each
-//! 32  8  term, 0 until logs are replicated
-//! 40  8  arrival in milliseconds since 1970, never less than an earlier batch's
-//! 48  8  durable: the position in this segment up to which all was durable when the batch was formed
-//! 56  8  0
-//!
-//! entry head
-//!  0  4  kind: 1 Append, 2 SetRetention, 3 Trim, 4 AcceptLoss
-//!  4  4  shard index                         | 0            | 0               | 0
-//!  8  8  offset of the first record          | 0            | oldest arrival  | from where and to where in the segment, 4 each
-//! 16  4  number of records                   | hours        | 0               | sequence number of the segment
-//! 20  4  bytes of the block                  | 0            | 0               | 0
-//! 24  4  CRC32C of the block                 | 0            | 0               | 0
-//! 28  4  id of the key that sealed the records; 0, none
+//! 20  4  bytes of all headers, this one too: where the first block begins
+//! 24  4  number of entries
+//! 28  4  features needed to read
+//! 32  8  index: 1 for a log's first batch, then one more each
+//! 40  8  term, from 1
+//! 48  8  log time in milliseconds since 1970, never less than an earlier batch's
+//! 56  8  durable: the position in this segment up to which all was durable when the batch was formed
 //! ```
 //!
-//! The block of an Append is a [`crate::record::RecordBlock`]. A batch has at most one Append a shard, so a reader of
-//! one shard reads the heads and its own block, and never needs the other shards' bytes. A batch without entries
-//! confirms the one before it.
+//! The block of an Append ([`super::entry`]) is a [`group_core::record::RecordBlock`] of at most 128 KiB, or one record.
+//! A shard may have several in a batch, so a reader of one shard reads the headers and its own blocks, and never needs the
+//! other shards' bytes. A batch without entries confirms the one before it, or begins a term.
+//!
+//! Index, term, log time and entries are the same in all copies of a log; nonce and `durable` are this copy's own.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
-use catalog::ShardId;
+use group_core::{Batch, Change, Step};
 
+use super::entry::{EntryError, EntryHeader, Lengths};
+use super::features::Unknown;
 use super::{Invalid, seed_of};
-use crate::accepted::Stretch;
 
-/// Bytes of a batch's head without its entry heads.
-pub const BATCH_HEAD_BYTES: usize = 64;
-/// Bytes of an entry's head.
-pub const ENTRY_HEAD_BYTES: usize = 32;
-/// No batch is larger: one append of the largest size, and room for heads.
+/// Bytes of a batch's header without those of its entries.
+pub const BATCH_HEADER_BYTES: usize = 64;
+/// No batch is larger: one append of the largest size, and room for headers.
 pub const MAX_BATCH_BYTES: usize = 40 << 20;
-/// Where a search for a batch's head looks.
+/// Where a search for a batch looks.
 pub const BATCH_MAGIC: &[u8; 4] = b"KBAT";
 
 const CRC: std::ops::Range<usize> = 4..8;
 
-/// What an entry does.
+/// What every version says of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// Adds records to a shard.
-    Append,
-    /// Says how long records are kept.
-    SetRetention,
-    /// Expires records.
-    Trim,
-    /// Gives up a stretch of a segment.
-    AcceptLoss,
-}
-
-/// An entry's head, and where its block is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryHead {
-    /// What it does.
-    pub kind: EntryKind,
-    /// To which shard.
-    pub shard: ShardId,
-    /// The offset of its first record, or what the kind has in its place.
-    pub first_offset: u64,
-    /// How many records it has, or what the kind has in their place.
-    pub records: u32,
-    /// How many bytes the block has.
-    pub block_bytes: u32,
-    /// The block's checksum.
-    pub block_crc: u32,
-}
-
-impl EntryHead {
-    /// An entry that is no Append.
-    #[must_use]
-    pub fn control(kind: EntryKind, long: u64, short: u32) -> Self {
-        let shard = ShardId::FIRST;
-        Self { kind, shard, first_offset: long, records: short, block_bytes: 0, block_crc: 0 }
-    }
-
-    /// An entry that gives up a stretch.
-    ///
-    /// # Panics
-    /// If the segment is the 2^32nd or as large as 4 GiB.
-    #[must_use]
-    pub fn accept_loss(Stretch { segment, start, end }: Stretch) -> Self {
-        let four = |number: u64| u32::try_from(number).expect("four bytes are enough for a segment");
-        let range = u64::from(four(start)) | u64::from(four(end)) << 32;
-        Self::control(EntryKind::AcceptLoss, range, four(segment))
-    }
-
-    /// The stretch that an AcceptLoss gives up.
-    #[must_use]
-    pub fn stretch(&self) -> Stretch {
-        let (start, end) = (self.first_offset & u64::from(u32::MAX), self.first_offset >> 32);
-        Stretch { segment: self.records.into(), start, end }
-    }
-
-    /// Checks the entry's block.
-    ///
-    /// # Errors
-    /// If it is not the block that was written.
-    pub fn check(&self, block: &[u8]) -> Result<(), Invalid> {
-        match crc32c::crc32c(block) == self.block_crc {
-            true => Ok(()),
-            false => Err(Invalid("the checksum of a run of records is wrong")),
-        }
-    }
-}
-
-/// A batch's heads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BatchHead {
+pub struct Frame {
     /// The number of the batch, from 1.
     pub index: u64,
-    /// When it arrived, in milliseconds since 1970.
-    pub arrival_ms: u64,
+    /// The term of the leader that numbered it, from 1.
+    pub term: u64,
+    /// Log time when it was proposed, in milliseconds since 1970.
+    pub time_ms: u64,
     /// Up to which position of its segment all was durable when it was formed.
     pub durable: u64,
-    /// Its entries.
-    pub entries: Vec<EntryHead>,
+    /// Bytes of the whole batch.
+    pub bytes: usize,
+    /// Bytes of all headers: where the first block begins.
+    pub headers_bytes: usize,
 }
 
-impl BatchHead {
-    /// Bytes of the head and the entry heads: where the first block begins.
+/// All headers of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// Of the batch.
+    pub frame: Frame,
+    /// Of its entries.
+    pub entries: Vec<EntryHeader>,
+}
+
+/// A batch whose checksum is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// This version knows all of it.
+    Known(BatchHeader),
+    /// A newer version wrote it, with something that this one does not know.
+    Newer(Frame, Unknown),
+}
+
+impl BatchHeader {
+    /// The headers of a batch, formed when all up to `durable` was durable.
     #[must_use]
-    pub fn heads_bytes(&self) -> usize {
-        BATCH_HEAD_BYTES + self.entries.len() * ENTRY_HEAD_BYTES
+    pub fn of(batch: &Batch, durable: u64) -> Self {
+        let entries: Vec<_> = batch.entries.iter().map(EntryHeader::of).collect();
+        let headers_bytes = BATCH_HEADER_BYTES + entries.iter().map(EntryHeader::bytes).sum::<usize>();
+        let bytes = headers_bytes + entries.iter().map(|entry| entry.block_bytes as usize).sum::<usize>();
+        let Batch { index, term, time_ms, .. } = *batch;
+        Self { frame: Frame { index, term, time_ms, durable, bytes, headers_bytes }, entries }
     }
 
-    /// Bytes of the whole batch.
+    /// What the batch does to a state.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.heads_bytes() + self.entries.iter().map(|entry| entry.block_bytes as usize).sum::<usize>()
+    pub fn step(&self) -> Step<impl Iterator<Item = Change> + Clone + '_> {
+        let Frame { index, term, time_ms, .. } = self.frame;
+        Step { index, term, time_ms, changes: self.entries.iter().map(|entry| entry.change) }
     }
 
     /// The entries, each with where its block begins, in bytes from the batch's beginning.
-    pub fn blocks(&self) -> impl Iterator<Item = (&EntryHead, usize)> {
-        self.entries.iter().scan(self.heads_bytes(), |start, entry| {
+    pub fn blocks(&self) -> impl Iterator<Item = (&EntryHeader, usize)> {
+        self.entries.iter().scan(self.frame.headers_bytes, |start, entry| {
             let begin = *start;
             *start += entry.block_bytes as usize;
             Some((entry, begin))
         })
     }
 
-    /// Puts the whole batch into the first [`BatchHead::bytes`] of the buffer. `blocks` are the blocks' bytes in order,
-    /// in any pieces.
+    /// Puts the whole batch into the first [`Frame::bytes`] of the buffer. `blocks` are the blocks' bytes in order, in any
+    /// pieces.
     pub fn encode<'b>(&self, nonce: u64, blocks: impl Iterator<Item = &'b Bytes>, buffer: &mut [u8]) {
-        let heads_bytes = self.heads_bytes();
-        let (heads, mut rest) = buffer.split_at_mut(heads_bytes);
-        let mut put = &mut *heads;
+        let frame = &self.frame;
+        let (headers, mut rest) = buffer.split_at_mut(frame.headers_bytes);
+        let mut put = &mut *headers;
         put.put_slice(BATCH_MAGIC);
         put.put_u32_le(0);
         put.put_u64_le(nonce);
-        put.put_u32_le(self.bytes() as u32);
+        put.put_u32_le(frame.bytes as u32);
+        put.put_u32_le(frame.headers_bytes as u32);
         put.put_u32_le(self.entries.len() as u32);
-        put.put_u64_le(self.index);
-        put.put_u64_le(0);
-        put.put_u64_le(self.arrival_ms);
-        put.put_u64_le(self.durable);
-        put.put_u64_le(0);
+        put.put_u32_le(0);
+        put.put_u64_le(frame.index);
+        put.put_u64_le(frame.term);
+        put.put_u64_le(frame.time_ms);
+        put.put_u64_le(frame.durable);
         for entry in &self.entries {
-            put.put_u32_le(match entry.kind {
-                EntryKind::Append => 1,
-                EntryKind::SetRetention => 2,
-                EntryKind::Trim => 3,
-                EntryKind::AcceptLoss => 4,
-            });
-            put.put_u32_le(entry.shard.index());
-            put.put_u64_le(entry.first_offset);
-            put.put_u32_le(entry.records);
-            put.put_u32_le(entry.block_bytes);
-            put.put_u32_le(entry.block_crc);
-            put.put_u32_le(0);
+            entry.encode(&mut put);
         }
-        let crc = heads_crc(nonce, heads);
-        heads[CRC].copy_from_slice(&crc.to_le_bytes());
+        let crc = headers_crc(nonce, headers);
+        headers[CRC].copy_from_slice(&crc.to_le_bytes());
         for block in blocks {
             rest.put_slice(block);
         }
     }
 
-    /// How many bytes the heads of the batch at the beginning of the bytes have.
+    /// How many bytes the headers of the batch at the beginning of the bytes have.
     ///
     /// Cheap, and no client can make up bytes that pass: it does not know the nonce.
     ///
     /// # Errors
     /// If no batch of the segment begins there.
     pub fn peek(nonce: u64, bytes: &[u8]) -> Result<usize, Invalid> {
-        if bytes.len() < BATCH_HEAD_BYTES {
-            return Err(Invalid("a batch head breaks off"));
+        if bytes.len() < BATCH_HEADER_BYTES {
+            return Err(Invalid("the header of a batch breaks off"));
         }
         if !bytes.starts_with(BATCH_MAGIC) || (&bytes[8..16]).get_u64_le() != nonce {
             return Err(Invalid("no batch of this segment begins here"));
         }
-        let entries = (&bytes[20..24]).get_u32_le() as usize;
-        let heads_bytes = BATCH_HEAD_BYTES.saturating_add(entries.saturating_mul(ENTRY_HEAD_BYTES));
-        if heads_bytes > MAX_BATCH_BYTES { Err(Invalid("a batch head is damaged")) } else { Ok(heads_bytes) }
+        let headers_bytes = (&bytes[20..24]).get_u32_le() as usize;
+        match (BATCH_HEADER_BYTES..=MAX_BATCH_BYTES).contains(&headers_bytes) {
+            true => Ok(headers_bytes),
+            false => Err(Invalid("the header of a batch is corrupt")),
+        }
     }
 
-    /// Checks and reads the heads of a batch. The blocks are not looked at.
+    /// Checks and reads the headers of a batch. The blocks are not looked at.
     ///
     /// # Errors
     /// If they are not what was written in this use of the segment.
-    pub fn decode(nonce: u64, bytes: &[u8]) -> Result<Self, Invalid> {
-        let heads_bytes = Self::peek(nonce, bytes)?;
-        let heads = bytes.get(..heads_bytes).ok_or(Invalid("the entry heads of a batch break off"))?;
-        if heads_crc(nonce, heads) != (&heads[CRC]).get_u32_le() {
-            return Err(Invalid("the checksum of a batch's heads is wrong"));
+    pub fn decode(nonce: u64, bytes: &[u8]) -> Result<Decoded, Invalid> {
+        let headers_bytes = Self::peek(nonce, bytes)?;
+        let headers = bytes.get(..headers_bytes).ok_or(Invalid("the headers of a batch break off"))?;
+        if headers_crc(nonce, headers) != (&headers[CRC]).get_u32_le() {
+            return Err(Invalid("the checksum of a batch's headers is wrong"));
         }
-        let mut rest = &heads[16..];
-        let batch_bytes = rest.get_u32_le() as usize;
-        rest.advance(4);
-        let (index, _term, arrival_ms, durable) =
+        let mut rest = &headers[16..];
+        let (bytes, _, count, features) =
+            (rest.get_u32_le() as usize, rest.get_u32_le(), rest.get_u32_le(), rest.get_u32_le());
+        let (index, term, time_ms, durable) =
             (rest.get_u64_le(), rest.get_u64_le(), rest.get_u64_le(), rest.get_u64_le());
-        rest.advance(8);
-        let mut entries = Vec::with_capacity(rest.len() / ENTRY_HEAD_BYTES);
-        while !rest.is_empty() {
-            entries.push(decode_entry(&mut rest)?);
+        let frame = Frame { index, term, time_ms, durable, bytes, headers_bytes };
+        if !(headers_bytes..=MAX_BATCH_BYTES).contains(&bytes) {
+            return Err(Invalid("a batch is not as long as its headers"));
         }
-        let head = Self { index, arrival_ms, durable, entries };
-        match head.bytes() == batch_bytes && batch_bytes <= MAX_BATCH_BYTES {
-            true => Ok(head),
-            false => Err(Invalid("a batch is not as long as its entries")),
+        if features != 0 {
+            return Ok(Decoded::Newer(frame, Unknown::Features(features.into())));
+        }
+        let mut entries = Vec::with_capacity(count as usize);
+        let (mut blocks_bytes, mut unknown) = (0, None);
+        while !rest.is_empty() {
+            let lengths = Lengths::peek(rest)?;
+            blocks_bytes += lengths.block_bytes;
+            let (header, behind) = rest.split_at(lengths.header_bytes);
+            match EntryHeader::decode(header) {
+                Ok(entry) => entries.push(entry),
+                Err(EntryError::Unknown(what)) => unknown = unknown.or(Some(what)),
+                Err(EntryError::Invalid(invalid)) => return Err(invalid),
+            }
+            rest = behind;
+        }
+        if headers_bytes + blocks_bytes != bytes {
+            return Err(Invalid("a batch is not as long as its entries"));
+        }
+        match unknown {
+            Some(unknown) => Ok(Decoded::Newer(frame, unknown)),
+            None if entries.len() == count as usize => Ok(Decoded::Known(Self { frame, entries })),
+            None => Err(Invalid("a batch has not as many entries as it says")),
         }
     }
 }
 
-fn heads_crc(nonce: u64, heads: &[u8]) -> u32 {
-    crc32c::crc32c_append(seed_of(nonce), &heads[CRC.end..])
+impl Decoded {
+    /// What every version says of it.
+    #[must_use]
+    pub fn frame(&self) -> &Frame {
+        match self {
+            Self::Known(header) => &header.frame,
+            Self::Newer(frame, _) => frame,
+        }
+    }
 }
 
-fn decode_entry(rest: &mut &[u8]) -> Result<EntryHead, Invalid> {
-    let kind = match rest.get_u32_le() {
-        1 => EntryKind::Append,
-        2 => EntryKind::SetRetention,
-        3 => EntryKind::Trim,
-        4 => EntryKind::AcceptLoss,
-        _ => return Err(Invalid("an entry is of a kind that this version does not know")),
-    };
-    let shard = ShardId::new(rest.get_u32_le()).ok_or(Invalid("an entry's shard is no shard"))?;
-    let (first_offset, records) = (rest.get_u64_le(), rest.get_u32_le());
-    let (block_bytes, block_crc) = (rest.get_u32_le(), rest.get_u32_le());
-    match rest.get_u32_le() {
-        0 => Ok(EntryHead { kind, shard, first_offset, records, block_bytes, block_crc }),
-        _ => Err(Invalid("an entry is sealed by a key, which this version does not know")),
+fn headers_crc(nonce: u64, headers: &[u8]) -> u32 {
+    crc32c::crc32c_append(seed_of(nonce), &headers[CRC.end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::ShardId;
+    use group_core::Entry;
+    use group_core::record::{Record, RecordBlock, RecordBlockBuilder};
+    use proptest::prelude::*;
+    use smallvec::smallvec;
+
+    use super::*;
+
+    const NONCE: u64 = 0x1234_5678_9abc_def0;
+
+    fn block(records: &[Vec<u8>]) -> RecordBlock {
+        let mut builder = RecordBlockBuilder::default();
+        records.iter().for_each(|data| builder.push(Record { partition_key: "key", data }));
+        builder.build()
+    }
+
+    fn entry() -> impl Strategy<Value = Entry> {
+        let data = proptest::collection::vec(any::<u8>(), 0..30);
+        let append = (0u32..1_000, any::<[u64; 2]>(), proptest::collection::vec(data, 1..4)).prop_map(
+            |(shard, [first_offset, arrival_ms], records)| {
+                let shard = ShardId::new(shard).unwrap();
+                let records_count = records.len() as u32;
+                let change = Change::Append { shard, first_offset, records: records_count, arrival_ms };
+                Entry { change, blocks: smallvec![block(&records)] }
+            },
+        );
+        let control = prop_oneof![
+            any::<u32>().prop_map(|hours| Change::SetRetention { hours }),
+            any::<u64>().prop_map(|horizon_ms| Change::Trim { horizon_ms }),
+            any::<u64>().prop_map(|time_ms| Change::ClockStep { time_ms }),
+        ];
+        prop_oneof![append, control.prop_map(|change| Entry { change, blocks: smallvec![] })]
+    }
+
+    fn encode(batch: &Batch, durable: u64) -> (BatchHeader, Vec<u8>) {
+        let header = BatchHeader::of(batch, durable);
+        let mut bytes = vec![0; header.frame.bytes];
+        let blocks = batch.entries.iter().flat_map(|entry| entry.blocks.iter().map(RecordBlock::bytes));
+        header.encode(NONCE, blocks, &mut bytes);
+        (header, bytes)
+    }
+
+    fn two_entries() -> Vec<u8> {
+        let records = [b"one".to_vec(), b"two".to_vec()];
+        let append = Change::Append { shard: ShardId::FIRST, first_offset: 3, records: 2, arrival_ms: 4 };
+        let entries = vec![
+            Entry { change: append, blocks: smallvec![block(&records)] },
+            Entry { change: Change::SetRetention { hours: 48 }, blocks: smallvec![] },
+        ];
+        encode(&Batch { index: 1, term: 1, time_ms: 2, entries }, 0).1
+    }
+
+    /// The batch with a byte changed, and its checksum made right again.
+    fn changed(at: usize, byte: u8) -> Result<Decoded, Invalid> {
+        let mut bytes = two_entries();
+        bytes[at] = byte;
+        let headers_bytes = BatchHeader::peek(NONCE, &bytes).unwrap();
+        let crc = headers_crc(NONCE, &bytes[..headers_bytes]);
+        bytes[CRC].copy_from_slice(&crc.to_le_bytes());
+        BatchHeader::decode(NONCE, &bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn batch_reads_back_as_it_was_written(
+            numbers in any::<[u64; 4]>(), entries in proptest::collection::vec(entry(), 0..6)
+        ) {
+            let [index, term, time_ms, durable] = numbers;
+            let batch = Batch { index, term, time_ms, entries };
+            let (header, bytes) = encode(&batch, durable);
+            prop_assert_eq!(BatchHeader::decode(NONCE, &bytes), Ok(Decoded::Known(header.clone())));
+            for ((read, start), entry) in header.blocks().zip(&batch.entries) {
+                let block = &bytes[start..start + read.block_bytes as usize];
+                prop_assert_eq!(read.check(block), Ok(()));
+                prop_assert_eq!(read.change, entry.change);
+                let written: Vec<u8> = entry.blocks.iter().flat_map(|block| block.bytes().to_vec()).collect();
+                prop_assert_eq!(block, written);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 48..200)) {
+            let mut whole = two_entries()[..BATCH_HEADER_BYTES].to_vec();
+            whole.extend(&bytes);
+            let headers_bytes = whole.len() as u32;
+            whole[20..24].copy_from_slice(&headers_bytes.to_le_bytes());
+            let crc = headers_crc(NONCE, &whole);
+            whole[CRC].copy_from_slice(&crc.to_le_bytes());
+            let _ = BatchHeader::decode(NONCE, &whole);
+        }
+    }
+
+    #[test]
+    fn no_bit_of_a_batchs_headers_is_without_a_check() {
+        let mut bytes = two_entries();
+        let headers_bytes = BatchHeader::peek(NONCE, &bytes).unwrap();
+        for bit in 0..8 * headers_bytes {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(BatchHeader::decode(NONCE, &bytes).is_err(), "{bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert!(BatchHeader::decode(NONCE, &bytes).is_ok());
+        assert!(BatchHeader::decode(NONCE + 1, &bytes).is_err());
+    }
+
+    #[test]
+    fn what_only_a_newer_version_knows_is_newer_and_its_end_is_known() {
+        let bytes = two_entries().len();
+        let entry = BATCH_HEADER_BYTES;
+        for (at, byte, unknown) in [
+            (28, 4, Unknown::Features(4)),
+            (entry + 2, 77, Unknown::EntryKind(77)),
+            (entry + 3, 1, Unknown::BlockEncoding(1)),
+            (entry + 4, 2, Unknown::Features(2)),
+            (entry + 40, 9, Unknown::Key(9)),
+        ] {
+            let Ok(Decoded::Newer(frame, found)) = changed(at, byte) else { panic!("byte {at} is newer") };
+            assert_eq!((found, frame.bytes, frame.index), (unknown, bytes, 1));
+        }
+    }
+
+    #[test]
+    fn entry_whose_header_a_newer_version_made_longer_is_read() {
+        let (header, bytes) = encode(
+            &Batch {
+                index: 1,
+                term: 1,
+                time_ms: 2,
+                entries: vec![Entry { change: Change::SetRetention { hours: 48 }, blocks: smallvec![] }],
+            },
+            0,
+        );
+        let mut longer = bytes;
+        longer.extend([0xee; 8]);
+        let all = longer.len();
+        longer[16..20].copy_from_slice(&(all as u32).to_le_bytes());
+        longer[20..24].copy_from_slice(&(all as u32).to_le_bytes());
+        longer[BATCH_HEADER_BYTES] += 8;
+        let crc = headers_crc(NONCE, &longer);
+        longer[CRC].copy_from_slice(&crc.to_le_bytes());
+        let Ok(Decoded::Known(read)) = BatchHeader::decode(NONCE, &longer) else { panic!("it is known") };
+        assert_eq!(read.entries, header.entries);
+        assert_eq!(read.frame.bytes, all);
     }
 }

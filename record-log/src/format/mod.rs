@@ -1,28 +1,50 @@
 //! The bytes of a log's files. All integers are little-endian; every checksum is a CRC32C.
 //!
 //! ```text
-//! slots              who the log and this copy are                 [slots]
+//! slots              who the log and this copy are, and its vote   [slots]
 //! segment-000000000001, segment-000000000002, ...
-//!     head           block aligned, with the whole small state     [head]
-//!     batches        back to back                                  [batch]
+//!     header         block aligned, with the whole small state     [header], its sections [sections], [schema]
+//!     batches        back to back                                  [batch], [entry]
 //!     footer         block aligned, once the segment was closed    [footer]
 //! spare              an expired segment that waits to be used again
 //! ```
+//!
+//! Checksums, lengths and feature masks lie where no version moves them. So each structure is one of three: as it was
+//! written, not what was written ([`Invalid`]: torn, or corrupt), or written by a newer version with features that this
+//! one does not know ([`Newer`]). What a version may ignore, it ignores: unknown sections of a header, unknown fields of a
+//! message, what follows the known part of a slot.
 
 pub mod batch;
+pub mod entry;
+pub mod features;
 pub mod footer;
-pub mod head;
+#[cfg(test)]
+mod golden;
+pub mod header;
+mod schema;
+pub mod sections;
 pub mod slots;
 
 use crate::disk::BLOCK_BYTES;
 
-/// Why bytes are not what they should be.
+pub use features::{Features, Newer, Unknown, Version};
+
+/// Why bytes are not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub &'static str);
 
-/// The version of every structure on disk.
-pub const VERSION: u32 = 2;
+/// Why a structure cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not what was written.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// A newer version wrote it.
+    #[error(transparent)]
+    Newer(#[from] Newer),
+}
+
 /// The name of the file with the slots.
 pub const SLOTS: &str = "slots";
 /// The name of the segment that waits to be used.

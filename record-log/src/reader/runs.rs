@@ -4,14 +4,15 @@ use catalog::ShardId;
 
 use crate::accepted::Stretch;
 use crate::error::{Damage, ReadError};
-use crate::format::batch::{BatchHead, EntryHead, EntryKind};
+use crate::format::batch::BatchHeader;
+use crate::format::entry::{Appends, EntryHeader};
 use crate::format::segment_name;
-use crate::log::lost_end::first_number_in;
 use crate::lost::{Bad, bad_between};
+use crate::place::Place;
 use crate::segments::{Missing, damage};
 use crate::shared::Shared;
-use crate::state::Place;
 use crate::value::{ReadRun, Wait};
+use crate::writer::lost_end::first_number_in;
 
 mod find;
 mod segment;
@@ -33,6 +34,23 @@ pub enum Next {
     End,
 }
 
+/// A batch that a reader is in.
+struct InBatch {
+    header: BatchHeader,
+    /// Where it begins.
+    position: u64,
+}
+
+/// An entry with records that were not read yet.
+struct Due {
+    entry: EntryHeader,
+    appends: Appends,
+    /// Where its batch begins.
+    batch: u64,
+    /// Where its block begins.
+    block: u64,
+}
+
 /// Goes from run to run.
 pub struct Runs<'s> {
     shared: &'s Shared,
@@ -49,6 +67,8 @@ pub struct Runs<'s> {
     /// The segment to go into next.
     next: u64,
     segment: Option<Segment<'s>>,
+    /// The batch that it is in.
+    batch: Option<InBatch>,
     /// What was bad on the way since the last good run, and is not given up.
     met: Option<Damage>,
 }
@@ -74,6 +94,7 @@ impl<'s> Runs<'s> {
             wait,
             next: 0,
             segment: None,
+            batch: None,
             met: None,
         };
         let first = runs.find_segment()?;
@@ -92,6 +113,18 @@ impl<'s> Runs<'s> {
                 }
                 continue;
             };
+            if let Some(due) = self.batch.as_ref().and_then(|batch| self.due_in(batch)) {
+                let next = match due.entry.block_bytes as usize > room_bytes {
+                    true => {
+                        self.shared.segments.count(|counts| counts.runs_left += 1);
+                        Ok(Next::TooLarge)
+                    }
+                    false => self.run(&segment, &due),
+                };
+                self.segment = Some(segment);
+                return next;
+            }
+            self.batch = None;
             if !segment.go_to_mark()? {
                 self.next = segment.head.sequence + 1;
                 continue;
@@ -100,64 +133,49 @@ impl<'s> Runs<'s> {
             if let Some(bad) = found.bad {
                 self.meet(&bad);
             }
-            let entry = found.batch.as_ref().and_then(|(head, at)| Some((head, *at, self.entry_of(head)?)));
-            let next = match entry {
-                None => None,
-                Some((_, at, (entry, _))) if entry.block_bytes as usize > room_bytes => {
-                    segment.position = at;
-                    self.shared.segments.count(|counts| counts.runs_left += 1);
-                    Some(Ok(Next::TooLarge))
-                }
-                Some((head, at, (entry, start))) => Some(self.run(&segment, head, at, entry, start)),
-            };
+            self.batch = found.batch.map(|(header, position)| InBatch { header, position });
             self.segment = Some(segment);
-            if let Some(next) = next {
-                return next;
-            }
         }
     }
 
-    /// The shard's entry in a batch, if it has records that were not read yet, and where its block begins.
-    fn entry_of(&self, head: &BatchHead) -> Option<(EntryHead, usize)> {
-        let mut blocks = head.blocks();
-        let (entry, start) =
-            blocks.find(|(entry, _)| entry.kind == EntryKind::Append && entry.shard == self.shard)?;
-        (end_of(entry) > self.expected).then_some((*entry, start))
+    /// The shard's first entry in a batch that has records which were not read yet.
+    fn due_in(&self, batch: &InBatch) -> Option<Due> {
+        let mut blocks = batch.header.blocks();
+        blocks.find_map(|(entry, start)| {
+            let appends = entry.appends().filter(|appends| appends.shard == self.shard)?;
+            let is_due = appends.end_offset > self.expected;
+            let block = batch.position + start as u64;
+            is_due.then_some(Due { entry: *entry, appends, batch: batch.position, block })
+        })
     }
 
-    /// The run that was found in the batch at a position.
-    fn run(
-        &mut self,
-        segment: &Segment<'_>,
-        head: &BatchHead,
-        at: u64,
-        entry: EntryHead,
-        start: usize,
-    ) -> Result<Next, ReadError> {
+    /// The run of an entry.
+    fn run(&mut self, segment: &Segment<'_>, due: &Due) -> Result<Next, ReadError> {
         let sequence = segment.head.sequence;
-        let behind = Place { segment: sequence, position: at + head.bytes() as u64 };
-        let (first_offset, offset) = (entry.first_offset, end_of(&entry));
-        if head.arrival_ms < self.arrival_ms {
-            self.go_on(offset, behind);
+        let Appends { first_offset, end_offset: offset, arrival_ms, .. } = due.appends;
+        // Where its batch begins: whoever looks for what is missing behind it begins with a batch.
+        let place = Place { segment: sequence, position: due.batch };
+        if arrival_ms < self.arrival_ms {
+            self.go_on(offset, place);
             return Ok(Next::Passed { offset });
         }
-        self.check_gap(first_offset, Place { segment: sequence, position: at })?;
-        let position = at + start as u64;
-        match segment.block(&entry, position) {
+        self.check_gap(first_offset, place)?;
+        let records = u32::try_from(offset - first_offset).unwrap_or(u32::MAX);
+        match segment.block(&due.entry, records, due.block) {
             Ok(block) => {
-                self.go_on(offset, behind);
-                Ok(Next::Run(ReadRun { first_offset, arrival_ms: head.arrival_ms, block }))
+                self.go_on(offset, place);
+                Ok(Next::Run(ReadRun { first_offset, arrival_ms, block }))
             }
-            Err(ReadError::Damaged(_)) if self.is_given_up(sequence, position, &entry) => {
+            Err(ReadError::Damaged(_)) if self.is_given_up(sequence, due.block, &due.entry) => {
                 self.count_passed();
-                self.go_on(offset, behind);
+                self.go_on(offset, place);
                 Ok(Next::Passed { offset })
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Nothing is missing up to this offset, whose record lies behind this place.
+    /// Nothing is missing up to this offset, whose record lies at this place or behind.
     fn go_on(&mut self, offset: u64, from: Place) {
         (self.expected, self.from, self.met) = (offset, from, None);
     }
@@ -165,7 +183,7 @@ impl<'s> Runs<'s> {
     /// Notes something bad on the way. Whether any of the shard's records are missing by it, only the next offset says.
     fn meet(&mut self, bad: &Bad) {
         if self.met.is_none() {
-            self.met = bad.outside(&self.shared.published().state.accepted);
+            self.met = bad.outside(&self.shared.published().accepted);
         }
     }
 
@@ -179,9 +197,13 @@ impl<'s> Runs<'s> {
             return Err(ReadError::WouldBlock);
         }
         // Not only what was met: marks may have led past something, and what the disk did not give it may give by now.
-        let bad = bad_between(self.shared, self.from, place);
+        let looked = bad_between(self.shared, self.from, place);
+        if let Some(newer) = looked.newer {
+            return Err(newer.into());
+        }
+        let bad = looked.bad;
         let damage: Vec<_> = {
-            let accepted = &self.shared.published().state.accepted;
+            let accepted = &self.shared.published().accepted;
             bad.iter().filter_map(|bad| bad.outside(accepted)).collect()
         };
         // The answer names one of them, and who accepts the loss accepts all.
@@ -189,9 +211,8 @@ impl<'s> Runs<'s> {
         let damage = damage.into_iter().next().or_else(|| self.met.clone());
         // What was bad when offsets were left out for it, or a lost end was given up, may be good again: what follows has
         // other numbers all the same.
-        let is_gap_given_up = || {
-            offset == first_number_in(place.segment) || self.shared.published().state.accepted.holds(place)
-        };
+        let is_gap_given_up =
+            || offset == first_number_in(place.segment) || self.shared.published().accepted.holds(place);
         let is_given_up = !bad.is_empty() || is_gap_given_up();
         if damage.is_none() && is_given_up {
             self.count_passed();
@@ -204,9 +225,9 @@ impl<'s> Runs<'s> {
         Err(ReadError::Damaged(damage.unwrap_or_else(missing)))
     }
 
-    fn is_given_up(&self, segment: u64, start: u64, entry: &EntryHead) -> bool {
+    fn is_given_up(&self, segment: u64, start: u64, entry: &EntryHeader) -> bool {
         let stretch = Stretch { segment, start, end: start + u64::from(entry.block_bytes) };
-        self.shared.published().state.accepted.first_outside(stretch).is_none()
+        self.shared.published().accepted.first_outside(stretch).is_none()
     }
 
     fn count_passed(&self) {
@@ -232,14 +253,14 @@ impl<'s> Runs<'s> {
         let segment = match opened {
             Ok(segment) => segment,
             Err(Missing::WouldBlock) => return Err(ReadError::WouldBlock),
-            Err(missing @ (Missing::NoFile | Missing::Damaged(_))) => {
+            Err(missing @ (Missing::NoFile | Missing::Damaged(_) | Missing::Newer(_))) => {
                 // The next one's head says whether the shard lost anything with it.
                 self.meet(&Bad { stretch: Stretch::head(sequence), what: missing.what() });
                 self.next = sequence + 1;
                 return Ok(None);
             }
         };
-        let before = segment.head.state.shards.get(&self.shard);
+        let before = segment.head.state().shards.get(&self.shard);
         let (next_offset, last_arrival_ms) =
             before.map_or((0, 0), |shard| (shard.next_offset, shard.last_arrival_ms));
         // What was before the oldest segment has expired.
@@ -255,8 +276,4 @@ impl<'s> Runs<'s> {
         self.go_on(self.expected.max(next_offset), Place { segment: sequence, position });
         Ok(passed)
     }
-}
-
-fn end_of(entry: &EntryHead) -> u64 {
-    entry.first_offset + u64::from(entry.records)
 }

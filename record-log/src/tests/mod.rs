@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::disk::system::SystemDisk;
 use crate::record::{Record, RecordBlockBuilder};
-use crate::value::{Appended, Limits, Position, ReadOutcome, Run, Wait};
+use crate::value::{Appended, Limits, Position, ReadOutcome, Run, RunOutcome, Wait};
 use crate::{Birth, Environment, Error, Log, ReadError, Reader, Sizes, TailBudget, create, open};
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
@@ -94,6 +94,7 @@ impl Bench {
             random: Arc::new(move || nonce.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)),
             tail: TailBudget::new(self.tail_bytes),
             sizes: self.sizes,
+            trusts_own_clock: false,
         };
         open(environment, COPY)
     }
@@ -154,11 +155,16 @@ fn run(index: u32, records: &[&str]) -> Run {
 
 /// Appends one run by itself.
 fn put(log: &mut Log, index: u32, records: &[&str]) -> Appended {
-    log.append(&[vec![run(index, records)]]).unwrap()[0][0]
+    appended(&log.append(&[vec![run(index, records)]]).unwrap()[0][0])
+}
+
+fn appended(outcome: &RunOutcome) -> Appended {
+    let RunOutcome::Appended(appended) = outcome else { panic!("{outcome:?}") };
+    *appended
 }
 
 fn read(reader: &Reader, index: u32, position: Position) -> Result<ReadOutcome, ReadError> {
-    reader.read(shard(index), position, 0, ALL, Wait::ForDisk)
+    reader.read(shard(index), position, ALL, Wait::ForDisk)
 }
 
 /// The data of what is read from the oldest record on.

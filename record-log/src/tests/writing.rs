@@ -26,9 +26,9 @@ fn appends_of_one_batch_are_joined_by_shard_and_numbered_in_their_order() {
     let bench = Bench::new();
     let (mut log, reader) = bench.open();
     let appends = [vec![run(0, &["a"]), run(1, &["x"])], vec![run(1, &["y", "z"])], vec![run(0, &["b"])]];
-    let appended = log.append(&appends).unwrap();
+    let outcomes = log.append(&appends).unwrap();
     let offsets: Vec<Vec<_>> =
-        appended.iter().map(|runs| runs.iter().map(|run| run.first_offset).collect()).collect();
+        outcomes.iter().map(|runs| runs.iter().map(|run| appended(run).first_offset).collect()).collect();
     assert_eq!(offsets, [vec![1, 1], vec![2], vec![2]]);
     assert_eq!(
         (all(&reader, 0), all(&reader, 1)),
@@ -79,7 +79,7 @@ fn read_keeps_to_both_limits_and_says_how_far_behind_it_is() {
     put(&mut log, 0, &["ccc"]);
     let limited = |offset, max_records, max_bytes| {
         let limits = Limits { max_records, max_bytes };
-        reader.read(shard(0), Position::Offset(offset), 0, limits, Wait::ForDisk).unwrap()
+        reader.read(shard(0), Position::Offset(offset), limits, Wait::ForDisk).unwrap()
     };
     let first = limited(1, 2, 1_000);
     assert_eq!(
@@ -99,7 +99,7 @@ fn reader_of_a_part_is_behind_also_within_one_millisecond() {
     put(&mut log, 0, &["a", "b"]);
     let one = Limits { max_records: 1, max_bytes: 1_000 };
     let behind = |offset| {
-        let outcome = reader.read(shard(0), Position::Offset(offset), 0, one, Wait::ForDisk).unwrap();
+        let outcome = reader.read(shard(0), Position::Offset(offset), one, Wait::ForDisk).unwrap();
         outcome.millis_behind_latest
     };
     assert_eq!((behind(1), behind(2)), (1, 0));
@@ -110,7 +110,7 @@ fn tail_serves_the_newest_records_without_the_disk() {
     let bench = Bench { tail_bytes: 1 << 20, ..Bench::new() };
     let (mut log, reader) = bench.open();
     fill(&mut log, 0, &kilobytes(0, 10));
-    let newest = reader.read(shard(0), Position::Offset(8), 0, ALL, Wait::Never).unwrap();
+    let newest = reader.read(shard(0), Position::Offset(8), ALL, Wait::Never).unwrap();
     assert_eq!(data(&newest), kilobytes(7, 3));
     assert_eq!(reader.status().counts.tail_reads, 1);
     log.rest();
@@ -133,12 +133,23 @@ fn batch_larger_than_a_segment_gets_a_segment_of_its_own_size() {
 }
 
 #[test]
-#[should_panic(expected = "a batch of ")]
-fn batch_that_no_reader_would_take_is_not_written() {
+fn append_that_no_batch_would_hold_is_refused_and_nothing_of_it_is_written() {
     let bench = Bench::new();
-    let (mut log, _reader) = bench.open();
+    let (mut log, reader) = bench.open();
     let text = "x".repeat(14 << 20);
-    let _ = log.append(&[vec![run(0, &[&text])], vec![run(1, &[&text])], vec![run(2, &[&text])]]);
+    let large = vec![run(0, &[&text]), run(1, &[&text]), run(2, &[&text])];
+    let outcomes = log.append(&[large, vec![run(0, &["small"])]]).unwrap();
+    assert!(outcomes[0].iter().all(|outcome| matches!(outcome, RunOutcome::Invalid(_))), "{outcomes:?}");
+    assert_eq!((appended(&outcomes[1][0]).first_offset, all(&reader, 0)), (1, vec!["small".into()]));
+}
+
+#[test]
+fn append_to_an_unknown_shard_is_answered_and_the_others_are_written() {
+    let bench = Bench::new();
+    let (mut log, reader) = bench.open();
+    let outcomes = log.append(&[vec![run(9, &["lost"]), run(0, &["kept"])]]).unwrap();
+    assert_eq!(outcomes[0][0], RunOutcome::NotHere);
+    assert_eq!((appended(&outcomes[0][1]).first_offset, all(&reader, 0)), (1, vec!["kept".into()]));
 }
 
 #[test]
@@ -162,6 +173,7 @@ fn copy_of_another_incarnation_is_refused() {
         random: Arc::new(|| 1),
         tail: TailBudget::new(0),
         sizes: bench.sizes,
+        trusts_own_clock: false,
     };
     assert!(matches!(open(environment, Uuid::from_u128(9)), Err(Error::Foreign { .. })));
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Runs;
 use crate::error::ReadError;
-use crate::format::head::Head;
+use crate::format::header::SegmentHeader;
+use crate::open::last_arrival_ms;
 use crate::segments::Missing;
 
 impl Runs<'_> {
@@ -26,20 +27,20 @@ impl Runs<'_> {
     }
 
     /// The first good head from one segment to another.
-    fn first_good_head(&self, from: u64, to: u64) -> Result<Option<Arc<Head>>, ReadError> {
+    fn first_good_head(&self, from: u64, to: u64) -> Result<Option<Arc<SegmentHeader>>, ReadError> {
         for sequence in from..=to {
             match self.shared.segments.head(sequence, self.wait) {
                 Ok(head) => return Ok(Some(head)),
                 Err(Missing::WouldBlock) => return Err(ReadError::WouldBlock),
-                Err(Missing::NoFile | Missing::Damaged(_)) => {}
+                Err(Missing::NoFile | Missing::Damaged(_) | Missing::Newer(_)) => {}
             }
         }
         Ok(None)
     }
 
     /// Whether nothing that is asked for lies before a segment.
-    fn begins_before(&self, head: &Head) -> bool {
-        let next_offset = head.state.shards.get(&self.shard).map_or(0, |shard| shard.next_offset);
-        next_offset <= self.expected || head.state.last_arrival_ms < self.arrival_ms
+    fn begins_before(&self, head: &SegmentHeader) -> bool {
+        let next_offset = head.state().shards.get(&self.shard).map_or(0, |shard| shard.next_offset);
+        next_offset <= self.expected || last_arrival_ms(head.state()) < self.arrival_ms
     }
 }

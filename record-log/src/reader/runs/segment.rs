@@ -7,10 +7,11 @@ use catalog::ShardId;
 
 use crate::accepted::Stretch;
 use crate::disk::{BLOCK_BYTES, DiskFile};
-use crate::error::ReadError;
-use crate::format::batch::{BATCH_HEAD_BYTES, BatchHead, EntryHead};
-use crate::format::head::Head;
-use crate::format::segment_name;
+use crate::error::{NewerFile, ReadError};
+use crate::format::batch::{BATCH_HEADER_BYTES, BatchHeader, Decoded};
+use crate::format::entry::EntryHeader;
+use crate::format::header::SegmentHeader;
+use crate::format::{Newer, Unknown, segment_name};
 use crate::lost::Bad;
 use crate::marks::{Mark, Marks};
 use crate::record::RecordBlock;
@@ -29,7 +30,7 @@ pub struct Segment<'s> {
     shard: ShardId,
     wait: Wait,
     /// Its head.
-    pub head: Arc<Head>,
+    pub head: Arc<SegmentHeader>,
     file: Arc<dyn DiskFile>,
     /// The shard's marks; none in memory for the newest segment, whose marks grow.
     marks: Option<Arc<Marks>>,
@@ -47,7 +48,7 @@ pub struct Found {
     /// A stretch that is bad, before the batch.
     pub bad: Option<Bad>,
     /// The heads of a batch and where it begins; none where the segment ends.
-    pub batch: Option<(BatchHead, u64)>,
+    pub batch: Option<(BatchHeader, u64)>,
 }
 
 impl<'s> Segment<'s> {
@@ -124,10 +125,11 @@ impl<'s> Segment<'s> {
     pub fn next(&mut self) -> Result<Found, ReadError> {
         let (position, nonce) = (self.position, self.head.nonce);
         match self.heads(position) {
-            Ok(head) => {
-                self.position = position + head.bytes() as u64;
+            Ok(Decoded::Known(head)) => {
+                self.position = position + head.frame.bytes as u64;
                 return Ok(Found { bad: None, batch: Some((head, position)) });
             }
+            Ok(Decoded::Newer(_, unknown)) => return Err(self.newer(unknown)),
             Err(Unread::WouldBlock) => return Err(ReadError::WouldBlock),
             Err(Unread::Bad) if self.wait == Wait::Never => return Err(ReadError::WouldBlock),
             Err(Unread::Bad) => {}
@@ -142,27 +144,36 @@ impl<'s> Segment<'s> {
             step = scan.next();
         }
         self.position = self.end;
-        if let Some(Step::Batch { position, head, .. }) = step {
-            self.position = position + head.bytes() as u64;
-            found.batch = Some((head, position));
+        match step {
+            Some(Step::Batch { position, head, .. }) => {
+                self.position = position + head.frame.bytes as u64;
+                found.batch = Some((head, position));
+            }
+            Some(Step::Newer { unknown, .. }) => return Err(self.newer(unknown)),
+            Some(Step::Bad { .. }) | None => {}
         }
         Ok(found)
     }
 
-    fn heads(&mut self, position: u64) -> Result<BatchHead, Unread> {
+    fn newer(&self, unknown: Unknown) -> ReadError {
+        let newer = Newer::new(self.head.features.written_by, unknown);
+        NewerFile::new(segment_name(self.head.sequence), newer).into()
+    }
+
+    fn heads(&mut self, position: u64) -> Result<Decoded, Unread> {
         let nonce = self.head.nonce;
-        let bytes = self.window.get(position, BATCH_HEAD_BYTES).map_err(Unread::of)?;
-        let heads_bytes = BatchHead::peek(nonce, bytes).map_err(|_| Unread::Bad)?;
+        let bytes = self.window.get(position, BATCH_HEADER_BYTES).map_err(Unread::of)?;
+        let heads_bytes = BatchHeader::peek(nonce, bytes).map_err(|_| Unread::Bad)?;
         let bytes = self.window.get(position, heads_bytes).map_err(Unread::of)?;
-        let head = BatchHead::decode(nonce, bytes).map_err(|_| Unread::Bad)?;
+        let head = BatchHeader::decode(nonce, bytes).map_err(|_| Unread::Bad)?;
         // Behind the heads of a large batch lie its records, which are read where they are to stay.
-        let is_large = head.bytes() > PIECE_BYTES;
+        let is_large = head.frame().bytes > PIECE_BYTES;
         self.window.set_piece_bytes(if is_large { BLOCK_BYTES } else { PIECE_BYTES });
         Ok(head)
     }
 
     /// The records of a run, checked.
-    pub fn block(&self, entry: &EntryHead, position: u64) -> Result<RecordBlock, ReadError> {
+    pub fn block(&self, entry: &EntryHeader, records: u32, position: u64) -> Result<RecordBlock, ReadError> {
         let bad =
             |what: String| ReadError::Damaged(damage(&segment_name(self.head.sequence), position, what));
         let mut bytes = vec![0; entry.block_bytes as usize];
@@ -180,8 +191,7 @@ impl<'s> Segment<'s> {
             let read = self.file.read_disk(position, &mut bytes).map_err(|error| bad(error.to_string()))?;
             entry.check(&bytes[..read]).map_err(|invalid| bad(invalid.to_string()))?;
         }
-        RecordBlock::parse_again(entry.records, Bytes::from(bytes))
-            .map_err(|invalid| bad(invalid.to_string()))
+        RecordBlock::parse_again(records, Bytes::from(bytes)).map_err(|invalid| bad(invalid.to_string()))
     }
 }
 

@@ -22,6 +22,7 @@
 //! ```
 
 use bytes::{Buf as _, BufMut as _};
+use group_core::State;
 
 use super::features::{FEATURES_BYTES, Features};
 use super::sections::Sections;
@@ -54,16 +55,25 @@ pub struct SegmentHeader {
     pub term: u64,
     /// The sections: what holds as of the segment's first batch.
     pub sections: Sections,
+    /// Where the batches begin; [`SegmentHeader::encode`] knows it.
+    pub bytes: u64,
 }
 
 impl SegmentHeader {
-    /// Its bytes: whole blocks. The batches begin behind them.
+    /// What the entries before the segment amount to.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.sections.state
+    }
+
+    /// The header, and its bytes: whole blocks. The batches begin behind them.
     ///
     /// # Panics
     /// If it is larger than [`MAX_HEADER_BYTES`].
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        self.encode_with(&self.sections.encode())
+    pub fn encode(self) -> (Self, Vec<u8>) {
+        let bytes = self.encode_with(&self.sections.encode());
+        (Self { bytes: bytes.len() as u64, ..self }, bytes)
     }
 
     fn encode_with(&self, sections: &[u8]) -> Vec<u8> {
@@ -102,11 +112,11 @@ impl SegmentHeader {
         if fits { Ok(bytes) } else { Err(invalid) }
     }
 
-    /// Checks and reads the header of the segment with this sequence number; gives where the batches begin too.
+    /// Checks and reads the header of the segment with this sequence number.
     ///
     /// # Errors
     /// If it is corrupt, another segment's or another log's, or a newer version's.
-    pub fn decode(bytes: &[u8], owner: Owner, sequence: u64) -> Result<(Self, u64), Unreadable> {
+    pub fn decode(bytes: &[u8], owner: Owner, sequence: u64) -> Result<Self, Unreadable> {
         let header_bytes = Self::peek(bytes)?;
         let header = bytes.get(..header_bytes).ok_or(Invalid("the header of a segment breaks off"))?;
         if crc32c::crc32c(&header[CRC_END..]) != (&header[MAGIC.len()..]).get_u32_le() {
@@ -122,8 +132,8 @@ impl SegmentHeader {
         let (previous_end, bytes_before) = (rest.get_u64_le(), rest.get_u64_le());
         let (base_index, base_term, term) = (rest.get_u64_le(), rest.get_u64_le(), rest.get_u64_le());
         let sections = Sections::decode(rest, &features, base_index, base_term)?;
-        let header = Self { features, nonce, owner, sequence, previous_end, bytes_before, term, sections };
-        Ok((header, block_ceil(header_bytes as u64)))
+        let bytes = block_ceil(header_bytes as u64);
+        Ok(Self { features, nonce, owner, sequence, previous_end, bytes_before, term, sections, bytes })
     }
 }
 
@@ -141,8 +151,8 @@ mod tests {
 
     use super::*;
     use crate::accepted::{Accepted, Stretch};
-    use crate::format3::sections::{Member, Membership, put_section};
-    use crate::format3::{Unknown, Version, schema};
+    use crate::format::sections::{Member, Membership, put_section};
+    use crate::format::{Unknown, Version, schema};
 
     const OWNER: Owner = Owner { log_id: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
 
@@ -200,6 +210,7 @@ mod tests {
             bytes_before: 5,
             term: 6,
             sections,
+            bytes: 0,
         }
     }
 
@@ -222,9 +233,8 @@ mod tests {
     proptest! {
         #[test]
         fn header_reads_back_as_it_was_written(sections in sections()) {
-            let header = header(sections);
-            let bytes = header.encode();
-            prop_assert_eq!(SegmentHeader::decode(&bytes, OWNER, 3), Ok((header, bytes.len() as u64)));
+            let (header, bytes) = header(sections).encode();
+            prop_assert_eq!(SegmentHeader::decode(&bytes, OWNER, 3), Ok(header));
         }
 
         #[test]
@@ -235,8 +245,7 @@ mod tests {
 
     #[test]
     fn no_bit_of_a_header_is_without_a_check() {
-        let header = header(empty());
-        let mut bytes = header.encode();
+        let (_, mut bytes) = header(empty()).encode();
         let header_bytes = SegmentHeader::peek(&bytes).unwrap();
         for bit in 0..8 * header_bytes {
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -251,7 +260,7 @@ mod tests {
 
     #[test]
     fn sections_and_fields_of_a_newer_version_are_passed_over() {
-        let header = header(empty());
+        let (header, _) = header(empty()).encode();
         let mut sections = Vec::new();
         put_section(&mut sections, 99, b"of a later version");
         sections.extend(header.sections.encode());
@@ -268,7 +277,7 @@ mod tests {
         )
         .unwrap();
         put_section(&mut sections, 1, &state);
-        let (read, _) = SegmentHeader::decode(&header.encode_with(&sections), OWNER, 3).unwrap();
+        let read = SegmentHeader::decode(&header.encode_with(&sections), OWNER, 3).unwrap();
         assert_eq!(read, header);
     }
 
@@ -277,13 +286,13 @@ mod tests {
         let written_by = Version::of("9.0.0");
         let features = Features { written_by, to_read: 1, to_write: 0 };
         let newer = SegmentHeader { features, ..header(empty()) };
-        let Err(Unreadable::Newer(read)) = SegmentHeader::decode(&newer.encode(), OWNER, 3) else {
+        let Err(Unreadable::Newer(read)) = SegmentHeader::decode(&newer.encode().1, OWNER, 3) else {
             panic!("a newer header is newer");
         };
         assert_eq!((read.written_by, read.unknown), (written_by, Unknown::Features(1)));
         let features = Features { written_by, to_read: 0, to_write: 2 };
         let newer = SegmentHeader { features, ..header(empty()) };
-        let (read, _) = SegmentHeader::decode(&newer.encode(), OWNER, 3).unwrap();
+        let read = SegmentHeader::decode(&newer.encode().1, OWNER, 3).unwrap();
         assert_eq!(read.features.check_write().unwrap_err().unknown, Unknown::Features(2));
     }
 

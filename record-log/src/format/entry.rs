@@ -47,6 +47,19 @@ pub struct EntryHeader {
     pub block_crc: u32,
 }
 
+/// The records of one shard that an entry has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appends {
+    /// The shard.
+    pub shard: ShardId,
+    /// The offset of the first record.
+    pub first_offset: u64,
+    /// The one behind the last.
+    pub end_offset: u64,
+    /// When they arrived, in milliseconds of log time.
+    pub arrival_ms: u64,
+}
+
 /// Where an entry's block is in its batch, as every version says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {
@@ -79,6 +92,18 @@ impl EntryHeader {
     #[must_use]
     pub fn bytes(&self) -> usize {
         ENTRY_HEADER_BYTES + self.control().map_or(0, |control| control.encoded_len().next_multiple_of(8))
+    }
+
+    /// The records that it adds, if it is an Append.
+    #[must_use]
+    pub fn appends(&self) -> Option<Appends> {
+        match self.change {
+            Change::Append { shard, first_offset, records, arrival_ms } => {
+                let end_offset = first_offset.saturating_add(records.into());
+                Some(Appends { shard, first_offset, end_offset, arrival_ms })
+            }
+            Change::SetRetention { .. } | Change::Trim { .. } | Change::ClockStep { .. } => None,
+        }
     }
 
     /// Checks the entry's block.

@@ -1,83 +1,64 @@
-//! What is due now and then: expired records go, and a full disk is asked again for room.
+//! Removing segments whose records have all expired.
 
-use super::Log;
+use group_core::State;
+
+use super::Writer;
 use crate::error::WriteError;
-use crate::format::batch::{EntryHead, EntryKind};
 use crate::format::{SPARE, segment_name};
+use crate::open::last_arrival_ms;
 use crate::segments::Missing;
-use crate::trim::horizon_ms;
 use crate::value::Wait;
 
 /// At most so many segments go in one call.
 const MAX_SEGMENTS: u64 = 16;
 
-impl Log {
-    /// Expires what is older than the retention and frees its segments; asks a full disk again for room. Due every
-    /// second or so.
+impl Writer {
+    /// Removes segments all of whose records arrived before this, in milliseconds of log time; the newest one too, if all
+    /// in it is visible.
     ///
     /// # Errors
-    /// See [`WriteError`]. Records that expired stay so.
-    pub fn maintain(&mut self) -> Result<(), WriteError> {
+    /// See [`WriteError`].
+    pub fn trim(&mut self, horizon_ms: u64) -> Result<(), WriteError> {
         self.check_running()?;
-        let clock = &self.environment.clock;
-        let now_ms = clock.wall_ms();
-        let suspended = self.gate.look(now_ms, clock.monotonic_ms());
-        let retention_hours = self.shared.published().state.retention_hours;
-        if let Some(hours) = retention_hours.filter(|_| suspended.is_none()) {
-            self.expire(horizon_ms(now_ms, hours))?;
-        }
-        self.tell_suspended(suspended);
-        self.ask_for_room()
-    }
-
-    fn tell_suspended(&self, suspended: Option<String>) {
-        let mut published = self.shared.publish();
-        if published.trimming_suspended != suspended {
-            match &suspended {
-                Some(why) => tracing::warn!(why, "trimming is suspended"),
-                None => tracing::info!("trimming goes on"),
-            }
-            published.trimming_suspended = suspended;
-        }
-    }
-
-    fn expire(&mut self, horizon_ms: u64) -> Result<(), WriteError> {
         self.leave_expired_segment(horizon_ms)?;
         let count = self.expired_segments(horizon_ms);
-        if count == 0 {
-            return Ok(());
-        }
-        let mut is_told = self.tell_trimmed(horizon_ms)?;
-        self.shared.segments.count(|counts| counts.trims += 1);
-        for _ in 0..count {
-            self.remove_oldest()?;
-            is_told = is_told || self.tell_trimmed(horizon_ms)?;
-        }
-        Ok(())
+        self.shared.segments.count(|counts| counts.trims += u64::from(count > 0));
+        (0..count).try_for_each(|_| self.remove_oldest())
     }
 
-    /// Says what is trimmed, before it is; with no room for that, room has to be made first. Whether it is said.
-    fn tell_trimmed(&mut self, horizon_ms: u64) -> Result<bool, WriteError> {
-        match self.control(vec![EntryHead::control(EntryKind::Trim, horizon_ms, 0)]) {
-            Ok(()) => Ok(true),
-            Err(WriteError::Full(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// When the last record of the oldest segment arrived; where it has none, when its last batch was proposed.
+    pub(super) fn oldest_arrival_ms(&self) -> Option<u64> {
+        let (oldest, newest) = self.kept();
+        let arrival_ms = |state: &State| match last_arrival_ms(state) {
+            0 => state.time_ms,
+            arrival_ms => arrival_ms,
+        };
+        let before = (oldest + 1..=newest.min(oldest + MAX_SEGMENTS))
+            .find_map(|sequence| self.shared.segments.head(sequence, Wait::ForDisk).ok())
+            .map(|head| arrival_ms(head.state()));
+        before.or_else(|| {
+            let published = self.shared.published();
+            let has_records = oldest == newest && !published.newest.marks.shards.is_empty();
+            has_records.then(|| arrival_ms(&published.state))
+        })
+    }
+
+    /// The oldest and the newest segment.
+    fn kept(&self) -> (u64, u64) {
+        let published = self.shared.published();
+        (published.oldest, published.newest.head.sequence)
     }
 
     /// How many of the oldest segments hold nothing but expired records. The newest is none of them.
     fn expired_segments(&self, horizon_ms: u64) -> u64 {
-        let (oldest, newest) = {
-            let published = self.shared.published();
-            (published.oldest, published.newest.head.sequence)
-        };
+        let (oldest, newest) = self.kept();
         let mut expired = 0;
         for sequence in oldest + 1..=newest.min(oldest + MAX_SEGMENTS) {
             match self.shared.segments.head(sequence, Wait::ForDisk) {
-                Ok(head) if head.state.last_arrival_ms < horizon_ms => expired = sequence - oldest,
+                Ok(head) if last_arrival_ms(head.state()) < horizon_ms => expired = sequence - oldest,
                 Ok(_) => break,
                 // What cannot be judged goes with the next segment that can.
-                Err(Missing::Damaged(_) | Missing::NoFile | Missing::WouldBlock) => {}
+                Err(Missing::Damaged(_) | Missing::Newer(_) | Missing::NoFile | Missing::WouldBlock) => {}
             }
         }
         expired
@@ -87,10 +68,13 @@ impl Log {
     fn leave_expired_segment(&mut self, horizon_ms: u64) -> Result<(), WriteError> {
         let due = {
             let published = self.shared.published();
-            let newest = &published.newest;
-            !newest.marks.shards.is_empty() && published.state.last_arrival_ms < horizon_ms
+            let has_records = !published.newest.marks.shards.is_empty();
+            self.unpublished.is_empty() && has_records && last_arrival_ms(&published.state) < horizon_ms
         };
-        match due.then(|| self.roll(0, self.environment.sizes.first_segment_bytes)) {
+        let roll = |writer: &mut Self| {
+            writer.roll(writer.state.term, 0, writer.environment.sizes.first_segment_bytes)
+        };
+        match due.then(|| roll(self)) {
             None | Some(Ok(()) | Err(WriteError::Full(_))) => Ok(()),
             Some(Err(error)) => Err(error),
         }
@@ -104,7 +88,7 @@ impl Log {
             let mut published = self.shared.publish();
             published.oldest += 1;
             let oldest = published.oldest;
-            published.state.accepted.forget_before(oldest);
+            published.accepted.forget_before(oldest);
             (published.oldest - 1, published.newest.marks.shards.is_empty())
         };
         let segments = &self.shared.segments;

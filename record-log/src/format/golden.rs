@@ -68,6 +68,7 @@ fn header() -> SegmentHeader {
             },
             accepted,
         },
+        bytes: BLOCK_BYTES as u64,
     }
 }
 
@@ -113,7 +114,7 @@ fn marks() -> SegmentMarks {
 fn structures() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("slots.bin", slots().encode()),
-        ("header.bin", header().encode()),
+        ("header.bin", header().encode().1),
         ("batch.bin", batch_bytes()),
         ("footer.bin", footer::encode(&FEATURES, NONCE, 8_192, CLOSED, &marks())),
     ]
@@ -148,7 +149,7 @@ fn structures_of_old_are_read() {
     assert_eq!(Slots::decode(&bytes[..BLOCK_BYTES]), Ok((1, slots())));
     assert_eq!(Slots::decode(&bytes[BLOCK_BYTES..]), Ok((2, slots())));
     let bytes = kept("header.bin");
-    assert_eq!(SegmentHeader::decode(&bytes, OWNER, 4), Ok((header(), bytes.len() as u64)));
+    assert_eq!(SegmentHeader::decode(&bytes, OWNER, 4), Ok(header()));
     assert_eq!(
         BatchHeader::decode(NONCE, &kept("batch.bin")),
         Ok(Decoded::Known(BatchHeader::of(&batch(), 4_096)))
