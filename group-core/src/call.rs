@@ -59,4 +59,6 @@ pub enum RunOutcome {
     Appended(Appended),
     /// The shard is not in this log.
     NotHere,
+    /// No log would take it; the reason.
+    Invalid(&'static str),
 }

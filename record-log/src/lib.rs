@@ -35,7 +35,7 @@ mod lru;
 mod marks;
 mod open;
 mod reader;
-pub mod record;
+pub use group_core::record;
 mod recovery;
 mod scan;
 mod segments;
