@@ -113,7 +113,12 @@ impl Timekeeper {
 
     /// [`Timekeeper::step_ms`], if another machine's clock agrees with the own wall clock.
     pub fn agreed_step_ms(&self, other_ms: u64) -> Option<u64> {
-        self.step_ms().filter(|_| self.reading.wall_ms.abs_diff(other_ms) <= AGREEMENT_MS)
+        self.step_ms().filter(|_| self.agrees(other_ms))
+    }
+
+    /// Whether a clock agrees with the own wall clock as it is now.
+    pub fn agrees(&self, other_ms: u64) -> bool {
+        self.reading.wall_ms.abs_diff(other_ms) <= AGREEMENT_MS
     }
 
     /// Log time jumps forward.

@@ -2,6 +2,7 @@
 
 use super::{Core, UnderWay};
 use crate::call::{Answer, NotDone};
+use crate::clock::horizon_ms;
 use crate::effect::Effect;
 use crate::entry::Change;
 use crate::state::{Continuity, Inconsistent, State, Step};
@@ -28,6 +29,7 @@ impl Core {
             }
             self.committed_is_empty = batch.changes.is_empty();
         }
+        self.unstepped = self.unstepped.filter(|(step, _)| *step > self.committed.index);
         self.publish();
         self.answer_committed();
     }
@@ -53,13 +55,19 @@ impl Core {
         self.proposed = state;
         self.began_term = self.proposed.term == self.term;
         self.quiet = false;
+        // A step that was not written was not taken: what it would protect is not protected.
+        let end = self.proposed.index;
+        if let Some((_, keeper)) = self.unstepped.take_if(|(step, _)| *step > end) {
+            self.keeper = keeper;
+        }
+        let due_ms = horizon_ms(&self.committed, self.keeper.time_ms());
         for change in cut.iter().flat_map(|batch| &batch.changes) {
-            // A full disk must recover by itself: what has expired goes, also where that cannot be written down.
+            // A full disk must recover by itself: what has expired goes, also where that cannot be written down. But not
+            // what expires only by what was refused with it.
             if let Change::Trim { horizon_ms } = change {
-                self.effects.push(Effect::Trim { horizon_ms: *horizon_ms });
+                self.effects.push(Effect::Trim { horizon_ms: due_ms.min(*horizon_ms) });
             }
         }
-        let end = self.proposed.index;
         while self.pending.back().is_some_and(|pending| pending.index > end) {
             let Some(pending) = self.pending.pop_back() else { break };
             let answer = Answer::NotDone(NotDone::Full(reason.to_owned()));

@@ -47,6 +47,8 @@ pub struct Core {
     pending: VecDeque<Pending>,
     sessions: Sessions,
     keeper: Timekeeper,
+    /// Log time without a clock step that is not committed, and the index of that step.
+    unstepped: Option<(u64, Timekeeper)>,
     store: StoreReport,
     /// The time of a clock step that is due.
     step_due_ms: Option<u64>,
@@ -107,6 +109,7 @@ impl Core {
             pending: VecDeque::new(),
             sessions: Sessions::default(),
             keeper,
+            unstepped: None,
             store: StoreReport::default(),
             step_due_ms,
             began_term: false,
@@ -201,6 +204,9 @@ impl Core {
 
     fn tick(&mut self, clock: ClockReading, store: StoreReport) {
         self.keeper.go_on(clock);
+        if let Some((_, keeper)) = &mut self.unstepped {
+            keeper.go_on(clock);
+        }
         self.store = store;
         self.consider_trim();
         self.publish();
@@ -221,7 +227,8 @@ impl Core {
     }
 
     fn publish(&mut self) {
-        let (index, clock) = (self.committed.index, self.keeper.clock());
+        let keeper = self.unstepped.map_or(self.keeper, |(_, keeper)| keeper);
+        let (index, clock) = (self.committed.index, keeper.clock());
         self.effects.push(Effect::Publish { index, clock });
     }
 

@@ -30,7 +30,10 @@ impl Core {
         if self.halted.is_some() {
             return;
         }
-        if let Some(time_ms) = self.step_due_ms.take() {
+        if let Some(time_ms) = self.step_due_ms.take().filter(|ms| self.keeper.agrees(*ms)) {
+            // What comes before the step has the time before it, and so have readers until the step is committed.
+            self.begin_term();
+            self.unstepped.get_or_insert((self.proposed.index + 1, self.keeper));
             self.keeper.step(time_ms);
             self.propose_change(Change::ClockStep { time_ms });
         }
@@ -109,12 +112,16 @@ impl Core {
         self.propose_batch(vec![Entry { change, blocks: SmallVec::new() }]);
     }
 
-    /// Proposes a batch behind all others; the first of a term behind an empty one, which begins the term.
-    fn propose_batch(&mut self, entries: Vec<Entry>) {
-        if !self.began_term {
-            self.began_term = true;
+    /// Proposes the empty batch that begins the term, unless that was done.
+    fn begin_term(&mut self) {
+        if !std::mem::replace(&mut self.began_term, true) {
             self.propose_batch(Vec::new());
         }
+    }
+
+    /// Proposes a batch behind all others; the first of a term behind an empty one, which begins the term.
+    fn propose_batch(&mut self, entries: Vec<Entry>) {
+        self.begin_term();
         let time_ms = self.keeper.time_ms().max(self.proposed.time_ms);
         let batch = Batch { index: self.proposed.index + 1, term: self.term, time_ms, entries };
         if let Err(inconsistent) = self.proposed.apply(batch.step(), Continuity::Required) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use smallvec::SmallVec;
 
-use crate::call::{Answer, NotDone, Token};
+use crate::call::{Answer, Token};
 
 /// So many senders are remembered, those that sent last; more are forgotten.
 const MAX_SESSIONS: usize = 1_024;
@@ -35,6 +35,11 @@ enum Remembered {
     Answered(Answer),
 }
 
+/// The answer to an append that is remembered no more.
+fn forgotten() -> Answer {
+    Answer::Unknown("it comes so late that what became of it is not remembered any more".into())
+}
+
 /// What is known of an append that comes.
 pub(super) enum Seen {
     /// It is new.
@@ -60,7 +65,7 @@ impl Sessions {
                 return Seen::Pending;
             }
             Some(Remembered::Answered(answer)) => return Seen::Answered(answer.clone()),
-            None if sequence < session.floor => return Seen::Answered(Answer::NotDone(NotDone::Late)),
+            None if sequence < session.floor => return Seen::Answered(forgotten()),
             None => {}
         }
         session.appends.insert(sequence, Remembered::Pending(SmallVec::new()));
@@ -73,16 +78,12 @@ impl Sessions {
         Seen::New
     }
 
-    /// An append is answered; gives who else waits for that. One that was not done may come again.
+    /// An append is answered; gives who else waits for that. Also one that was not done is: its repetition may still
+    /// be on its way when it was sent again, and would be stored besides that.
     pub fn answered(&mut self, (session, sequence): (u64, u64), answer: &Answer) -> SmallVec<[Token; 1]> {
         let Some(session) = self.sessions.get_mut(&session) else { return SmallVec::new() };
-        let known = match answer {
-            Answer::NotDone(_) => session.appends.remove(&sequence),
-            Answer::Append(_) | Answer::Done | Answer::Unknown(_) => {
-                let known = session.appends.get_mut(&sequence);
-                known.map(|known| std::mem::replace(known, Remembered::Answered(answer.clone())))
-            }
-        };
+        let known = session.appends.get_mut(&sequence);
+        let known = known.map(|known| std::mem::replace(known, Remembered::Answered(answer.clone())));
         match known {
             Some(Remembered::Pending(tokens)) => tokens,
             Some(Remembered::Answered(_)) | None => SmallVec::new(),

@@ -42,6 +42,7 @@ struct Bench {
     written: VecDeque<(u64, Batch)>,
     answers: BTreeMap<u64, Answer>,
     published: u64,
+    clock: LogClock,
     trims: Vec<u64>,
     last_token: u64,
 }
@@ -50,7 +51,8 @@ impl Bench {
     fn of(state: State, config: Config, clock: ClockReading) -> Self {
         let core = Core::open(config, state, clock);
         let (effects, written, answers) = Default::default();
-        Self { core, effects, written, answers, published: 0, trims: Vec::new(), last_token: 0 }
+        let clock = LogClock::default();
+        Self { core, effects, written, answers, published: 0, clock, trims: Vec::new(), last_token: 0 }
     }
 
     fn new() -> Self {
@@ -81,7 +83,7 @@ impl Bench {
                 Effect::Answer { token, answer } => {
                     assert!(self.answers.insert(token.0, answer).is_none(), "{token:?} is answered twice");
                 }
-                Effect::Publish { index, .. } => self.published = index,
+                Effect::Publish { index, clock } => (self.published, self.clock) = (index, clock),
                 Effect::Trim { horizon_ms } => self.trims.push(horizon_ms),
                 Effect::Halt { .. } => {}
             }
@@ -206,7 +208,8 @@ fn sequence_that_is_remembered_no_more_is_not_stored_again() {
     }
     let late = bench.append(Some((5, 1)), vec![run(0, 1, 1)]);
     bench.poll();
-    assert_eq!(bench.answers[&late], Answer::NotDone(NotDone::Late));
+    assert!(matches!(bench.answers[&late], Answer::Unknown(_)), "it was done, once");
+    assert_eq!(bench.core.proposed().shards[&shard(0)].next_offset, 101);
 }
 
 #[test]
@@ -225,8 +228,10 @@ fn refused_batch_is_as_if_it_had_never_been() {
     for token in [refused, behind] {
         assert_eq!(bench.answers[&token], Answer::NotDone(NotDone::Full("full".into())));
     }
-    let again = bench.append(Some((5, 1)), vec![run(0, 3, 1)]);
+    let repeated = bench.append(Some((5, 1)), vec![run(0, 3, 1)]);
+    let again = bench.append(Some((5, 2)), vec![run(0, 3, 1)]);
     let batches = bench.persist_all();
+    assert_eq!(bench.answers[&repeated], bench.answers[&refused], "only what is sent again is done");
     assert_eq!(bench.appended(again)[0].first_offset, 2);
     assert_eq!(batches[0].index, before.index + 1);
 }
@@ -325,6 +330,71 @@ fn clock_step_needs_another_machine_and_protects_what_was_there() {
         ClockReading { boottime_ms: 5 + 24 * HOUR_MS, wall_ms: years_ahead.wall_ms + 24 * HOUR_MS };
     bench.tick(day_later, Some(START_MS));
     assert_eq!(bench.written.len(), 1, "a day of running time later it does");
+}
+
+#[test]
+fn first_batch_of_a_term_has_the_time_before_a_step() {
+    let mut bench = Bench::of(state(), Config { trusts_own_clock: true }, reading(100 * HOUR_MS));
+    let times: Vec<_> = bench.persist_all().iter().map(|batch| batch.time_ms).collect();
+    assert_eq!(
+        times,
+        [START_MS, START_MS + 100 * HOUR_MS],
+        "a crash between them must not leave a step unprotected"
+    );
+}
+
+/// A log with one record, whose clock another machine agrees is 100 hours behind.
+fn stepping() -> Bench {
+    let mut bench = Bench::new();
+    bench.append(None, vec![run(0, 1, 1)]);
+    bench.persist_all();
+    bench.tick(ClockReading { boottime_ms: 5, wall_ms: START_MS + 100 * HOUR_MS }, None);
+    bench.core.handle(Event::ClockSeen { other_ms: START_MS + 100 * HOUR_MS });
+    bench
+}
+
+#[test]
+fn readers_see_no_clock_step_that_is_not_committed() {
+    let mut bench = stepping();
+    bench.poll();
+    bench.tick(ClockReading { boottime_ms: 9, wall_ms: START_MS + 100 * HOUR_MS + 4 }, None);
+    assert_eq!(bench.clock, LogClock { time_ms: START_MS + 9, boottime_ms: 9 });
+    bench.persist_all();
+    assert_eq!(bench.clock, LogClock { time_ms: START_MS + 100 * HOUR_MS + 4, boottime_ms: 9 });
+}
+
+#[test]
+fn clock_step_that_is_refused_is_not_taken() {
+    let mut bench = stepping();
+    bench.poll();
+    bench.refuse();
+    bench.poll();
+    assert_eq!(bench.core.clock().time_ms, START_MS + 5);
+    bench.append(None, vec![run(0, 1, 1)]);
+    assert_eq!(bench.persist_all()[0].time_ms, START_MS + 5);
+}
+
+#[test]
+fn clock_step_is_not_taken_when_the_clock_was_set_right_meanwhile() {
+    let mut bench = stepping();
+    bench.core.handle(Event::Tick { clock: reading(9), store: StoreReport::default() });
+    bench.poll();
+    assert_eq!((bench.written.len(), bench.core.clock().time_ms), (0, START_MS + 9));
+}
+
+#[test]
+fn trim_by_a_retention_that_is_refused_removes_nothing() {
+    let mut bench = Bench::new();
+    bench.call(Call::SetRetention { hours: 48 });
+    bench.append(None, vec![run(0, 1, 1)]);
+    bench.persist_all();
+    bench.call(Call::SetRetention { hours: 24 });
+    bench.poll();
+    bench.tick(reading(30 * HOUR_MS), Some(START_MS));
+    assert_eq!(bench.written.len(), 2, "it is to be trimmed");
+    bench.refuse();
+    bench.poll();
+    assert!(bench.trims.iter().all(|trim| *trim <= START_MS), "{:?}", bench.trims);
 }
 
 #[test]
