@@ -21,8 +21,9 @@ pub enum Call {
 /// Runs to append, durable together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
-    /// Who sends it, and the number of this append among the sender's: the same pair is stored once. A sender without
-    /// a network in between has none.
+    /// Who sends it, and the number of this append among the sender's: the same pair is stored once and
+    /// answered alike each time. What was not done is sent again under a new number: a repetition of the old one may
+    /// still come. A sender without a network in between has none.
     pub session: Option<(u64, u64)>,
     /// The runs, in order. A shard may have several.
     pub runs: Vec<Run>,
@@ -37,7 +38,8 @@ pub enum Answer {
     Done,
     /// Nothing was done, and it may be sent again: it came too late, or the store has no room.
     NotDone(NotDone),
-    /// The store failed under it: whether it is durable is not known.
+    /// Whether it is durable is not known: the store failed under it, or it is a repetition of one that is remembered no
+    /// more.
     Unknown(String),
 }
 
@@ -59,4 +61,6 @@ pub enum RunOutcome {
     Appended(Appended),
     /// The shard is not in this log.
     NotHere,
+    /// No log would take it; the reason.
+    Invalid(&'static str),
 }

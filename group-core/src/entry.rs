@@ -4,6 +4,7 @@ use catalog::ShardId;
 use smallvec::SmallVec;
 
 use crate::record::RecordBlock;
+use crate::state::Step;
 
 /// Records of one shard, in the order in which they will be numbered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,4 +75,13 @@ pub struct Batch {
     pub time_ms: u64,
     /// Its entries, in order.
     pub entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// What it does to a state.
+    pub fn step(&self) -> Step<impl Iterator<Item = Change> + Clone + '_> {
+        let Self { index, term, time_ms, entries } = self;
+        let changes = entries.iter().map(|entry| entry.change);
+        Step { index: *index, term: *term, time_ms: *time_ms, changes }
+    }
 }

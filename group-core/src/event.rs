@@ -17,6 +17,11 @@ pub enum Event {
         /// It is answered `NotDone` if it is not proposed by then, in milliseconds of the boottime clock.
         deadline_ms: u64,
     },
+    /// Another machine shows its wall clock without a call.
+    ClockSeen {
+        /// Its wall clock, in milliseconds since 1970.
+        other_ms: u64,
+    },
     /// All batches up to the one with this number are durable here.
     Persisted {
         /// See [`crate::Effect::Persist`].

@@ -19,9 +19,9 @@ mod event;
 pub mod record;
 mod state;
 
-pub use call::{Answer, Append, Call, RunOutcome, Token};
+pub use call::{Answer, Append, Call, NotDone, RunOutcome, Token};
 pub use core::{Config, Core};
 pub use effect::Effect;
 pub use entry::{Appended, Batch, Change, Entry, Run};
 pub use event::{Event, StoreReport};
-pub use state::{Continuity, Inconsistent, LogShard, State};
+pub use state::{Continuity, Inconsistent, LogShard, State, Step};
