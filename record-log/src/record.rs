@@ -115,7 +115,7 @@ impl RecordBlock {
     }
 }
 
-/// What the head of a record says.
+/// What the header of a record says.
 struct Lengths {
     key: usize,
     data: usize,

@@ -31,7 +31,7 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use catalog::ShardId;
 
 use super::{Invalid, seed_of};
-use crate::accepted::Stretch;
+use crate::state::SegmentRange;
 
 /// Bytes of a batch's head without its entry heads.
 pub const BATCH_HEAD_BYTES: usize = 64;
@@ -53,13 +53,13 @@ pub enum EntryKind {
     SetRetention,
     /// Expires records.
     Trim,
-    /// Gives up a stretch of a segment.
+    /// Gives up a range of a segment.
     AcceptLoss,
 }
 
 /// An entry's head, and where its block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryHead {
+pub struct EntryHeader {
     /// What it does.
     pub kind: EntryKind,
     /// To which shard.
@@ -74,7 +74,7 @@ pub struct EntryHead {
     pub block_crc: u32,
 }
 
-impl EntryHead {
+impl EntryHeader {
     /// An entry that is no Append.
     #[must_use]
     pub fn control(kind: EntryKind, long: u64, short: u32) -> Self {
@@ -82,22 +82,22 @@ impl EntryHead {
         Self { kind, shard, first_offset: long, records: short, block_bytes: 0, block_crc: 0 }
     }
 
-    /// An entry that gives up a stretch.
+    /// An entry that gives up a range.
     ///
     /// # Panics
     /// If the segment is the 2^32nd or as large as 4 GiB.
     #[must_use]
-    pub fn accept_loss(Stretch { segment, start, end }: Stretch) -> Self {
+    pub fn accept_loss(SegmentRange { segment, start, end }: SegmentRange) -> Self {
         let four = |number: u64| u32::try_from(number).expect("four bytes are enough for a segment");
         let range = u64::from(four(start)) | u64::from(four(end)) << 32;
         Self::control(EntryKind::AcceptLoss, range, four(segment))
     }
 
-    /// The stretch that an AcceptLoss gives up.
+    /// The range that an AcceptLoss gives up.
     #[must_use]
-    pub fn stretch(&self) -> Stretch {
+    pub fn range(&self) -> SegmentRange {
         let (start, end) = (self.first_offset & u64::from(u32::MAX), self.first_offset >> 32);
-        Stretch { segment: self.records.into(), start, end }
+        SegmentRange { segment: self.records.into(), start, end }
     }
 
     /// Checks the entry's block.
@@ -114,7 +114,7 @@ impl EntryHead {
 
 /// A batch's heads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BatchHead {
+pub struct BatchHeader {
     /// The number of the batch, from 1.
     pub index: u64,
     /// When it arrived, in milliseconds since 1970.
@@ -122,10 +122,10 @@ pub struct BatchHead {
     /// Up to which position of its segment all was durable when it was formed.
     pub durable: u64,
     /// Its entries.
-    pub entries: Vec<EntryHead>,
+    pub entries: Vec<EntryHeader>,
 }
 
-impl BatchHead {
+impl BatchHeader {
     /// Bytes of the head and the entry heads: where the first block begins.
     #[must_use]
     pub fn heads_bytes(&self) -> usize {
@@ -139,7 +139,7 @@ impl BatchHead {
     }
 
     /// The entries, each with where its block begins, in bytes from the batch's beginning.
-    pub fn blocks(&self) -> impl Iterator<Item = (&EntryHead, usize)> {
+    pub fn blocks(&self) -> impl Iterator<Item = (&EntryHeader, usize)> {
         self.entries.iter().scan(self.heads_bytes(), |start, entry| {
             let begin = *start;
             *start += entry.block_bytes as usize;
@@ -147,7 +147,7 @@ impl BatchHead {
         })
     }
 
-    /// Puts the whole batch into the first [`BatchHead::bytes`] of the buffer. `blocks` are the blocks' bytes in order,
+    /// Puts the whole batch into the first [`BatchHeader::bytes`] of the buffer. `blocks` are the blocks' bytes in order,
     /// in any pieces.
     pub fn encode<'b>(&self, nonce: u64, blocks: impl Iterator<Item = &'b Bytes>, buffer: &mut [u8]) {
         let heads_bytes = self.heads_bytes();
@@ -234,7 +234,7 @@ fn heads_crc(nonce: u64, heads: &[u8]) -> u32 {
     crc32c::crc32c_append(seed_of(nonce), &heads[CRC.end..])
 }
 
-fn decode_entry(rest: &mut &[u8]) -> Result<EntryHead, Invalid> {
+fn decode_entry(rest: &mut &[u8]) -> Result<EntryHeader, Invalid> {
     let kind = match rest.get_u32_le() {
         1 => EntryKind::Append,
         2 => EntryKind::SetRetention,
@@ -246,7 +246,7 @@ fn decode_entry(rest: &mut &[u8]) -> Result<EntryHead, Invalid> {
     let (first_offset, records) = (rest.get_u64_le(), rest.get_u32_le());
     let (block_bytes, block_crc) = (rest.get_u32_le(), rest.get_u32_le());
     match rest.get_u32_le() {
-        0 => Ok(EntryHead { kind, shard, first_offset, records, block_bytes, block_crc }),
+        0 => Ok(EntryHeader { kind, shard, first_offset, records, block_bytes, block_crc }),
         _ => Err(Invalid("an entry is sealed by a key, which this version does not know")),
     }
 }

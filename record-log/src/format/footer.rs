@@ -18,7 +18,7 @@ use bytes::{Buf as _, BufMut as _};
 use catalog::ShardId;
 
 use super::{Invalid, block_ceil, seed_of};
-use crate::marks::{Mark, Marks, SegmentMarks};
+use crate::format::index::{IndexEntry, SegmentIndex, ShardIndex};
 
 /// Bytes of the trailer.
 pub const TRAILER_BYTES: usize = 40;
@@ -56,7 +56,7 @@ pub struct Part {
 /// The bytes of the footer of a segment that was closed at `end`: whole blocks, to be written at `start`, where a block
 /// begins.
 #[must_use]
-pub fn encode(nonce: u64, start: u64, end: u64, marks: &SegmentMarks) -> Vec<u8> {
+pub fn encode(nonce: u64, start: u64, end: u64, marks: &SegmentIndex) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (shard, marks) in &marks.shards {
         let start = bytes.len();
@@ -159,15 +159,15 @@ impl Part {
     ///
     /// # Errors
     /// If they are damaged.
-    pub fn decode(&self, nonce: u64, bytes: &[u8]) -> Result<Marks, Invalid> {
+    pub fn decode(&self, nonce: u64, bytes: &[u8]) -> Result<ShardIndex, Invalid> {
         if crc32c::crc32c_append(seed_of(nonce), bytes) != self.crc {
             return Err(Invalid("the checksum of a footer's marks is wrong"));
         }
-        let marks = bytes.chunks_exact(MARK_BYTES).map(|mut mark| Mark {
+        let marks = bytes.chunks_exact(MARK_BYTES).map(|mut mark| IndexEntry {
             first_offset: mark.get_u64_le(),
             arrival_ms: mark.get_u64_le(),
             position: mark.get_u64_le(),
         });
-        Ok(Marks::of(marks.collect()))
+        Ok(ShardIndex::of(marks.collect()))
     }
 }

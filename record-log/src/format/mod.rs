@@ -3,7 +3,7 @@
 //! ```text
 //! slots              who the log and this copy are                 [slots]
 //! segment-000000000001, segment-000000000002, ...
-//!     head           block aligned, with the whole small state     [head]
+//!     header           block aligned, with the whole small state     [header]
 //!     batches        back to back                                  [batch]
 //!     footer         block aligned, once the segment was closed    [footer]
 //! spare              an expired segment that waits to be used again
@@ -11,7 +11,8 @@
 
 pub mod batch;
 pub mod footer;
-pub mod head;
+pub mod header;
+pub mod index;
 pub mod slots;
 
 use crate::disk::BLOCK_BYTES;

@@ -1,6 +1,6 @@
 //! The whole log, by scenario, on the real disk. What crashes do to it is the simulation's.
 
-mod damage;
+mod corruption;
 mod faulty_disk;
 mod inspect;
 mod many;
@@ -22,7 +22,7 @@ use crate::disk::Disk;
 use crate::disk::system::SystemDisk;
 use crate::record::{Record, RecordBlockBuilder};
 use crate::value::{Appended, Limits, Position, ReadOutcome, Run, Wait};
-use crate::{Birth, Environment, Error, Log, ReadError, Reader, Sizes, TailBudget, create, open};
+use crate::{Environment, Error, LogConfig, ReadError, Reader, Sizes, TailBudget, Writer, create, open};
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
@@ -71,14 +71,14 @@ impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let disk: Arc<dyn Disk> = Arc::new(SystemDisk::new(directory.path().into()));
-        let birth = Birth {
+        let config = LogConfig {
             log_id: Uuid::from_u128(1),
             incarnation: COPY,
             shards: opens(3),
             retention_hours: 24,
             created_ms: START_MS,
         };
-        create(&*disk, 7, &birth).unwrap();
+        create(&*disk, 7, &config).unwrap();
         let clock = Arc::new(HandClock::default());
         clock.step_to(START_MS);
         let sizes =
@@ -86,7 +86,7 @@ impl Bench {
         Self { directory, clock, disk, sizes, tail_bytes: 0 }
     }
 
-    fn try_open(&self) -> Result<(Log, Reader), Error> {
+    fn try_open(&self) -> Result<(Writer, Reader), Error> {
         let nonce = AtomicU64::new(rand_seed());
         let environment = Environment {
             disk: Arc::clone(&self.disk),
@@ -98,7 +98,7 @@ impl Bench {
         open(environment, COPY)
     }
 
-    fn open(&self) -> (Log, Reader) {
+    fn open(&self) -> (Writer, Reader) {
         self.try_open().unwrap()
     }
 
@@ -153,7 +153,7 @@ fn run(index: u32, records: &[&str]) -> Run {
 }
 
 /// Appends one run by itself.
-fn put(log: &mut Log, index: u32, records: &[&str]) -> Appended {
+fn put(log: &mut Writer, index: u32, records: &[&str]) -> Appended {
     log.append(&[vec![run(index, records)]]).unwrap()[0][0]
 }
 
@@ -177,7 +177,7 @@ fn kilobytes(from: usize, count: usize) -> Vec<String> {
 }
 
 /// Appends texts one by one.
-fn fill(log: &mut Log, index: u32, texts: &[String]) {
+fn fill(log: &mut Writer, index: u32, texts: &[String]) {
     for text in texts {
         put(log, index, &[text]);
     }

@@ -1,0 +1,247 @@
+//! The reading side of a log: any number of handles, in any number of threads.
+
+use std::sync::{Arc, PoisonError};
+
+use catalog::ShardId;
+use catalog::member::OpenShard;
+
+use crate::error::ReadError;
+use crate::format::sequence_of;
+use crate::shared::{Shared, Status};
+use crate::state::LogShard;
+use crate::value::{Limits, Position, ReadOutcome, ReadRun, Wait};
+
+mod runs;
+
+use runs::{Next, Runs};
+
+/// Reads a log. Cloning gives another handle.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+/// Where a reader begins, and where the shard ends.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    /// The offset to begin with.
+    offset: u64,
+    /// Records that arrived before are passed over.
+    arrival_ms: u64,
+    /// The offset behind the shard's last record.
+    next_offset: u64,
+    /// When that arrived.
+    last_arrival_ms: u64,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Reads records of a shard that arrived at `oldest_arrival_ms` or later and have not expired.
+    ///
+    /// # Errors
+    /// See [`ReadError`]. What was found before corruption is given first; only a read that begins with it is refused.
+    pub fn read(
+        &self,
+        shard: ShardId,
+        position: Position,
+        oldest_arrival_ms: u64,
+        limits: Limits,
+        wait: Wait,
+    ) -> Result<ReadOutcome, ReadError> {
+        self.again_if_expired(|| {
+            let start = self.start(shard, position, oldest_arrival_ms)?;
+            let mut gathered = Gathered::new(start, limits);
+            if !self.take_from_tail(shard, &mut gathered) {
+                self.take_from_segments(shard, &mut gathered, wait)?;
+            }
+            Ok(gathered.outcome(start))
+        })
+    }
+
+    /// The offset of the record that a read from there would give first.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn locate(&self, shard: ShardId, position: Position, wait: Wait) -> Result<u64, ReadError> {
+        let Position::AtTimestamp(_) = position else {
+            return self.start(shard, position, 0).map(|start| start.offset);
+        };
+        let one = Limits { max_records: 1, max_bytes: 0 };
+        let outcome = self.read(shard, position, 0, one, wait)?;
+        Ok(outcome.runs.first().map_or(outcome.next_offset, |run| run.first_offset))
+    }
+
+    /// Whether a shard is in the log.
+    #[must_use]
+    pub fn has(&self, shard: ShardId) -> bool {
+        self.shared.published().state.shards.contains_key(&shard)
+    }
+
+    /// The shards as they were opened, sorted by id.
+    #[must_use]
+    pub fn opened(&self) -> Vec<OpenShard> {
+        self.shared.opened()
+    }
+
+    /// How the log is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Whether there is no room for appends: of [`Status`], without looking at the rest.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.shared.published().full.is_some()
+    }
+
+    /// Segments may expire while they are read: then it begins anew, with those that are left.
+    fn again_if_expired<T>(&self, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+        loop {
+            let oldest = self.shared.published().oldest;
+            match read() {
+                Err(ReadError::Corrupt(corruption)) => {
+                    let sequence = sequence_of(&corruption.file).unwrap_or_default();
+                    let now_oldest = self.shared.published().oldest;
+                    if sequence < now_oldest && oldest < now_oldest {
+                        continue;
+                    }
+                    self.shared.segments.count(|counts| counts.corrupt_reads += 1);
+                    self.shared.note(&corruption);
+                    return Err(ReadError::Corrupt(corruption));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn start(&self, shard: ShardId, position: Position, oldest_arrival_ms: u64) -> Result<Start, ReadError> {
+        let published = self.shared.published();
+        let state = &published.state;
+        let LogShard { next_offset, last_arrival_ms, .. } =
+            *state.shards.get(&shard).ok_or(ReadError::UnknownShard(shard))?;
+        let oldest_ms = oldest_arrival_ms.max(state.trimmed_ms);
+        let (offset, arrival_ms) = match position {
+            Position::TrimHorizon => (1, oldest_ms),
+            Position::Latest => (next_offset, oldest_ms),
+            Position::AtTimestamp(arrival_ms) => (1, arrival_ms.max(oldest_ms)),
+            Position::Offset(offset) => (offset.max(1), oldest_ms),
+        };
+        let start = Start { offset, arrival_ms, next_offset, last_arrival_ms };
+        match &published.corrupt_tail {
+            // What comes next is not known to be nothing.
+            Some(tail) if start.is_at_end() => Err(tail.corruption.clone().into()),
+            _ => Ok(start),
+        }
+    }
+
+    /// Whether memory had all that was asked for.
+    fn take_from_tail(&self, shard: ShardId, gathered: &mut Gathered) -> bool {
+        if gathered.start.is_at_end() {
+            return true;
+        }
+        let tail = self.shared.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(runs) = tail.from(shard, gathered.start.offset) else { return false };
+        let mut found = false;
+        for run in runs {
+            found = true;
+            let run = run.clone();
+            if run.first_offset >= gathered.start.next_offset || !gathered.take(run) {
+                break;
+            }
+        }
+        if found {
+            self.shared.segments.count(|counts| counts.tail_reads += 1);
+        }
+        found
+    }
+
+    fn take_from_segments(
+        &self,
+        shard: ShardId,
+        gathered: &mut Gathered,
+        wait: Wait,
+    ) -> Result<(), ReadError> {
+        let Start { offset, arrival_ms, next_offset, .. } = gathered.start;
+        let mut runs = Runs::new(&self.shared, shard, offset, arrival_ms, next_offset, wait)?;
+        loop {
+            // A run is checked as a whole: what is cut off would be read again for the next page.
+            let room_bytes = if gathered.runs.is_empty() { usize::MAX } else { gathered.left.max_bytes };
+            let taken = match runs.next(room_bytes) {
+                Ok(Next::Run(run)) => gathered.take(run),
+                Ok(Next::Passed { offset }) => {
+                    gathered.next_offset = gathered.next_offset.max(offset);
+                    true
+                }
+                Ok(Next::TooLarge | Next::End) => false,
+                Err(error) if gathered.runs.is_empty() => return Err(error),
+                // What was found before is given first.
+                Err(ReadError::Corrupt(_)) => {
+                    self.shared.segments.count(|counts| counts.corrupt_reads_cut += 1);
+                    false
+                }
+                Err(ReadError::WouldBlock | ReadError::UnknownShard(_)) => false,
+            };
+            if !taken {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Start {
+    fn is_at_end(&self) -> bool {
+        self.offset >= self.next_offset || self.arrival_ms > self.last_arrival_ms
+    }
+}
+
+/// What a read has found so far.
+struct Gathered {
+    start: Start,
+    left: Limits,
+    runs: Vec<ReadRun>,
+    next_offset: u64,
+}
+
+impl Gathered {
+    fn new(start: Start, limits: Limits) -> Self {
+        let next_offset = if start.is_at_end() { start.next_offset.max(start.offset) } else { start.offset };
+        Self { start, left: limits, runs: Vec::new(), next_offset }
+    }
+
+    /// Takes of a run what is asked for and fits; whether there may be more.
+    fn take(&mut self, run: ReadRun) -> bool {
+        let end_offset = run.first_offset + u64::from(run.block.count());
+        if end_offset <= self.start.offset || run.arrival_ms < self.start.arrival_ms {
+            self.next_offset = self.next_offset.max(end_offset);
+            return true;
+        }
+        let skip = u32::try_from(self.start.offset.saturating_sub(run.first_offset)).unwrap_or(u32::MAX);
+        let mut block = run.block.slice(skip, self.left.max_records, self.left.max_bytes);
+        if block.count() == 0 && self.runs.is_empty() {
+            block = run.block.slice(skip, 1, usize::MAX);
+        }
+        if block.count() == 0 {
+            return false;
+        }
+        let first_offset = run.first_offset + u64::from(skip);
+        self.next_offset = first_offset + u64::from(block.count());
+        self.left.max_records -= block.count();
+        self.left.max_bytes = self.left.max_bytes.saturating_sub(block.bytes().len());
+        self.runs.push(ReadRun { first_offset, arrival_ms: run.arrival_ms, block });
+        self.next_offset == end_offset && self.left.max_records > 0
+    }
+
+    fn outcome(self, start: Start) -> ReadOutcome {
+        let last_ms = self.runs.last().map_or(start.last_arrival_ms, |run| run.arrival_ms);
+        let behind_ms = match self.next_offset < start.next_offset {
+            // Also where what is left arrived in the same millisecond: 0 says that nothing is.
+            true => start.last_arrival_ms.saturating_sub(last_ms).max(1),
+            false => 0,
+        };
+        ReadOutcome { runs: self.runs, next_offset: self.next_offset, millis_behind_latest: behind_ms }
+    }
+}

@@ -1,0 +1,212 @@
+//! What the writer, the readers and the repair of one log share: its segments, what is published, the tail cache, and the
+//! corruption that was found.
+//!
+//! Only the one that owns the writer publishes; any number of readers look. Nothing here decides what to write or what to
+//! read. Lock `corruption` before `published`, never the other way round.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{fmt, io};
+
+use catalog::ShardId;
+use catalog::member::OpenShard;
+
+use crate::counts::Counts;
+use crate::disk::DiskFile;
+use crate::error::Corruption;
+use crate::format::footer::{TRAILER_BYTES, Trailer};
+use crate::format::header::SegmentHeader;
+use crate::format::index::SegmentIndex;
+use crate::format::segment_name;
+use crate::segments::Segments;
+use crate::segments::scan::TRIES;
+use crate::state::{Location, State};
+
+pub mod corruption;
+pub mod tail;
+
+use tail::Tail;
+
+/// So much corruption is told of one by one.
+const MAX_CORRUPTION: usize = 64;
+
+/// One log, seen from both sides.
+#[derive(Debug)]
+pub struct Shared {
+    /// The closed segments.
+    pub segments: Segments,
+    /// What is durable.
+    pub published: RwLock<Published>,
+    /// The newest runs.
+    pub tail: Mutex<Tail>,
+    /// The corruption that was found.
+    pub corruption: Mutex<Vec<Corruption>>,
+}
+
+/// What is durable, and how the log is.
+#[derive(Debug)]
+pub struct Published {
+    /// The state behind the last durable batch.
+    pub state: State,
+    /// The oldest kept segment; all from it to the newest are there, but for corruption.
+    pub oldest: u64,
+    /// Bytes of the log that are trimmed.
+    pub trimmed_bytes: u64,
+    /// The segment that is written, or was last.
+    pub newest: Newest,
+    /// Why there is no room, while there is none.
+    pub full: Option<String>,
+    /// Why nothing expires, while nothing does.
+    pub trimming_suspended: Option<String>,
+    /// What is behind the newest batch, where that is not known.
+    pub corrupt_tail: Option<CorruptTail>,
+    /// Why it takes no appends any more, where that is not what was found when it was opened.
+    pub stopped: Option<String>,
+}
+
+/// An end of the log that cannot be read: what was appended last is not known, so nothing can follow it.
+#[derive(Clone, Debug)]
+pub struct CorruptTail {
+    /// What is corrupt there.
+    pub corruption: Corruption,
+    /// The last segment that is there, or was.
+    pub sequence: u64,
+}
+
+/// The newest segment.
+#[derive(Clone, Debug)]
+pub struct Newest {
+    /// Its header.
+    pub header: Arc<SegmentHeader>,
+    /// Its file.
+    pub file: Arc<dyn DiskFile>,
+    /// Where its last durable batch ends.
+    pub end: u64,
+    /// Where the runs are.
+    pub index: SegmentIndex,
+}
+
+/// How a log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The offset that the next record of each shard will have.
+    pub next_offsets: BTreeMap<ShardId, u64>,
+    /// Bytes of the kept segments' batches and headers.
+    pub durable_bytes: u64,
+    /// How many segments are kept.
+    pub segments: u64,
+    /// How long records are kept; none where corruption may hide it, so that nothing expires until it is said again.
+    pub retention_hours: Option<u32>,
+    /// When the last batch arrived, in milliseconds since 1970.
+    pub last_arrival_ms: u64,
+    /// The corruption that was found and is not accepted, at most 64 pieces of it.
+    pub corruption: Vec<Corruption>,
+    /// Why there is no room for appends, while there is none.
+    pub full: Option<String>,
+    /// Why nothing expires, while nothing does.
+    pub trimming_suspended: Option<String>,
+    /// Why it takes no appends until it is opened again, or the loss of its end is accepted.
+    pub stopped: Option<String>,
+    /// What happened since it was opened.
+    pub counts: Counts,
+}
+
+impl Shared {
+    /// What is durable now.
+    pub fn published(&self) -> RwLockReadGuard<'_, Published> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To change what is durable.
+    pub fn publish(&self) -> RwLockWriteGuard<'_, Published> {
+        self.published.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes corruption, once, unless it has expired.
+    pub fn note(&self, corruption: &Corruption) {
+        let mut known = self.corruption.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !known
+            .iter()
+            .any(|other| (&other.file, other.position) == (&corruption.file, corruption.position));
+        let is_kept = corruption.location().segment >= self.published().oldest;
+        if is_new && is_kept && known.len() < MAX_CORRUPTION {
+            tracing::error!(%corruption, "corruption was found in the log; the rest is served");
+            known.push(corruption.clone());
+        }
+    }
+
+    /// The corruption that was found and is not accepted.
+    pub fn corruption(&self) -> Vec<Corruption> {
+        self.corruption.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets corruption: it is accepted, or has expired.
+    pub fn forget_corruption(&self, is_gone: impl Fn(Location) -> bool) {
+        let mut known = self.corruption.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|corruption| !is_gone(corruption.location()));
+    }
+
+    /// How the log is.
+    pub fn status(&self) -> Status {
+        // Before what is published is locked: whoever notes corruption looks at that while this is locked.
+        let corruption = self.corruption();
+        let published = self.published();
+        let Published { state, newest, .. } = &*published;
+        let next_offsets = state.shards.iter().map(|(id, shard)| (*id, shard.next_offset));
+        let log_bytes = newest.header.bytes_before + newest.end;
+        Status {
+            next_offsets: next_offsets.collect(),
+            // What was lost before a segment is not counted in its header.
+            durable_bytes: log_bytes.saturating_sub(published.trimmed_bytes),
+            segments: newest.header.sequence + 1 - published.oldest,
+            retention_hours: state.retention_hours,
+            last_arrival_ms: state.last_arrival_ms,
+            corruption,
+            full: published.full.clone(),
+            trimming_suspended: published.trimming_suspended.clone(),
+            stopped: published.why_stopped(),
+            counts: *self.segments.counts.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// The shards as they were opened, sorted by id.
+    pub fn opened(&self) -> Vec<OpenShard> {
+        self.published().state.shards.values().map(|shard| shard.open.clone()).collect()
+    }
+}
+
+impl Published {
+    /// Why it takes no appends.
+    pub fn why_stopped(&self) -> Option<String> {
+        self.stopped.clone().or_else(|| self.corrupt_tail.as_ref().map(CorruptTail::to_string))
+    }
+}
+
+impl fmt::Display for CorruptTail {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let corruption = &self.corruption;
+        write!(
+            formatter,
+            "{corruption}, so it is not known what was appended last: mend it, or accept the loss"
+        )
+    }
+}
+
+impl Newest {
+    /// The name of its file.
+    pub fn name(&self) -> String {
+        segment_name(self.header.sequence)
+    }
+
+    /// Whether the segment has a footer. Whatever else is wrong with that, it was begun.
+    pub fn has_footer(&self) -> io::Result<bool> {
+        let file_bytes = self.file.bytes()?;
+        let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(false) };
+        let mut bytes = [0; TRAILER_BYTES];
+        let mut read = self.file.read_disk(position, &mut bytes);
+        for _ in 1..TRIES {
+            read = read.or_else(|_| self.file.read_disk(position, &mut bytes));
+        }
+        Ok(Trailer::decode(self.header.nonce, &bytes[..read?], file_bytes).is_ok())
+    }
+}

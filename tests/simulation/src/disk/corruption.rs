@@ -1,0 +1,160 @@
+//! What is done to a disk while nobody looks.
+
+use std::ops::Range;
+
+use rand::RngExt as _;
+use record_log::disk::BLOCK_BYTES;
+
+use super::{SimulatedDisk, State};
+use crate::faults::Fault;
+use crate::layout::Layout;
+
+/// Each of the two slots is a block.
+pub const SLOT_BYTES: usize = BLOCK_BYTES;
+/// What can be hit in a head lies at its beginning; zeros follow.
+const HEAD_BYTES: usize = 512;
+
+/// A file that is not what was written.
+#[derive(Debug)]
+pub struct CorruptFile {
+    /// Its name.
+    pub name: String,
+    /// What was written.
+    pub bytes: Vec<u8>,
+    /// What reads otherwise, or not at all; all of a file that is lost.
+    corrupted: Vec<Range<usize>>,
+    /// Where single bits read otherwise.
+    pub flipped: Vec<usize>,
+    /// Whether there are blocks that the disk does not give.
+    pub is_unreadable: bool,
+}
+
+impl CorruptFile {
+    /// A file in which bits flipped in these bytes.
+    #[cfg(test)]
+    pub fn flipped(name: &str, bytes: Vec<u8>, at: &[usize]) -> Self {
+        let corrupted = at.iter().map(|at| *at..at + 1).collect();
+        Self { name: name.into(), bytes, corrupted, flipped: at.to_vec(), is_unreadable: false }
+    }
+
+    /// Whether any of these bytes is corrupt.
+    #[must_use]
+    pub fn is_corrupt(&self, bytes: &Range<usize>) -> bool {
+        self.corrupted.iter().any(|corrupted| corrupted.start < bytes.end && bytes.start < corrupted.end)
+    }
+}
+
+impl SimulatedDisk {
+    /// Flips a bit somewhere, makes a block unreadable, or loses a segment, but never the only one. Gives the name of the file and
+    /// the byte.
+    pub fn corrupt(&self) -> Option<(String, usize)> {
+        let mut state = self.lock();
+        if state.random.random_bool(0.1) {
+            return state.lose_a_file();
+        }
+        let name = state.draw_name()?;
+        let inode = *state.durable_names.get(&name)?;
+        let position = state.draw_position(inode)?;
+        let flips = state.random.random_bool(0.8);
+        let bit = state.random.random_range(0..8u8);
+        state.fired(if flips { Fault::BitFlip } else { Fault::BadBlock });
+        let file = state.file(inode);
+        if flips {
+            *file.flipped.entry(position).or_default() ^= 1 << bit;
+            file.flipped.retain(|_, bits| *bits != 0);
+        } else {
+            file.bad_blocks.insert(position / BLOCK_BYTES);
+        }
+        Some((name, position))
+    }
+
+    /// The files that are corrupt or lost.
+    #[must_use]
+    pub fn corrupt_files(&self) -> Vec<CorruptFile> {
+        let state = self.lock();
+        let there = state.names.iter().filter_map(|(name, inode)| {
+            let file = &state.files[inode];
+            let flipped: Vec<_> = file.flipped.keys().copied().filter(|at| *at < file.now.len()).collect();
+            let bits = flipped.iter().map(|at| *at..at + 1);
+            let bad = file.bad_blocks.iter().map(|block| block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES);
+            let corrupted: Vec<_> = bits.chain(bad).filter(|range| range.start < file.now.len()).collect();
+            let is_unreadable = !file.bad_blocks.is_empty();
+            let corrupt = CorruptFile {
+                name: name.clone(),
+                bytes: file.now.clone(),
+                corrupted,
+                flipped,
+                is_unreadable,
+            };
+            (!corrupt.corrupted.is_empty()).then_some(corrupt)
+        });
+        let lost = state.lost.iter().map(|(name, bytes)| CorruptFile {
+            name: name.clone(),
+            bytes: bytes.clone(),
+            corrupted: std::iter::once(0..usize::MAX).collect(),
+            flipped: Vec::new(),
+            is_unreadable: true,
+        });
+        there.chain(lost).collect()
+    }
+
+    /// What was written to a file, whatever became of it.
+    #[must_use]
+    pub fn written(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.lock();
+        state.names.get(name).map(|inode| state.files[inode].now.clone())
+    }
+
+    /// The names of its files, without an operation of the log's.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.lock().names.keys().cloned().collect()
+    }
+}
+
+impl State {
+    /// The newest segment is looked at most, and every other file must be found out too, up to the oldest.
+    fn draw_name(&mut self) -> Option<String> {
+        let names: Vec<_> = self.durable_names.keys().cloned().collect();
+        let newest = names.iter().rfind(|name| name.starts_with("segment")).cloned();
+        let any = names.get(self.random.random_range(0..names.len().max(1))).cloned();
+        if self.random.random_bool(0.5) { newest } else { any }
+    }
+
+    /// Most bytes are records': everything else is aimed at, or little of it would be hit.
+    fn draw_position(&mut self, inode: u64) -> Option<usize> {
+        let file = self.files.get(&inode)?;
+        let bytes = file.durable_bytes;
+        let layout = Layout::of(&file.durable[..bytes.min(file.durable.len())]);
+        let (batches, end) = match &layout {
+            Some(layout) => {
+                (layout.batches.iter().map(|batch| batch.headers.clone()).collect(), layout.end())
+            }
+            None => (Vec::new(), bytes),
+        };
+        let in_header = 0..HEAD_BYTES.min(bytes);
+        let behind = end.min(bytes)..bytes;
+        let target = match self.random.random_range(0..10) {
+            0 => in_header,
+            // A footer, or space that nothing was written to.
+            1 | 2 if !behind.is_empty() => behind,
+            3..7 if !batches.is_empty() => batches[self.random.random_range(0..batches.len())].clone(),
+            _ => 0..end.min(bytes),
+        };
+        (!target.is_empty()).then(|| self.random.random_range(target))
+    }
+
+    fn lose_a_file(&mut self) -> Option<(String, usize)> {
+        let mut segments: Vec<_> =
+            self.names.keys().filter(|name| name.starts_with("segment")).cloned().collect();
+        if segments.len() < 2 {
+            return None;
+        }
+        let lost = segments.swap_remove(self.random.random_range(0..segments.len()));
+        let inode = self.names.remove(&lost)?;
+        self.durable_names.remove(&lost);
+        self.lost.insert(lost.clone(), self.files[&inode].now.clone());
+        self.fired(Fault::LostFile);
+        Some((lost, 0))
+    }
+}
