@@ -45,26 +45,26 @@ counts! {
     room_again,
     /// Recovery: incomplete batches at the end that were cut off.
     torn_tails,
-    /// Recovery: stretches that are no batch, with good ones behind them.
-    bad_heads,
-    /// Recovery: good heads with a damaged block, with good batches behind them.
-    bad_blocks,
-    /// Recovery: the newest segment's head was bad, so the log takes no appends.
-    bad_newest_head,
+    /// Recovery: ranges that are no batch, with good ones behind them.
+    corrupt_headers,
+    /// Recovery: good headers with a corrupt block, with good batches behind them.
+    corrupt_blocks,
+    /// Recovery: the newest segment's header was corrupt, so the log takes no appends.
+    corrupt_newest_header,
     /// Recovery: the disk did not give the end of the newest segment, so the log takes no appends.
-    unreadable_end,
+    unreadable_tail,
     /// Recovery: the newest segment had a footer, so the one behind it is lost, and the log takes no appends.
-    lost_newest,
-    /// Ends of the log that were lost and given up, so that it takes appends again.
-    lost_ends_given_up,
+    missing_newest,
+    /// Ends of the log that were lost and accepted, so that it takes appends again.
+    corrupt_tails_accepted,
     /// Recovery: segments that are not there between others.
     missing_segments,
     /// Recovery: the segment before the oldest one was lost.
-    lost_oldest,
-    /// Recovery: the oldest segment's head was bad.
-    bad_oldest_head,
-    /// Recovery: one of the two slots was bad.
-    bad_slots,
+    missing_oldest,
+    /// Recovery: the oldest segment's header was corrupt.
+    corrupt_oldest_header,
+    /// Recovery: one of the two slots was corrupt.
+    corrupt_slots,
     /// Recovery: offsets that are not used, as records that cannot be read may have them.
     offsets_left_out,
     /// Recovery: the newest segment had no batch.
@@ -75,14 +75,14 @@ counts! {
     tail_reads,
     /// Runs that a read left for the next one, as they were more than it had room for.
     runs_left,
-    /// Segments whose marks came from their footer.
+    /// Segments whose index entries came from their footer.
     footers_read,
-    /// Segments without a good footer that were read from front to back for their marks.
+    /// Segments without a good footer that were read from front to back for their index entries.
     footers_rebuilt,
-    /// Reads of damage, refused.
-    damaged_reads,
-    /// Reads that gave what they found before damage, which the next read begins with.
-    damaged_reads_cut,
-    /// Times that a read passed over damage that was given up.
-    damage_passed,
+    /// Reads of corruption, refused.
+    corrupt_reads,
+    /// Reads that gave what they found before corruption, which the next read begins with.
+    corrupt_reads_cut,
+    /// Times that a read passed over corruption that was accepted.
+    losses_passed,
 }

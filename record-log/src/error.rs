@@ -5,12 +5,12 @@ use std::io;
 use catalog::ShardId;
 
 use crate::format::{Newer, sequence_of};
-use crate::place::Place;
+use crate::state::Location;
 
 /// Bytes that are not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file} is damaged at byte {position}: {what}")]
-pub struct Damage {
+pub struct Corruption {
     /// The file's name in the log's directory.
     pub file: String,
     /// Where in it, in bytes.
@@ -37,9 +37,14 @@ impl NewerFile {
     }
 }
 
-impl Damage {
-    pub(crate) fn place(&self) -> Place {
-        Place { segment: sequence_of(&self.file).unwrap_or_default(), position: self.position }
+impl Corruption {
+    /// Bytes at a position of a file that are not what was written.
+    pub(crate) fn new(file: &str, position: u64, what: impl Into<String>) -> Self {
+        Self { file: file.into(), position, what: what.into(), is_gap: false }
+    }
+
+    pub(crate) fn location(&self) -> Location {
+        Location { segment: sequence_of(&self.file).unwrap_or_default(), position: self.position }
     }
 }
 
@@ -48,7 +53,7 @@ impl Damage {
 pub enum Error {
     /// Not even a part of it can be served: somebody has to look.
     #[error(transparent)]
-    Damaged(#[from] Damage),
+    Corrupt(#[from] Corruption),
     /// A newer version wrote it, with something that this one cannot read.
     #[error(transparent)]
     Newer(#[from] NewerFile),
@@ -103,19 +108,19 @@ pub enum ReadError {
     /// The shard is not in this log.
     #[error("{0} is not in this log")]
     UnknownShard(ShardId),
-    /// What was to be read next is damaged, or the disk does not give it.
+    /// What was to be read next is corrupt, or the disk does not give it.
     #[error(transparent)]
-    Damaged(#[from] Damage),
+    Corrupt(#[from] Corruption),
     /// A newer version wrote what was to be read next.
     #[error(transparent)]
     Newer(#[from] NewerFile),
 }
 
-/// Why a loss was not accepted. Nothing was given up, unless the write's outcome is not known.
+/// Why a loss was not accepted. Nothing was accepted, unless the write's outcome is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptLossError {
-    /// Another damage was meant, or it is given up already: look at what is damaged now.
-    #[error("no damage is known at byte {position} of {file}: look again at what is damaged")]
+    /// Another corruption was meant, or it is accepted already: look at what is corrupt now.
+    #[error("no corruption is known at byte {position} of {file}: look again at what is corrupt")]
     Unknown {
         /// The file that was named.
         file: String,
@@ -123,12 +128,10 @@ pub enum AcceptLossError {
         position: u64,
     },
     /// There is more to give up than a log keeps in mind: bring the volume back.
-    #[error(
-        "{stretches} stretches of the log would be given up, {allowed} are allowed: bring the volume back"
-    )]
+    #[error("{ranges} ranges of the log would be given up, {allowed} are allowed: bring the volume back")]
     TooMuch {
         /// How many it would be.
-        stretches: usize,
+        ranges: usize,
         /// How many may be.
         allowed: usize,
     },

@@ -1,6 +1,6 @@
 //! Looking at a log without opening it: of a copy, or of one that is being written.
 //!
-//! Who looks and who writes do not wait for each other, so what looks damaged is believed only if no writer can have made
+//! Who looks and who writes do not wait for each other, so what looks corrupt is believed only if no writer can have made
 //! it look so: a batch is judged by what is read behind the news that it was durable, and a segment only while its name is
 //! there (no name is used twice, and its file is used again only when the name is gone).
 
@@ -12,15 +12,15 @@ use catalog::member::OpenShard;
 use group_core::LogShard;
 
 use crate::disk::{Disk, DiskFile};
-use crate::error::{Damage, Error, NewerFile};
+use crate::error::{Corruption, Error, NewerFile};
 use crate::format::batch::BatchHeader;
 use crate::format::entry::EntryHeader;
 use crate::format::header::SegmentHeader;
+use crate::format::index::STRIDE_BYTES;
 use crate::format::{self, Newer, SLOTS, SPARE, segment_name};
-use crate::marks::STRIDE_BYTES;
-use crate::open::read_slots;
-use crate::scan::{Scan, Step};
-use crate::segments::{Closed, Missing, Segments, damage, missing};
+use crate::recovery::read_slots;
+use crate::segments::scan::{Scan, Step};
+use crate::segments::{Closed, Segments, Unavailable};
 use crate::value::Wait;
 
 /// At most so many missing segments are told of one by one.
@@ -35,7 +35,7 @@ pub struct Inspection {
     pub incarnation: uuid::Uuid,
     /// Whether an expired segment waits to be used again.
     pub has_spare: bool,
-    /// The shards as they were opened, sorted by id, as the newest segment's head has them.
+    /// The shards as they were opened, sorted by id, as the newest segment's header has them.
     pub shards: Vec<OpenShard>,
     /// The segments, oldest first.
     pub segments: Vec<Segment>,
@@ -60,8 +60,8 @@ pub struct Segment {
     pub last_arrival_ms: Option<u64>,
     /// The first offset of each shard in it, and the one behind the last.
     pub offsets: BTreeMap<ShardId, (u64, u64)>,
-    /// What is damaged, as far as it was looked at.
-    pub damage: Vec<Damage>,
+    /// What is corrupt, as far as it was looked at.
+    pub corruption: Vec<Corruption>,
     /// What a newer version wrote that this one cannot read, the first of it.
     pub newer: Option<NewerFile>,
     /// Why this version could not write behind it, if a newer one wrote it so.
@@ -75,10 +75,10 @@ impl Inspection {
         self.segments.iter().any(|segment| segment.newer.is_some())
     }
 
-    /// Whether anything is damaged, as far as it was looked at.
+    /// Whether anything is corrupt, as far as it was looked at.
     #[must_use]
-    pub fn is_damaged(&self) -> bool {
-        !self.missing.is_empty() || self.segments.iter().any(|segment| !segment.damage.is_empty())
+    pub fn is_corrupt(&self) -> bool {
+        !self.missing.is_empty() || self.segments.iter().any(|segment| !segment.corruption.is_empty())
     }
 }
 
@@ -88,7 +88,7 @@ pub fn is_file_of_a_log(name: &str) -> bool {
     name == SLOTS || format::sequence_of(name).is_some()
 }
 
-/// Looks at the log in a directory: at the heads of all segments and at all of the newest, and with `verify` at every
+/// Looks at the log in a directory: at the headers of all segments and at all of the newest, and with `verify` at every
 /// batch of all. Changes nothing; what expires meanwhile is left out.
 ///
 /// # Errors
@@ -103,16 +103,17 @@ pub fn inspect(disk: &Arc<dyn Disk>, verify: bool) -> Result<Inspection, Error> 
         let is_newest = at + 1 == sequences.len();
         let segment = look_at(&segments, sequence, is_newest, verify || is_newest);
         // The name is looked for last: while it is there nobody else has used the file.
-        let is_there = |segment: &Segment| segment.damage.is_empty() || disk.open(&segment.name).is_ok();
+        let is_there = |segment: &Segment| segment.corruption.is_empty() || disk.open(&segment.name).is_ok();
         found.extend(segment.filter(is_there));
     }
-    let newest = sequences.iter().rev().find_map(|&sequence| segments.head(sequence, Wait::ForDisk).ok());
-    let shards = newest.iter().flat_map(|head| head.state().shards.values().map(|shard| shard.open.clone()));
+    let newest = sequences.iter().rev().find_map(|&sequence| segments.header(sequence, Wait::ForDisk).ok());
+    let shards =
+        newest.iter().flat_map(|header| header.state().shards.values().map(|shard| shard.open.clone()));
     let shards = shards.collect();
     // A name may come or go while names are listed. What is missing for good is so in a second list too.
     let (again, _) = list(&**disk)?;
     if again.is_empty() {
-        return Err(Error::Damaged(damage(&segment_name(1), 0, "there is no segment")));
+        return Err(Error::Corrupt(Corruption::new(&segment_name(1), 0, "there is no segment")));
     }
     let mut missing = missing_between(&sequences);
     missing.retain(|sequence| missing_between(&again).contains(sequence));
@@ -143,38 +144,38 @@ fn look_at(segments: &Segments, sequence: u64, is_newest: bool, scanned: bool) -
         first_arrival_ms: None,
         last_arrival_ms: None,
         offsets: BTreeMap::new(),
-        damage: Vec::new(),
+        corruption: Vec::new(),
         newer: None,
         read_only: None,
     };
     match segment.fill(segments, sequence, is_newest, scanned) {
         Ok(()) => Some(segment),
-        Err(Missing::NoFile) => None,
-        Err(Missing::WouldBlock) => Some(segment),
-        Err(Missing::Damaged(damage)) => {
-            segment.damage.push(damage);
+        Err(Unavailable::NoFile) => None,
+        Err(Unavailable::WouldBlock) => Some(segment),
+        Err(Unavailable::Corrupt(corruption)) => {
+            segment.corruption.push(corruption);
             Some(segment)
         }
-        Err(Missing::Newer(newer)) => {
+        Err(Unavailable::Newer(newer)) => {
             segment.newer = Some(newer);
             Some(segment)
         }
     }
 }
 
-/// From where to where the shards go in a segment, as its head and the next one's say.
-fn offsets(head: &SegmentHeader, next: &SegmentHeader) -> BTreeMap<ShardId, (u64, u64)> {
+/// From where to where the shards go in a segment, as its header and the next one's say.
+fn offsets(header: &SegmentHeader, next: &SegmentHeader) -> BTreeMap<ShardId, (u64, u64)> {
     let range = |(id, shard): (&ShardId, &LogShard)| {
         let behind = next.state().shards.get(id)?.next_offset;
         (behind > shard.next_offset).then_some((*id, (shard.next_offset, behind)))
     };
-    head.state().shards.iter().filter_map(range).collect()
+    header.state().shards.iter().filter_map(range).collect()
 }
 
-/// Something bad that is not judged yet.
-struct Undecided {
-    damage: Damage,
-    head: Option<BatchHeader>,
+/// Something corrupt that is not judged yet.
+struct Suspect {
+    corruption: Corruption,
+    header: Option<BatchHeader>,
     unreadable: bool,
 }
 
@@ -185,21 +186,22 @@ impl Segment {
         sequence: u64,
         is_newest: bool,
         scanned: bool,
-    ) -> Result<(), Missing> {
-        let head = segments.head_on_disk(sequence)?;
-        self.read_only = head.features.check_write().err().map(|newer| NewerFile::new(&*self.name, newer));
+    ) -> Result<(), Unavailable> {
+        let header = segments.header_on_disk(sequence)?;
+        self.read_only = header.features.check_write().err().map(|newer| NewerFile::new(&*self.name, newer));
         let file = segments.file(sequence)?;
-        self.file_bytes = file.bytes().map_err(|error| missing(&self.name, 0, &error))?;
+        self.file_bytes = file.bytes().map_err(|error| Unavailable::new(&self.name, 0, &error))?;
         let closed = match is_newest {
-            true => Closed { head: Arc::clone(&head), end: self.file_bytes, is_certain: false },
+            true => Closed { header: Arc::clone(&header), end: self.file_bytes, is_certain: false },
             false => segments.closed(sequence, Wait::ForDisk)?,
         };
         if closed.is_certain {
             self.end = Some(closed.end);
         }
-        if let Some(next) = (!is_newest).then(|| segments.head(sequence + 1, Wait::ForDisk).ok()).flatten() {
-            self.offsets = offsets(&head, &next);
-            let has_batches = next.state().index > head.state().index;
+        if let Some(next) = (!is_newest).then(|| segments.header(sequence + 1, Wait::ForDisk).ok()).flatten()
+        {
+            self.offsets = offsets(&header, &next);
+            let has_batches = next.state().index > header.state().index;
             self.last_arrival_ms = has_batches.then_some(next.state().time_ms);
         }
         if scanned {
@@ -208,68 +210,70 @@ impl Segment {
         Ok(())
     }
 
-    /// Where the end is not certain what is bad may have been incomplete when it was read: it is damage only where a
-    /// batch behind it says that it was durable, and it is bad still when it is read again after that.
+    /// Where the end is not certain what is corrupt may have been incomplete when it was read: it is corruption only where a
+    /// batch behind it says that it was durable, and it is corrupt still when it is read again after that.
     fn look_at_batches(&mut self, file: &Arc<dyn DiskFile>, closed: &Closed) {
-        let from = |position| Scan::new(Arc::clone(file), closed.head.nonce, position, closed.end, true);
-        let (mut scan, mut read_again) = (from(closed.head.bytes), 0);
-        let (mut undecided, mut batches, mut end) = (Vec::<Undecided>::new(), 0, closed.head.bytes);
+        let from = |position| Scan::new(Arc::clone(file), closed.header.nonce, position, closed.end, true);
+        let (mut scan, mut read_again) = (from(closed.header.bytes), 0);
+        let (mut suspects, mut batches, mut end) = (Vec::<Suspect>::new(), 0, closed.header.bytes);
         while let Some(step) = scan.next() {
             match step {
                 Step::Newer { unknown, .. } => {
-                    let newer = Newer::new(closed.head.features.written_by, unknown);
+                    let newer = Newer::new(closed.header.features.written_by, unknown);
                     self.newer.get_or_insert_with(|| NewerFile::new(&*self.name, newer));
                 }
-                Step::Bad { position, wrong, .. } => undecided.push(Undecided {
-                    damage: damage(&self.name, position, wrong.what),
-                    head: None,
-                    unreadable: wrong.unreadable,
+                Step::Corrupt { position, error, .. } => suspects.push(Suspect {
+                    corruption: Corruption::new(&self.name, position, error.what),
+                    header: None,
+                    unreadable: error.unreadable,
                 }),
-                Step::Batch { position, head, wrong } => {
-                    let first = undecided.first().map(|bad| bad.damage.position);
-                    match first.filter(|first| head.frame.durable > *first) {
+                Step::Batch { position, header, error } => {
+                    let first = suspects.first().map(|suspect| suspect.corruption.position);
+                    match first.filter(|first| header.frame.durable > *first) {
                         Some(first) if first > read_again => {
-                            undecided.clear();
+                            suspects.clear();
                             (scan, read_again) = (from(first), first);
                             continue;
                         }
-                        Some(_) => undecided.drain(..).for_each(|bad| self.judge_damaged(bad, &mut batches)),
+                        Some(_) => {
+                            suspects.drain(..).for_each(|suspect| self.judge_corrupt(suspect, &mut batches))
+                        }
                         None => {}
                     }
-                    match wrong {
+                    match error {
                         None => {
-                            self.note(&head);
+                            self.note(&header);
                             batches += 1;
-                            end = position + head.frame.bytes as u64;
+                            end = position + header.frame.bytes as u64;
                         }
-                        Some(wrong) => undecided.push(Undecided {
-                            damage: damage(&self.name, position, wrong.what),
-                            head: Some(head),
-                            unreadable: wrong.unreadable,
+                        Some(error) => suspects.push(Suspect {
+                            corruption: Corruption::new(&self.name, position, error.what),
+                            header: Some(header),
+                            unreadable: error.unreadable,
                         }),
                     }
                 }
             }
         }
-        if closed.is_certain || undecided.iter().any(|bad| bad.unreadable) {
-            undecided.into_iter().for_each(|bad| self.judge_damaged(bad, &mut batches));
+        if closed.is_certain || suspects.iter().any(|suspect| suspect.unreadable) {
+            suspects.into_iter().for_each(|suspect| self.judge_corrupt(suspect, &mut batches));
         }
         self.batches = Some(batches);
         self.end = self.end.or(Some(end));
     }
 
-    fn judge_damaged(&mut self, bad: Undecided, batches: &mut u64) {
-        self.damage.push(bad.damage);
-        if let Some(head) = bad.head {
-            self.note(&head);
+    fn judge_corrupt(&mut self, suspect: Suspect, batches: &mut u64) {
+        self.corruption.push(suspect.corruption);
+        if let Some(header) = suspect.header {
+            self.note(&header);
             *batches += 1;
         }
     }
 
-    fn note(&mut self, head: &BatchHeader) {
-        self.first_arrival_ms = self.first_arrival_ms.or(Some(head.frame.time_ms));
-        self.last_arrival_ms = self.last_arrival_ms.max(Some(head.frame.time_ms));
-        for appends in head.entries.iter().filter_map(EntryHeader::appends) {
+    fn note(&mut self, header: &BatchHeader) {
+        self.first_arrival_ms = self.first_arrival_ms.or(Some(header.frame.time_ms));
+        self.last_arrival_ms = self.last_arrival_ms.max(Some(header.frame.time_ms));
+        for appends in header.entries.iter().filter_map(EntryHeader::appends) {
             let range =
                 self.offsets.entry(appends.shard).or_insert((appends.first_offset, appends.end_offset));
             range.1 = range.1.max(appends.end_offset);

@@ -11,18 +11,16 @@
 //!   is written to.
 //! - Nothing stale passes for new: every checksum is seeded with a nonce that is drawn when a segment is begun.
 //! - A segment is written once, front to back. After a restart, or behind a torn tail, the next batch opens a new one,
-//!   whose head says where the one before ends.
-//! - What is damaged is named by file and position and never served; all the rest is. Where that is the end, so that it
+//!   whose header says where the one before ends.
+//! - What is corrupt is named by file and position and never served; all the rest is. Where that is the end, so that it
 //!   is not known what was appended last, nothing is appended until the loss is accepted, and then far behind it.
-//!   Readers pass over a loss only once it is accepted, and accepting gives up what is bad then, nothing that goes bad
+//!   Readers pass over a loss only once it is accepted, and accepting gives up what is corrupt then, nothing that goes corrupt
 //!   later.
 //! - Readers see durable records alone, none older than the retention, and check what they read.
 //! - Arrival times never go back, so a time is found by bisection. Offsets decide order.
 //!
 //! Not here: replication (the format carries its terms and slots), and anything of streams, volumes or the network.
 
-mod accepted;
-mod birth;
 pub mod clock;
 mod counts;
 pub mod disk;
@@ -30,37 +28,32 @@ mod error;
 mod format;
 pub mod inspect;
 mod log;
-mod lost;
-mod lru;
-mod marks;
-mod open;
-mod place;
 mod reader;
 mod recovery;
-mod scan;
+mod repair;
 mod segments;
 mod shared;
-mod tail;
+mod state;
 #[cfg(test)]
 mod tests;
 pub mod value;
-mod window;
 mod writer;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use birth::{Birth, create};
 pub use counts::Counts;
-pub use error::{AcceptLossError, Damage, Error, NewerFile, ReadError, WriteError};
+pub use error::{AcceptLossError, Corruption, Error, NewerFile, ReadError, WriteError};
 pub use format::{Newer, Unknown, Version};
 pub use group_core::record;
 pub use log::Log;
-pub use open::{open, open_writer};
 pub use reader::Reader;
+pub use recovery::{open, open_writer};
+pub use repair::FoundLoss;
 pub use shared::Status;
-pub use tail::TailBudget;
-pub use writer::{FoundLoss, Writer};
+pub use shared::tail::TailBudget;
+pub use writer::Writer;
+pub use writer::create::{LogConfig, create};
 
 use clock::Clock;
 use disk::Disk;
@@ -100,7 +93,7 @@ impl Default for Sizes {
         Self {
             first_segment_bytes: 1 << 20,
             largest_segment_bytes: 64 << 20,
-            stride_bytes: marks::STRIDE_BYTES,
+            stride_bytes: format::index::STRIDE_BYTES,
         }
     }
 }

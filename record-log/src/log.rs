@@ -87,7 +87,7 @@ impl Log {
         self.answer(token).map(drop)
     }
 
-    /// Confirms the last batch, if none behind it does, so that damage to it can be told from a torn end. Due after a
+    /// Confirms the last batch, if none behind it does, so that corruption to it can be told from a torn end. Due after a
     /// moment of quiet.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Log {
     /// # Errors
     /// See [`AcceptLossError`].
     pub fn accept_loss(&mut self, file: &str, position: u64) -> Result<(), AcceptLossError> {
-        let found = Reader::new(self.writer.shared()).find_loss(file, position)?;
+        let found = Reader::new(std::sync::Arc::clone(&self.writer.shared)).find_loss(file, position)?;
         self.writer.accept_loss(&found)?;
         self.core = open_core(&self.writer);
         self.begin();

@@ -57,7 +57,7 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
             _ if !sign.exists() => {}
             Ok(inspection) => {
                 show(directory, &inspection, out)?;
-                damaged += usize::from(inspection.is_damaged());
+                damaged += usize::from(inspection.is_corrupt());
             }
             Err(error) => {
                 writeln!(out, "log {}\n  DAMAGED  {error}\n", directory.display())?;
@@ -151,8 +151,8 @@ fn show_segment(segment: &Segment, out: &mut impl Write) -> io::Result<()> {
     for (shard, (first, behind)) in &segment.offsets {
         writeln!(out, "    {shard}  offsets {first} to {}", behind - 1)?;
     }
-    for damage in &segment.damage {
-        writeln!(out, "    DAMAGED  {damage}")?;
+    for corruption in &segment.corruption {
+        writeln!(out, "    DAMAGED  {corruption}")?;
     }
     Ok(())
 }

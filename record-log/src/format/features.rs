@@ -47,7 +47,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What the head of a structure says of its writer.
+/// What the header of a structure says of its writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// The version that wrote it.

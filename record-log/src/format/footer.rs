@@ -26,7 +26,7 @@ use catalog::ShardId;
 
 use super::features::{FEATURES_BYTES, Features};
 use super::{Invalid, block_ceil, seed_of};
-use crate::marks::{Mark, Marks, SegmentMarks};
+use crate::format::index::{IndexEntry, SegmentIndex, ShardIndex};
 
 /// Bytes of the trailer.
 pub const TRAILER_BYTES: usize = 96;
@@ -76,7 +76,7 @@ pub struct Part {
 
 /// The bytes of the footer of a closed segment: whole blocks, to be written at `start`, where a block begins.
 #[must_use]
-pub fn encode(features: &Features, nonce: u64, start: u64, closed: Closed, marks: &SegmentMarks) -> Vec<u8> {
+pub fn encode(features: &Features, nonce: u64, start: u64, closed: Closed, marks: &SegmentIndex) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (shard, marks) in &marks.shards {
         let start = bytes.len();
@@ -191,16 +191,16 @@ impl Part {
     ///
     /// # Errors
     /// If they are corrupt.
-    pub fn decode(&self, nonce: u64, bytes: &[u8]) -> Result<Marks, Invalid> {
+    pub fn decode(&self, nonce: u64, bytes: &[u8]) -> Result<ShardIndex, Invalid> {
         if crc32c::crc32c_append(seed_of(nonce), bytes) != self.crc {
             return Err(Invalid("the checksum of a footer's marks is wrong"));
         }
-        let marks = bytes.chunks_exact(MARK_BYTES).map(|mut mark| Mark {
+        let marks = bytes.chunks_exact(MARK_BYTES).map(|mut mark| IndexEntry {
             first_offset: mark.get_u64_le(),
             arrival_ms: mark.get_u64_le(),
             position: mark.get_u64_le(),
         });
-        Ok(Marks::of(marks.collect()))
+        Ok(ShardIndex::of(marks.collect()))
     }
 }
 
@@ -216,12 +216,12 @@ mod tests {
     const START: u64 = 2 * BLOCK_BYTES as u64;
     const CLOSED: Closed = Closed { end: START - 10, index: 5, term: 2 };
 
-    fn marks() -> SegmentMarks {
-        let mut marks = SegmentMarks::new(1);
+    fn marks() -> SegmentIndex {
+        let mut marks = SegmentIndex::new(1);
         let of = |first_offset| {
             let mark =
-                |number| Mark { first_offset: number, arrival_ms: 10 * number, position: 100 * number };
-            Marks::of((first_offset..first_offset + 3).map(mark).collect())
+                |number| IndexEntry { first_offset: number, arrival_ms: 10 * number, position: 100 * number };
+            ShardIndex::of((first_offset..first_offset + 3).map(mark).collect())
         };
         for index in [1, 4] {
             marks.shards.insert(ShardId::new(index).unwrap(), of(u64::from(index)));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     /// The marks of a shard as a reader finds them in a file that ends with this footer.
-    fn read(footer: &[u8], shard: u32) -> Result<Option<Marks>, Invalid> {
+    fn read(footer: &[u8], shard: u32) -> Result<Option<ShardIndex>, Invalid> {
         let file_bytes = START + footer.len() as u64;
         let (rest, trailer) = footer.split_at(footer.len() - TRAILER_BYTES);
         let trailer = Trailer::decode(NONCE, trailer, file_bytes)?;

@@ -17,9 +17,9 @@ use super::header::SegmentHeader;
 use super::sections::{Member, Membership, Sections};
 use super::slots::{Owner, Slots};
 use super::{Features, Version};
-use crate::accepted::{Accepted, Stretch};
 use crate::disk::BLOCK_BYTES;
-use crate::marks::{Mark, Marks, SegmentMarks};
+use crate::format::index::{IndexEntry, SegmentIndex, ShardIndex};
+use crate::state::{AcceptedLosses, SegmentRange};
 
 const NONCE: u64 = 0x0123_4567_89ab_cdef;
 const FEATURES: Features = Features { written_by: Version::of("0.1.0"), to_read: 0, to_write: 0 };
@@ -39,8 +39,8 @@ fn header() -> SegmentHeader {
     };
     let shards: BTreeMap<_, _> = (0..).zip(HashKeyRange::uniform(3)).map(shard).collect();
     let member = |node_id| Member { node_id, incarnation: Uuid::from_u128(0xc0 + u128::from(node_id)) };
-    let mut accepted = Accepted::default();
-    accepted.add(Stretch { segment: 2, start: 4_096, end: 5_000 });
+    let mut accepted_losses = AcceptedLosses::default();
+    accepted_losses.add(SegmentRange { segment: 2, start: 4_096, end: 5_000 });
     SegmentHeader {
         features: FEATURES,
         nonce: NONCE,
@@ -66,7 +66,7 @@ fn header() -> SegmentHeader {
                 next_learners: vec![member(5)],
                 auto_leave: true,
             },
-            accepted,
+            accepted_losses,
         },
         bytes: BLOCK_BYTES as u64,
     }
@@ -102,12 +102,13 @@ fn batch_bytes() -> Vec<u8> {
     bytes
 }
 
-fn marks() -> SegmentMarks {
-    let mut marks = SegmentMarks::new(1);
-    let mark = |number| Mark { first_offset: number, arrival_ms: 1_000 + number, position: 4_096 + number };
-    marks.shards.insert(ShardId::FIRST, Marks::of((1..4).map(mark).collect()));
-    marks.shards.insert(ShardId::new(2).unwrap(), Marks::of(vec![mark(9)]));
-    marks
+fn index() -> SegmentIndex {
+    let mut index = SegmentIndex::new(1);
+    let entry =
+        |number| IndexEntry { first_offset: number, arrival_ms: 1_000 + number, position: 4_096 + number };
+    index.shards.insert(ShardId::FIRST, ShardIndex::of((1..4).map(entry).collect()));
+    index.shards.insert(ShardId::new(2).unwrap(), ShardIndex::of(vec![entry(9)]));
+    index
 }
 
 /// Every structure by the name of its file.
@@ -116,7 +117,7 @@ fn structures() -> Vec<(&'static str, Vec<u8>)> {
         ("slots.bin", slots().encode()),
         ("header.bin", header().encode().1),
         ("batch.bin", batch_bytes()),
-        ("footer.bin", footer::encode(&FEATURES, NONCE, 8_192, CLOSED, &marks())),
+        ("footer.bin", footer::encode(&FEATURES, NONCE, 8_192, CLOSED, &index())),
     ]
 }
 
@@ -159,9 +160,9 @@ fn structures_of_old_are_read() {
     let trailer = Trailer::decode(NONCE, trailer, 8_192 + bytes.len() as u64).unwrap();
     assert_eq!(trailer.closed, CLOSED);
     let directory = trailer.directory(NONCE, &rest[rest.len() - trailer.directory_bytes()..]).unwrap();
-    for (shard, marks) in marks().shards {
+    for (shard, index) in index().shards {
         let part = directory.find(shard).unwrap();
         let start = (part.position - 8_192) as usize;
-        assert_eq!(part.decode(NONCE, &bytes[start..start + part.bytes]), Ok(marks));
+        assert_eq!(part.decode(NONCE, &bytes[start..start + part.bytes]), Ok(index));
     }
 }

@@ -150,9 +150,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::accepted::{Accepted, Stretch};
     use crate::format::sections::{Member, Membership, put_section};
     use crate::format::{Unknown, Version, schema};
+    use crate::state::{AcceptedLosses, SegmentRange};
 
     const OWNER: Owner = Owner { log_id: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
 
@@ -188,14 +188,14 @@ mod tests {
         ) -> Sections {
             let [index, term, time_ms, trim_horizon_ms, protected_until_ms] = numbers;
             let shards: BTreeMap<_, _> = shards.into_iter().map(|shard| (shard.open.id, shard)).collect();
-            let mut accepted = Accepted::default();
+            let mut accepted_losses = AcceptedLosses::default();
             for (segment, start, bytes) in losses {
-                accepted.add(Stretch { segment, start, end: start + bytes });
+                accepted_losses.add(SegmentRange { segment, start, end: start + bytes });
             }
             Sections {
                 state: State { index, term, time_ms, retention_hours, trim_horizon_ms, protected_until_ms, shards },
                 membership: Membership { voters, learners, outgoing_voters, next_learners, auto_leave },
-                accepted,
+                accepted_losses,
             }
         }
     }
@@ -226,7 +226,7 @@ mod tests {
                 shards: BTreeMap::new(),
             },
             membership: Membership::of_one(Member { node_id: 1, incarnation: OWNER.incarnation }),
-            accepted: Accepted::default(),
+            accepted_losses: AcceptedLosses::default(),
         }
     }
 

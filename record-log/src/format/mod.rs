@@ -21,6 +21,7 @@ pub mod footer;
 #[cfg(test)]
 mod golden;
 pub mod header;
+pub mod index;
 mod schema;
 pub mod sections;
 pub mod slots;

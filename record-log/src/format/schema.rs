@@ -86,7 +86,7 @@ pub struct Member {
 /// What concerns one copy alone.
 #[derive(Clone, PartialEq, Message)]
 pub struct Copy {
-    /// The corruption that was given up.
+    /// The corruption that was accepted.
     #[prost(message, repeated, tag = "1")]
     pub accepted_losses: Vec<Range>,
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::features::{Features, Newer, Unknown};
 use super::{Invalid, Unreadable, schema};
-use crate::accepted::{Accepted, Stretch};
+use crate::state::{AcceptedLosses, SegmentRange};
 
 const STATE: u32 = 1;
 const MEMBERSHIP: u32 = 2;
@@ -65,8 +65,8 @@ pub struct Sections {
     pub state: State,
     /// Who the copies are.
     pub membership: Membership,
-    /// What this copy has given up.
-    pub accepted: Accepted,
+    /// What this copy has accepted.
+    pub accepted_losses: AcceptedLosses,
 }
 
 impl Sections {
@@ -76,7 +76,7 @@ impl Sections {
         let mut buffer = Vec::new();
         put_section(&mut buffer, STATE, &state_message(&self.state).encode_to_vec());
         put_section(&mut buffer, MEMBERSHIP, &membership_message(&self.membership).encode_to_vec());
-        put_section(&mut buffer, COPY, &copy_message(&self.accepted).encode_to_vec());
+        put_section(&mut buffer, COPY, &copy_message(&self.accepted_losses).encode_to_vec());
         buffer
     }
 
@@ -100,7 +100,7 @@ impl Sections {
         Ok(Self {
             state: state_of(state, features, index, term)?,
             membership: membership_of(&membership)?,
-            accepted: accepted_of(&copy)?,
+            accepted_losses: accepted_of(&copy)?,
         })
     }
 }
@@ -223,20 +223,20 @@ fn membership_of(message: &schema::Membership) -> Result<Membership, Invalid> {
     })
 }
 
-fn copy_message(accepted: &Accepted) -> schema::Copy {
-    let range = |stretch: &Stretch| schema::Range {
-        segment: Some(stretch.segment),
-        start: Some(stretch.start),
-        end: Some(stretch.end),
+fn copy_message(accepted_losses: &AcceptedLosses) -> schema::Copy {
+    let range = |range: &SegmentRange| schema::Range {
+        segment: Some(range.segment),
+        start: Some(range.start),
+        end: Some(range.end),
     };
-    schema::Copy { accepted_losses: accepted.as_slice().iter().map(range).collect() }
+    schema::Copy { accepted_losses: accepted_losses.as_slice().iter().map(range).collect() }
 }
 
-fn accepted_of(message: &schema::Copy) -> Result<Accepted, Invalid> {
-    let mut accepted = Accepted::default();
+fn accepted_of(message: &schema::Copy) -> Result<AcceptedLosses, Invalid> {
+    let mut accepted_losses = AcceptedLosses::default();
     for range in &message.accepted_losses {
         let (segment, start, end) = (needed(range.segment)?, needed(range.start)?, needed(range.end)?);
-        accepted.add(Stretch { segment, start, end });
+        accepted_losses.add(SegmentRange { segment, start, end });
     }
-    Ok(accepted)
+    Ok(accepted_losses)
 }

@@ -37,12 +37,12 @@ fn log_that_is_written_and_expires_is_never_found_damaged() {
         while !ended.load(Ordering::SeqCst) {
             for verify in [true, false] {
                 let found = look(&bench, verify);
-                assert!(!found.is_damaged(), "look {looks}: {found:#?}");
+                assert!(!found.is_corrupt(), "look {looks}: {found:#?}");
                 looks += 1;
             }
         }
     });
-    assert!(!look(&bench, true).is_damaged());
+    assert!(!look(&bench, true).is_corrupt());
     // A copy, with none of the log's caches.
     let copy = tempfile::tempdir().unwrap();
     for name in bench.names() {
@@ -50,7 +50,7 @@ fn log_that_is_written_and_expires_is_never_found_damaged() {
     }
     let disk: Arc<dyn Disk> = Arc::new(SystemDisk::new(copy.path().into()));
     let found = inspect(&disk, true).unwrap();
-    assert!(!found.is_damaged(), "{found:#?}");
+    assert!(!found.is_corrupt(), "{found:#?}");
 }
 
 #[test]
@@ -62,11 +62,11 @@ fn damage_is_named_where_a_later_batch_vouches_and_a_torn_end_is_none() {
         put(&mut log, 0, &[data]);
     }
     bench.flip(newest, bench.find(newest, "third"));
-    assert!(!look(&bench, false).is_damaged(), "nothing says that it was durable");
+    assert!(!look(&bench, false).is_corrupt(), "nothing says that it was durable");
     bench.flip(newest, bench.find(newest, "second"));
     let found = look(&bench, false);
-    let damage: Vec<_> = found.segments.iter().flat_map(|segment| &segment.damage).collect();
-    assert_eq!(damage.len(), 1, "{damage:?}");
+    let corruption: Vec<_> = found.segments.iter().flat_map(|segment| &segment.corruption).collect();
+    assert_eq!(corruption.len(), 1, "{corruption:?}");
     assert_eq!(found.segments[1].offsets[&shard(0)], (1, 3));
 }
 
@@ -90,13 +90,13 @@ fn closed_segments_show_their_offsets_and_times_unread() {
 }
 
 #[test]
-fn footer_is_no_damage_where_the_next_head_is_lost() {
+fn footer_is_no_damage_where_the_next_header_is_lost() {
     let bench = Bench::new();
     let (mut log, _reader) = bench.open();
     fill(&mut log, 0, &kilobytes(0, 200));
     bench.flip("segment-000000000003", 20);
     let found = look(&bench, true);
-    let damaged: Vec<_> = found.segments.iter().filter(|segment| !segment.damage.is_empty()).collect();
+    let damaged: Vec<_> = found.segments.iter().filter(|segment| !segment.corruption.is_empty()).collect();
     assert_eq!(damaged.iter().map(|segment| &*segment.name).collect::<Vec<_>>(), ["segment-000000000003"]);
 }
 
@@ -110,7 +110,7 @@ fn lost_segments_are_named() {
     for name in bench.names().iter().filter(|name| name.starts_with("segment-")) {
         std::fs::remove_file(bench.path(name)).unwrap();
     }
-    assert!(matches!(inspect(&bench.disk, false), Err(Error::Damaged(_))));
+    assert!(matches!(inspect(&bench.disk, false), Err(Error::Corrupt(_))));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn batches_written_between_two_reads_are_no_damage() {
         }
     });
     let found = look(&bench, false);
-    assert!(!found.is_damaged(), "{found:?}");
+    assert!(!found.is_corrupt(), "{found:?}");
     assert_eq!(found.segments[1].offsets[&shard(0)], (1, 7));
 }
 
@@ -154,7 +154,7 @@ fn segment_that_is_used_again_while_it_is_read_is_left_out() {
         assert!(recycled() > before);
     });
     let found = look(&bench, true);
-    assert!(!found.is_damaged(), "{found:?}");
+    assert!(!found.is_corrupt(), "{found:?}");
     assert_eq!(found.segments.len(), 1, "{found:?}");
     assert_eq!(segments(&bench).collect::<Vec<_>>(), ["segment-000000000003", "segment-000000000004"]);
 }
@@ -190,8 +190,8 @@ fn end_that_the_disk_does_not_give_is_damage() {
     };
     bench.disk = Arc::new(Watched { read: Arc::new(read), ..Watched::new(&bench.disk) });
     let found = look(&bench, false);
-    let damage: Vec<_> = found.segments.iter().flat_map(|segment| &segment.damage).collect();
-    assert!(damage.len() == 1 && damage[0].file == "segment-000000000002", "{damage:?}");
+    let corruption: Vec<_> = found.segments.iter().flat_map(|segment| &segment.corruption).collect();
+    assert!(corruption.len() == 1 && corruption[0].file == "segment-000000000002", "{corruption:?}");
 }
 
 /// Has something happen once, behind the first large read of a file.

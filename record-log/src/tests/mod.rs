@@ -1,6 +1,6 @@
 //! The whole log, by scenario, on the real disk. What crashes do to it is the simulation's.
 
-mod damage;
+mod corruption;
 mod faulty_disk;
 mod inspect;
 mod many;
@@ -22,7 +22,7 @@ use crate::disk::Disk;
 use crate::disk::system::SystemDisk;
 use crate::record::{Record, RecordBlockBuilder};
 use crate::value::{Appended, Limits, Position, ReadOutcome, Run, RunOutcome, Wait};
-use crate::{Birth, Environment, Error, Log, ReadError, Reader, Sizes, TailBudget, create, open};
+use crate::{Environment, Error, Log, LogConfig, ReadError, Reader, Sizes, TailBudget, create, open};
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
@@ -71,14 +71,14 @@ impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let disk: Arc<dyn Disk> = Arc::new(SystemDisk::new(directory.path().into()));
-        let birth = Birth {
+        let config = LogConfig {
             log_id: Uuid::from_u128(1),
             incarnation: COPY,
             shards: opens(3),
             retention_hours: 24,
             created_ms: START_MS,
         };
-        create(&*disk, 7, &birth).unwrap();
+        create(&*disk, 7, &config).unwrap();
         let clock = Arc::new(HandClock::default());
         clock.step_to(START_MS);
         let sizes =

@@ -54,14 +54,14 @@ fn one_read_gives_every_record_of_a_large_segment() {
     let mut bench = Bench::new();
     bench.sizes = Sizes { first_segment_bytes: 1 << 20, largest_segment_bytes: 4 << 20, ..bench.sizes };
     let (mut log, reader) = bench.open();
-    // Several of them lie between two marks, and all of them are much more than a stride.
+    // Several of them lie between two index entries, and all of them are much more than a stride.
     let texts: Vec<_> = (0..3_000).map(|number| format!("{number:0300}")).collect();
     fill(&mut log, 0, &texts);
     assert_eq!(all(&reader, 0), texts);
     drop((log, reader));
     let (_log, reader) = bench.open();
     assert_eq!(all(&reader, 0), texts);
-    assert_eq!(reader.status().counts.damaged_reads_cut, 0);
+    assert_eq!(reader.status().counts.corrupt_reads_cut, 0);
 }
 
 #[test]

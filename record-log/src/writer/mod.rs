@@ -18,11 +18,8 @@ use crate::format::{block_ceil, block_floor, segment_name};
 use crate::shared::{Newest, Shared};
 use crate::value::ReadRun;
 
-pub use accept::FoundLoss;
-
-mod accept;
-pub mod lost_end;
-mod roll;
+pub mod create;
+pub(crate) mod roll;
 mod trim;
 
 /// What the buffer keeps from batch to batch; a larger batch takes more for as long as it is written.
@@ -31,13 +28,13 @@ const KEPT_BUFFER_BYTES: usize = 2 << 20;
 /// Writes a log.
 #[derive(Debug)]
 pub struct Writer {
-    environment: Environment,
+    pub(crate) environment: Environment,
     owner: Owner,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// The state behind the last batch that is durable, visible or not.
-    state: State,
+    pub(crate) state: State,
     /// Where the next batch goes.
-    tip: Tip,
+    pub(crate) tip: Tip,
     /// The segment that takes batches; none until the first after opening.
     active: Option<Active>,
     /// Whether there is a spare on the disk.
@@ -52,11 +49,11 @@ pub struct Writer {
 
 /// The end of the newest segment.
 #[derive(Clone, Debug)]
-struct Tip {
+pub(crate) struct Tip {
     header: Arc<SegmentHeader>,
     file: Arc<dyn DiskFile>,
     /// Where its last durable batch ends.
-    end: u64,
+    pub end: u64,
 }
 
 /// The segment that takes batches.
@@ -86,8 +83,8 @@ impl Writer {
     pub(crate) fn new(environment: Environment, owner: Owner, shared: Arc<Shared>, has_spare: bool) -> Self {
         let (state, tip) = {
             let published = shared.published();
-            let Newest { head, file, end, .. } = &published.newest;
-            let tip = Tip { header: Arc::clone(head), file: Arc::clone(file), end: *end };
+            let Newest { header, file, end, .. } = &published.newest;
+            let tip = Tip { header: Arc::clone(header), file: Arc::clone(file), end: *end };
             (published.state.clone(), tip)
         };
         Self {
@@ -114,10 +111,6 @@ impl Writer {
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
-    }
-
-    pub(crate) fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
     }
 
     /// Makes the next batch durable. Readers see nothing of it until [`Writer::publish`].
@@ -208,7 +201,7 @@ impl Writer {
                 drop(published);
                 return self.stop(&format!("a batch that was written does not fit: {inconsistent}"));
             }
-            published.newest.marks.note(position, header);
+            published.newest.index.note(position, header);
             published.newest.end = position + header.frame.bytes as u64;
         }
         let mut tail = self.shared.tail.lock().unwrap_or_else(PoisonError::into_inner);
@@ -252,7 +245,7 @@ impl Writer {
         if let Ok(file) = self.shared.segments.file_at_rest(self.tip.header.sequence) {
             self.tip.file = Arc::clone(&file);
             let mut published = self.shared.publish();
-            if published.newest.head.sequence == self.tip.header.sequence {
+            if published.newest.header.sequence == self.tip.header.sequence {
                 published.newest.file = file;
             }
         }

@@ -1,8 +1,8 @@
 //! Beginning the next segment, and closing the one before it.
 //!
-//! The space of a segment is taken before it is begun, under the name of the spare. Its head, which says where the
+//! The space of a segment is taken before it is begun, under the name of the spare. Its header, which says where the
 //! segment before it ends, is durable before the spare gets the segment's name, and the name is durable before anything
-//! is appended. So a segment that has its name has a good head, or is damaged.
+//! is appended. So a segment that has its name has a good header, or is corrupt.
 
 use std::io;
 use std::sync::Arc;
@@ -11,32 +11,32 @@ use group_core::State;
 use rustix::io::Errno;
 
 use super::{Active, Tip, Unpublished, Use, Writer};
-use crate::accepted::Accepted;
 use crate::disk::aligned::AlignedBuffer;
 use crate::disk::{BLOCK_BYTES, DiskFile};
 use crate::error::WriteError;
 use crate::format::footer::{self, Closed};
 use crate::format::header::SegmentHeader;
+use crate::format::index::SegmentIndex;
 use crate::format::sections::Sections;
 use crate::format::{Features, SPARE, block_ceil, segment_name};
-use crate::marks::SegmentMarks;
 use crate::shared::Newest;
+use crate::state::AcceptedLosses;
 
 /// At most so much of a segment is kept for what must get through where the disk is full. After a restart the unused end
 /// of the segment that was written last has it, until that is given back for the next one.
 const MAX_RESERVE_BYTES: u64 = 1 << 20;
 
 /// What the next segment begins with.
-pub(super) struct Next {
+pub(crate) struct Next {
     pub sequence: u64,
     pub term: u64,
     pub state: State,
-    pub accepted: Accepted,
+    pub accepted_losses: AcceptedLosses,
 }
 
 /// How small a segment may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Least {
+pub(crate) enum Least {
     /// It has its reserve.
     WithReserve,
     /// It holds a batch, and maybe no more.
@@ -54,8 +54,8 @@ impl Writer {
         if !self.give_back_unused()? {
             return Err(WriteError::Full(refused));
         }
-        let accepted = self.shared.published().accepted.clone();
-        self.roll_to(term, batch_bytes, 0, Least::Bare, accepted)
+        let accepted_losses = self.shared.published().accepted_losses.clone();
+        self.roll_to(term, batch_bytes, 0, Least::Bare, accepted_losses)
     }
 
     /// Gives back what was not used of the segment that was written last, before the first after opening is begun. Whether
@@ -76,24 +76,24 @@ impl Writer {
     }
 
     /// Goes on in a segment of about `wanted` bytes that has room for a batch of so many bytes.
-    pub(super) fn roll(&mut self, term: u64, batch_bytes: u64, wanted: u64) -> Result<(), WriteError> {
-        let accepted = self.shared.published().accepted.clone();
-        self.roll_to(term, batch_bytes, wanted, Least::WithReserve, accepted)
+    pub(crate) fn roll(&mut self, term: u64, batch_bytes: u64, wanted: u64) -> Result<(), WriteError> {
+        let accepted_losses = self.shared.published().accepted_losses.clone();
+        self.roll_to(term, batch_bytes, wanted, Least::WithReserve, accepted_losses)
     }
 
-    /// Goes on in a segment whose header says what this copy has given up.
-    pub(super) fn roll_to(
+    /// Goes on in a segment whose header says what this copy has accepted.
+    pub(crate) fn roll_to(
         &mut self,
         term: u64,
         batch_bytes: u64,
         wanted: u64,
         least: Least,
-        accepted: Accepted,
+        accepted_losses: AcceptedLosses,
     ) -> Result<(), WriteError> {
         let (sequence, state) = (self.tip.header.sequence + 1, self.state.clone());
-        let next = Next { sequence, term, state, accepted };
+        let next = Next { sequence, term, state, accepted_losses };
         let newest = self.begin_segment(next, batch_bytes, wanted, least)?;
-        self.shared.publish().accepted = newest.head.sections.accepted.clone();
+        self.shared.publish().accepted_losses = newest.header.sections.accepted_losses.clone();
         self.unpublished.push_back(Unpublished::Segment(newest));
         // It is shown at once if all before it is.
         let (index, clock) = {
@@ -105,7 +105,7 @@ impl Writer {
     }
 
     /// Gives a segment that is written no more its footer, at a place behind all of it that is to be kept.
-    pub(super) fn close(&self, segment: &Newest, start: io::Result<u64>) {
+    pub(crate) fn close(&self, segment: &Newest, start: io::Result<u64>) {
         let closed = {
             let state = &self.shared.published().state;
             Closed { end: segment.end, index: state.index, term: state.term }
@@ -120,7 +120,7 @@ impl Writer {
     }
 
     /// Begins a segment with this state, in which the next batch goes.
-    pub(super) fn begin_segment(
+    pub(crate) fn begin_segment(
         &mut self,
         next: Next,
         batch_bytes: u64,
@@ -146,14 +146,14 @@ impl Writer {
         self.fit_buffer(0);
         self.shared.segments.count(|counts| counts.segments_begun += 1);
         self.state = header.state().clone();
-        let (head, end) = (Arc::new(header), header_bytes.len() as u64);
-        self.tip = Tip { header: Arc::clone(&head), file: Arc::clone(&file), end };
-        let marks = SegmentMarks::new(self.environment.sizes.stride_bytes);
-        Ok(Newest { end, head, file, marks })
+        let (header, end) = (Arc::new(header), header_bytes.len() as u64);
+        self.tip = Tip { header: Arc::clone(&header), file: Arc::clone(&file), end };
+        let index = SegmentIndex::new(self.environment.sizes.stride_bytes);
+        Ok(Newest { end, header, file, index })
     }
 
     fn next_header(&self, next: Next) -> (SegmentHeader, Vec<u8>) {
-        let Next { sequence, term, state, accepted } = next;
+        let Next { sequence, term, state, accepted_losses } = next;
         let Tip { header: before, end, .. } = &self.tip;
         let header = SegmentHeader {
             features: Features::OWN,
@@ -164,14 +164,14 @@ impl Writer {
             previous_end: if before.sequence + 1 == sequence { *end } else { 0 },
             bytes_before: before.bytes_before + end,
             term,
-            sections: Sections { state, membership: before.sections.membership.clone(), accepted },
+            sections: Sections { state, membership: before.sections.membership.clone(), accepted_losses },
             bytes: 0,
         };
         header.encode()
     }
 
-    fn begin(&mut self, file: &dyn DiskFile, name: &str, head_bytes: &[u8]) -> io::Result<()> {
-        write_blocks(file, 0, head_bytes)?;
+    fn begin(&mut self, file: &dyn DiskFile, name: &str, header_bytes: &[u8]) -> io::Result<()> {
+        write_blocks(file, 0, header_bytes)?;
         file.sync()?;
         let disk = &self.environment.disk;
         disk.rename(SPARE, name)?;
@@ -180,7 +180,7 @@ impl Writer {
     }
 
     /// A file of the size that is due, or where the disk has no room for that, one of the least size.
-    pub(super) fn take_space(&mut self, wanted: u64, least: u64) -> Result<Arc<dyn DiskFile>, WriteError> {
+    pub(crate) fn take_space(&mut self, wanted: u64, least: u64) -> Result<Arc<dyn DiskFile>, WriteError> {
         let mut taken = self.spare_of(wanted);
         let mut bytes = wanted;
         if wanted > least && taken.as_ref().is_err_and(is_full) {
@@ -190,7 +190,7 @@ impl Writer {
         }
         match taken {
             Ok(file) => {
-                self.tell_room(bytes);
+                self.note_room(bytes);
                 Ok(file)
             }
             Err(error) if is_full(&error) => {
@@ -209,7 +209,7 @@ impl Writer {
     }
 
     /// A segment of so many bytes could be had: there is room again if so many were refused.
-    fn tell_room(&mut self, bytes: u64) {
+    fn note_room(&mut self, bytes: u64) {
         if self.refused_bytes.is_some_and(|refused| refused <= bytes) {
             tracing::info!("there is room for appends again");
             self.refused_bytes = None;
@@ -262,7 +262,7 @@ impl Writer {
     }
 
     /// Each segment is twice as large as the one before, within limits.
-    pub(super) fn wanted_bytes(&self) -> u64 {
+    pub(crate) fn wanted_bytes(&self) -> u64 {
         let sizes = &self.environment.sizes;
         let end = self.tip.end;
         let doubled = if end > sizes.first_segment_bytes / 2 { 2 * end.next_power_of_two() } else { 0 };
@@ -271,7 +271,7 @@ impl Writer {
 }
 
 fn write_footer(segment: &Newest, start: u64, closed: Closed) -> io::Result<()> {
-    let footer = footer::encode(&Features::OWN, segment.head.nonce, start, closed, &segment.marks);
+    let footer = footer::encode(&Features::OWN, segment.header.nonce, start, closed, &segment.index);
     // The length first: it says where the footer is. Space behind it that was not used is given back.
     segment.file.resize(start + footer.len() as u64)?;
     write_blocks(&*segment.file, start, &footer)?;

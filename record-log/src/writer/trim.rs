@@ -5,8 +5,8 @@ use group_core::State;
 use super::Writer;
 use crate::error::WriteError;
 use crate::format::{SPARE, segment_name};
-use crate::open::last_arrival_ms;
-use crate::segments::Missing;
+use crate::segments::Unavailable;
+use crate::state::last_arrival_ms;
 use crate::value::Wait;
 
 /// At most so many segments go in one call.
@@ -34,11 +34,11 @@ impl Writer {
             arrival_ms => arrival_ms,
         };
         let before = (oldest + 1..=newest.min(oldest + MAX_SEGMENTS))
-            .find_map(|sequence| self.shared.segments.head(sequence, Wait::ForDisk).ok())
-            .map(|head| arrival_ms(head.state()));
+            .find_map(|sequence| self.shared.segments.header(sequence, Wait::ForDisk).ok())
+            .map(|header| arrival_ms(header.state()));
         before.or_else(|| {
             let published = self.shared.published();
-            let has_records = oldest == newest && !published.newest.marks.shards.is_empty();
+            let has_records = oldest == newest && !published.newest.index.shards.is_empty();
             has_records.then(|| arrival_ms(&published.state))
         })
     }
@@ -46,7 +46,7 @@ impl Writer {
     /// The oldest and the newest segment.
     fn kept(&self) -> (u64, u64) {
         let published = self.shared.published();
-        (published.oldest, published.newest.head.sequence)
+        (published.oldest, published.newest.header.sequence)
     }
 
     /// How many of the oldest segments hold nothing but expired records. The newest is none of them.
@@ -54,11 +54,16 @@ impl Writer {
         let (oldest, newest) = self.kept();
         let mut expired = 0;
         for sequence in oldest + 1..=newest.min(oldest + MAX_SEGMENTS) {
-            match self.shared.segments.head(sequence, Wait::ForDisk) {
-                Ok(head) if last_arrival_ms(head.state()) < horizon_ms => expired = sequence - oldest,
+            match self.shared.segments.header(sequence, Wait::ForDisk) {
+                Ok(header) if last_arrival_ms(header.state()) < horizon_ms => expired = sequence - oldest,
                 Ok(_) => break,
                 // What cannot be judged goes with the next segment that can.
-                Err(Missing::Damaged(_) | Missing::Newer(_) | Missing::NoFile | Missing::WouldBlock) => {}
+                Err(
+                    Unavailable::Corrupt(_)
+                    | Unavailable::Newer(_)
+                    | Unavailable::NoFile
+                    | Unavailable::WouldBlock,
+                ) => {}
             }
         }
         expired
@@ -68,7 +73,7 @@ impl Writer {
     fn leave_expired_segment(&mut self, horizon_ms: u64) -> Result<(), WriteError> {
         let due = {
             let published = self.shared.published();
-            let has_records = !published.newest.marks.shards.is_empty();
+            let has_records = !published.newest.index.shards.is_empty();
             self.unpublished.is_empty() && has_records && last_arrival_ms(&published.state) < horizon_ms
         };
         let roll = |writer: &mut Self| {
@@ -88,8 +93,8 @@ impl Writer {
             let mut published = self.shared.publish();
             published.oldest += 1;
             let oldest = published.oldest;
-            published.accepted.forget_before(oldest);
-            (published.oldest - 1, published.newest.marks.shards.is_empty())
+            published.accepted_losses.forget_before(oldest);
+            (published.oldest - 1, published.newest.index.shards.is_empty())
         };
         let segments = &self.shared.segments;
         let held = segments.forget(sequence);
@@ -109,9 +114,9 @@ impl Writer {
             return Err(WriteError::Stopped(why));
         }
         segments.count(|counts| counts.segments_trimmed += 1);
-        self.shared.forget_damage(|place| place.segment <= sequence);
-        if let Ok(head) = segments.head(sequence + 1, Wait::ForDisk) {
-            self.shared.publish().trimmed_bytes = head.bytes_before;
+        self.shared.forget_corruption(|location| location.segment <= sequence);
+        if let Ok(header) = segments.header(sequence + 1, Wait::ForDisk) {
+            self.shared.publish().trimmed_bytes = header.bytes_before;
         }
         Ok(())
     }

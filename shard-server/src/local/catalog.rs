@@ -242,9 +242,9 @@ impl LocalCatalog {
             let draft = data_dir.draft_dir(&uid);
             let volume = draft.join(&group);
             std::fs::create_dir_all(&volume).with_context(|| format!("make {}", volume.display()))?;
-            let birth = birth_of_log(stream);
-            let identity = Identity::new(uid, group.clone(), group, birth.incarnation);
-            volume::bootstrap(&volume, &identity.map_err(anyhow::Error::msg)?, &birth)?;
+            let log_config = log_config_of(stream);
+            let identity = Identity::new(uid, group.clone(), group, log_config.incarnation);
+            volume::bootstrap(&volume, &identity.map_err(anyhow::Error::msg)?, &log_config)?;
             stream_file::write(&draft, &entry)
         })
         .await;
@@ -323,14 +323,14 @@ fn group_name(stream: &Stream) -> anyhow::Result<&str> {
     stream.groups.first().map(|group| group.name.as_str()).context("the stream has no group")
 }
 
-fn birth_of_log(stream: &Stream) -> record_log::Birth {
+fn log_config_of(stream: &Stream) -> record_log::LogConfig {
     let open = |shard: &catalog::Shard| OpenShard {
         id: shard.id,
         range: shard.range,
         parents: shard.parents.clone(),
         create_seconds: shard.create_seconds,
     };
-    record_log::Birth {
+    record_log::LogConfig {
         log_id: Uuid::new_v4(),
         incarnation: Uuid::new_v4(),
         shards: stream.shards.iter().map(open).collect(),

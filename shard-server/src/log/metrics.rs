@@ -32,7 +32,7 @@ struct LogGauges {
     segments: IntGauge,
     stopped: IntGauge,
     full: IntGauge,
-    damaged: IntGauge,
+    corrupt: IntGauge,
     trimming_suspended: IntGauge,
 }
 
@@ -44,7 +44,7 @@ pub struct Gauges {
     segments: i64,
     stopped: i64,
     full: i64,
-    damaged: i64,
+    corrupt: i64,
     trimming_suspended: i64,
 }
 
@@ -58,7 +58,7 @@ impl Gauges {
             segments: 0,
             stopped: 0,
             full: 0,
-            damaged: 0,
+            corrupt: 0,
             trimming_suspended: 0,
         };
         gauges.set(status);
@@ -73,19 +73,19 @@ impl Gauges {
             signed(status.segments),
             i64::from(status.stopped.is_some()),
             i64::from(status.full.is_some()),
-            i64::from(!status.damage.is_empty()),
+            i64::from(!status.corruption.is_empty()),
             i64::from(status.trimming_suspended.is_some()),
         ]);
     }
 
     fn put(&mut self, values: [i64; 6]) {
-        let Self { logs, durable_bytes, segments, stopped, full, damaged, trimming_suspended } = self;
+        let Self { logs, durable_bytes, segments, stopped, full, corrupt, trimming_suspended } = self;
         let pairs = [
             (&logs.durable_bytes, durable_bytes),
             (&logs.segments, segments),
             (&logs.stopped, stopped),
             (&logs.full, full),
-            (&logs.damaged, damaged),
+            (&logs.corrupt, corrupt),
             (&logs.trimming_suspended, trimming_suspended),
         ];
         for ((gauge, last), value) in pairs.into_iter().zip(values) {
@@ -149,7 +149,7 @@ impl Metrics {
                 segments: gauge("kinetes_log_segments", "Kept segments of the logs")?,
                 stopped: gauge("kinetes_log_stopped", "Logs that take no appends until a restart")?,
                 full: gauge("kinetes_log_full", "Logs that refuse appends until the disk has room")?,
-                damaged: gauge("kinetes_log_damaged", "Logs in which damage was found that nobody gave up")?,
+                corrupt: gauge("kinetes_log_corrupt", "Logs with corruption whose loss nobody accepted")?,
                 trimming_suspended: gauge(
                     "kinetes_log_trimming_suspended",
                     "Logs in which nothing expires, as the clock stepped",

@@ -26,7 +26,7 @@ use catalog::member::{LogCondition, LogConditionKind, OpenShard, ShardStatus};
 use record_log::clock::{Clock, SystemClock};
 use record_log::disk::{Disk, system::SystemDisk};
 use record_log::value::Limits;
-use record_log::{Birth, Environment, Reader, Sizes, Status, TailBudget};
+use record_log::{Environment, LogConfig, Reader, Sizes, Status, TailBudget};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -96,9 +96,9 @@ pub struct Log {
 ///
 /// # Errors
 /// If the directory exists or anything cannot be written.
-pub fn create(directory: &Path, birth: &Birth) -> Result<(), Error> {
+pub fn create(directory: &Path, config: &LogConfig) -> Result<(), Error> {
     std::fs::create_dir(directory).map_err(failed("create", directory))?;
-    record_log::create(&SystemDisk::new(directory.into()), rand::random(), birth)
+    record_log::create(&SystemDisk::new(directory.into()), rand::random(), config)
 }
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> Error + 'a {
@@ -127,9 +127,9 @@ impl Log {
         resources: &Resources,
         lock: Arc<dyn Any + Send + Sync>,
     ) -> Result<Self, Error> {
-        let (log, reader) = record_log::open(resources.environment(disk), incarnation)?;
+        let (writer, reader) = record_log::open(resources.environment(disk), incarnation)?;
         let metrics = resources.metrics.clone();
-        let queue = Arc::new(Queue::new(log, reader.clone(), metrics.clone(), lock));
+        let queue = Arc::new(Queue::new(writer, reader.clone(), metrics.clone(), lock));
         Ok(Self { reader, reads: resources.reads.clone(), queue, metrics })
     }
 
@@ -166,7 +166,7 @@ impl Log {
     /// # Errors
     /// See [`Refusal`].
     pub async fn set_retention(&self, hours: u32) -> Result<(), Refusal> {
-        self.queue.control(|reply, place| Request::SetRetention { hours, reply, place }).await
+        self.queue.control(|reply, slot| Request::SetRetention { hours, reply, slot }).await
     }
 
     /// Gives up what is damaged and known, durably: readers pass over it from then on. `place` is where some of it is, as
@@ -179,7 +179,7 @@ impl Log {
         let (file, position) =
             parts.ok_or_else(|| Refusal::Invalid(format!("{place} is not FILE:POSITION")))?;
         let file = file.to_owned();
-        self.queue.control(|reply, place| Request::AcceptLoss { file, position, reply, place }).await
+        self.queue.control(|reply, slot| Request::AcceptLoss { file, position, reply, slot }).await
     }
 
     /// Reads durable records of an open shard that arrived at `oldest_arrival_ms` or later.
@@ -229,18 +229,19 @@ pub fn shards_of(status: &Status) -> Vec<ShardStatus> {
 
 /// What a person should know of a log's storage. The texts change only with the matter.
 pub fn conditions_of(status: &Status) -> Vec<LogCondition> {
-    let place = status.damage.first().map(|damage| format!("{}:{}", damage.file, damage.position));
+    let place =
+        status.corruption.first().map(|corruption| format!("{}:{}", corruption.file, corruption.position));
     let condition = |kind, message| {
         let place = place.clone().filter(|_| kind == LogConditionKind::StorageDamaged);
         LogCondition { kind, message, place }
     };
-    let damaged = status.damage.first().map(|first| match status.damage.len() - 1 {
+    let corrupt = status.corruption.first().map(|first| match status.corruption.len() - 1 {
         0 => first.to_string(),
         more => format!("{first}; and {more} more"),
     });
     let conditions = [
         (LogConditionKind::StorageFull, status.full.clone()),
-        (LogConditionKind::StorageDamaged, damaged),
+        (LogConditionKind::StorageDamaged, corrupt),
         (LogConditionKind::TrimmingSuspended, status.trimming_suspended.clone()),
     ];
     conditions.into_iter().filter_map(|(kind, message)| Some(condition(kind, message?))).collect()

@@ -10,7 +10,7 @@ use record_log::Reader;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::metrics::Metrics;
-use super::request::{Place, Request};
+use super::request::{QueueSlot, Request};
 use super::worker::{Condition, Worker};
 use crate::protocol::{Appended, Refusal, Run};
 
@@ -45,13 +45,13 @@ fn start_thread(job: Job) -> io::Result<()> {
 impl Queue {
     /// A queue before a log. The lock is kept until nothing is written any more.
     pub fn new(
-        log: record_log::Log,
+        writer: record_log::Writer,
         reader: Reader,
         metrics: Metrics,
         lock: Arc<dyn Any + Send + Sync>,
     ) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let (worker, condition) = Worker::new(log, reader, receiver, metrics.clone(), lock);
+        let (worker, condition) = Worker::new(writer, reader, receiver, metrics.clone(), lock);
         let room = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
         let control_room = Arc::new(Semaphore::new(MAX_QUEUED_CONTROLS));
         let parked = Arc::new(Mutex::new(Some(worker)));
@@ -71,8 +71,8 @@ impl Queue {
         if let Condition::Stopped(reason) = &*self.condition.borrow() {
             return Err(Refusal::LogStopped(reason.clone()));
         }
-        let place = Place::take(&self.room, bytes, &self.metrics).ok_or(Refusal::QueueFull)?;
-        self.ask(|reply| Request::Append { runs, reply, place }).await
+        let slot = QueueSlot::take(&self.room, bytes, &self.metrics).ok_or(Refusal::QueueFull)?;
+        self.ask(|reply| Request::Append { runs, reply, slot }).await
     }
 
     /// Asks for something that is no append; returns when it is durable.
@@ -80,8 +80,8 @@ impl Queue {
         &self,
         request: impl FnOnce(oneshot::Sender<Result<(), Refusal>>, OwnedSemaphorePermit) -> Request,
     ) -> Result<(), Refusal> {
-        let place = Arc::clone(&self.control_room).try_acquire_owned().map_err(|_| Refusal::QueueFull)?;
-        self.ask(|reply| request(reply, place)).await
+        let slot = Arc::clone(&self.control_room).try_acquire_owned().map_err(|_| Refusal::QueueFull)?;
+        self.ask(|reply| request(reply, slot)).await
     }
 
     /// Has the worker look at the log: whatever is due is done.

@@ -66,7 +66,7 @@ impl Default for ReadThreads {
 
 fn refusal(error: ReadError) -> Refusal {
     match error {
-        ReadError::Damaged(damage) => Refusal::Damaged(damage.to_string()),
+        ReadError::Corrupt(corruption) => Refusal::Damaged(corruption.to_string()),
         ReadError::WouldBlock | ReadError::UnknownShard(_) => Refusal::NotReady(error.to_string()),
     }
 }

@@ -20,8 +20,8 @@ pub enum Request {
         runs: Vec<Run>,
         /// Who waits for it.
         reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
-        /// Its place in the queue.
-        place: Place,
+        /// Its slot in the queue.
+        slot: QueueSlot,
     },
     /// To keep records so long.
     SetRetention {
@@ -29,8 +29,8 @@ pub enum Request {
         hours: u32,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
-        /// Its place among the others that are no appends.
-        place: OwnedSemaphorePermit,
+        /// Its slot among the others that are no appends.
+        slot: OwnedSemaphorePermit,
     },
     /// To give up what is damaged and known.
     AcceptLoss {
@@ -40,14 +40,14 @@ pub enum Request {
         position: u64,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
-        /// Its place among the others that are no appends.
-        place: OwnedSemaphorePermit,
+        /// Its slot among the others that are no appends.
+        slot: OwnedSemaphorePermit,
     },
 }
 
 /// A request's bytes in the queue, given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct QueueSlot {
     /// The encoded bytes of its records.
     pub bytes: usize,
     queued_requests: IntGauge,
@@ -67,8 +67,8 @@ impl Request {
     }
 }
 
-impl Place {
-    /// Takes a place for so many bytes; nothing where there is none.
+impl QueueSlot {
+    /// Takes a slot for so many bytes; nothing where there is none.
     pub fn take(room: &Arc<Semaphore>, bytes: usize, metrics: &Metrics) -> Option<Self> {
         let permits = u32::try_from(bytes.max(LEAST_REQUEST_BYTES)).ok()?;
         let permit = Arc::clone(room).try_acquire_many_owned(permits).ok()?;
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         self.queued_requests.dec();
         self.queued_bytes.sub(self.bytes as i64);

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use record_log::{AcceptLossError, Log, Reader, WriteError};
+use record_log::{AcceptLossError, Reader, WriteError, Writer};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
-use super::request::{Place, Request};
+use super::request::{QueueSlot, Request};
 use crate::protocol::{Appended, Refusal, Run};
 
 /// A batch takes appends as long as they are no more than this together; a larger one is a batch of its own.
@@ -36,14 +36,14 @@ pub enum Condition {
 /// An append that waits for its batch.
 struct Waiting {
     reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
-    _place: Place,
+    _slot: QueueSlot,
 }
 
 /// Empties a log's queue.
 #[derive(Debug)]
 pub struct Worker {
     receiver: Receiver<Request>,
-    log: Log,
+    writer: Writer,
     reader: Reader,
     metrics: Metrics,
     gauges: Gauges,
@@ -68,7 +68,7 @@ impl std::fmt::Debug for KeptLock {
 impl Worker {
     /// A worker, and whether its log takes appends.
     pub fn new(
-        log: Log,
+        writer: Writer,
         reader: Reader,
         receiver: Receiver<Request>,
         metrics: Metrics,
@@ -80,7 +80,7 @@ impl Worker {
         let gauges = Gauges::new(&metrics, &status);
         let (lock, ending) = (KeptLock(lock), Ending(ending));
         let (maintained, confirm_due) = (None, false);
-        (Self { receiver, log, reader, metrics, gauges, maintained, confirm_due, lock, ending }, condition)
+        (Self { receiver, writer, reader, metrics, gauges, maintained, confirm_due, lock, ending }, condition)
     }
 
     /// Does what is asked and what is due until nothing is, then parks itself; ends when the queue is closed and empty.
@@ -125,7 +125,7 @@ impl Worker {
 
     /// Gives itself back to the queue, unless something came at the last moment.
     fn park(mut self, parked: &Mutex<Option<Self>>) -> Option<(Self, Request)> {
-        self.log.rest();
+        self.writer.rest();
         let mut place = parked.lock().unwrap_or_else(PoisonError::into_inner);
         match self.receiver.try_recv() {
             Ok(request) => Some((self, request)),
@@ -154,15 +154,15 @@ impl Worker {
 
     fn confirm(&mut self) {
         self.confirm_due = false;
-        let confirmed = self.log.confirm();
+        let confirmed = self.writer.confirm();
         self.note(confirmed.as_ref().err());
     }
 
     fn maintain(&mut self) {
         if self.maintained.is_none_or(|last| last.elapsed() >= MAINTAIN_EVERY) {
-            let maintained = self.log.maintain();
+            let maintained = self.writer.maintain();
             self.note(maintained.as_ref().err());
-            self.confirm_due = self.log.unconfirmed();
+            self.confirm_due = self.writer.unconfirmed();
             self.maintained = Some(Instant::now());
             self.gauges.set(&self.reader.status());
         }
@@ -171,14 +171,14 @@ impl Worker {
     /// Does what is asked, an append with all others that fit into its batch; gives back what it took and did not do.
     fn answer(&mut self, request: Request) -> Option<Request> {
         let left_over = match request {
-            Request::Append { runs, reply, place } => self.append(runs, reply, place),
-            Request::SetRetention { hours, reply, place: _place } => {
-                let done = self.log.set_retention(hours);
+            Request::Append { runs, reply, slot } => self.append(runs, reply, slot),
+            Request::SetRetention { hours, reply, slot: _slot } => {
+                let done = self.writer.set_retention(hours);
                 self.reply(done, reply);
                 None
             }
-            Request::AcceptLoss { file, position, reply, place: _place } => {
-                match self.log.accept_loss(&file, position) {
+            Request::AcceptLoss { file, position, reply, slot: _slot } => {
+                match self.writer.accept_loss(&file, position) {
                     Ok(()) => {
                         // It may be what a log had stopped for.
                         self.ending.0.send_if_modified(|condition| {
@@ -192,7 +192,7 @@ impl Worker {
                 None
             }
         };
-        self.confirm_due = self.log.unconfirmed();
+        self.confirm_due = self.writer.unconfirmed();
         left_over
     }
 
@@ -205,18 +205,18 @@ impl Worker {
         &mut self,
         runs: Vec<Run>,
         reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
-        place: Place,
+        slot: QueueSlot,
     ) -> Option<Request> {
-        let mut bytes = place.bytes;
+        let mut bytes = slot.bytes;
         let mut appends = vec![runs];
-        let mut waiting = vec![Waiting { reply, _place: place }];
+        let mut waiting = vec![Waiting { reply, _slot: slot }];
         let mut left_over = None;
         while let Ok(request) = self.receiver.try_recv() {
             match request {
-                Request::Append { runs, reply, place } if bytes + place.bytes <= BATCH_BYTES => {
-                    bytes += place.bytes;
+                Request::Append { runs, reply, slot } if bytes + slot.bytes <= BATCH_BYTES => {
+                    bytes += slot.bytes;
                     appends.push(runs);
-                    waiting.push(Waiting { reply, _place: place });
+                    waiting.push(Waiting { reply, _slot: slot });
                 }
                 other => {
                     left_over = Some(other);
@@ -225,7 +225,7 @@ impl Worker {
             }
         }
         let begin = Instant::now();
-        let appended = self.log.append(&appends);
+        let appended = self.writer.append(&appends);
         self.metrics.write_seconds.observe(begin.elapsed().as_secs_f64());
         self.note(appended.as_ref().err());
         let answers: Vec<_> = match appended {

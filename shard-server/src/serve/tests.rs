@@ -182,7 +182,7 @@ async fn loss_is_accepted_only_where_damage_is_known() {
         call(pod.address, "POST", ACCEPT_LOSS_PATH, &[], json.into()).await
     };
     for (other, why) in [
-        ("segment-000000000002:1", "no damage is known at byte 1 of segment-000000000002"),
+        ("segment-000000000002:1", "no corruption is known at byte 1 of segment-000000000002"),
         ("segment-000000000002", "is not FILE:POSITION"),
     ] {
         let (code, text) = accept(other).await;

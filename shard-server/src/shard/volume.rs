@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use record_log::Birth;
+use record_log::LogConfig;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -111,7 +111,7 @@ impl Error {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::DamagedIdentity { .. } | Self::Log { error: log::Error::Damaged(_), .. } => true,
+            Self::DamagedIdentity { .. } | Self::Log { error: log::Error::Corrupt(_), .. } => true,
             Self::Foreign { .. }
             | Self::UnknownContent { .. }
             | Self::Empty(_)
@@ -238,7 +238,7 @@ fn check_log_name(name: &str) -> Result<(), String> {
 
 /// Begins a group in an empty directory: its log with these shards, and its identity. A crash on the way leaves it
 /// empty.
-pub fn bootstrap(directory: &Path, identity: &Identity, birth: &Birth) -> Result<(), Error> {
+pub fn bootstrap(directory: &Path, identity: &Identity, log_config: &LogConfig) -> Result<(), Error> {
     let draft = directory.join(BOOTSTRAP);
     match fs::remove_dir_all(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &draft)(error)),
@@ -247,7 +247,7 @@ pub fn bootstrap(directory: &Path, identity: &Identity, birth: &Birth) -> Result
     let logs = draft.join(LOGS);
     fs::create_dir_all(&logs).map_err(failed("create", &logs))?;
     let log = logs.join(&identity.log);
-    log::create(&log, birth).map_err(|error| Error::Log { directory: log, error })?;
+    log::create(&log, log_config).map_err(|error| Error::Log { directory: log, error })?;
     sync_directory(&logs)?;
 
     let path = draft.join(IDENTITY);
@@ -278,9 +278,9 @@ mod tests {
         Identity::new(stream_uid.into(), "g0".into(), "g0".into(), Uuid::from_u128(1)).unwrap()
     }
 
-    fn birth() -> Birth {
+    fn log_config() -> LogConfig {
         let incarnation = Uuid::from_u128(1);
-        Birth {
+        LogConfig {
             log_id: Uuid::from_u128(2),
             incarnation,
             shards: Vec::new(),
@@ -293,14 +293,14 @@ mod tests {
     fn bootstrapped_directory_knows_whose_it_is() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(identify(directory.path(), "uid", "g0").unwrap(), None);
-        bootstrap(directory.path(), &identity("uid"), &birth()).unwrap();
+        bootstrap(directory.path(), &identity("uid"), &log_config()).unwrap();
         assert_eq!(identify(directory.path(), "uid", "g0").unwrap(), Some(identity("uid")));
     }
 
     #[test]
     fn directory_of_another_stream_or_another_group_of_it_is_refused_with_both_names() {
         let directory = tempfile::tempdir().unwrap();
-        bootstrap(directory.path(), &identity("theirs"), &birth()).unwrap();
+        bootstrap(directory.path(), &identity("theirs"), &log_config()).unwrap();
         let others = [
             ("ours", "g0", ["stream theirs", "stream ours"]),
             ("theirs", "g1", ["belongs to group g0", "started for group g1"]),
@@ -319,7 +319,7 @@ mod tests {
         fs::create_dir(directory.path().join(LOST_AND_FOUND)).unwrap();
         fs::create_dir_all(directory.path().join(BOOTSTRAP).join(LOGS).join("g0")).unwrap();
         assert_eq!(identify(directory.path(), "uid", "g0").unwrap(), None);
-        bootstrap(directory.path(), &identity("uid"), &birth()).unwrap();
+        bootstrap(directory.path(), &identity("uid"), &log_config()).unwrap();
         assert!(identify(directory.path(), "uid", "g0").unwrap().is_some());
         assert!(!directory.path().join(BOOTSTRAP).exists());
     }
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn missing_or_empty_identity_is_damage() {
         let directory = tempfile::tempdir().unwrap();
-        bootstrap(directory.path(), &identity("uid"), &birth()).unwrap();
+        bootstrap(directory.path(), &identity("uid"), &log_config()).unwrap();
         let path = directory.path().join(GROUP).join(IDENTITY);
         fs::write(&path, "").unwrap();
         assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_damage());

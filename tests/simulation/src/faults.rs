@@ -49,7 +49,7 @@ pub struct Faults {
     /// Bytes that the disk has; 0 is without end.
     pub capacity_bytes: u64,
     /// How often at most a bit flips or a sector goes bad, while the log is closed.
-    pub damages: u32,
+    pub corruptions: u32,
     /// Whether somebody sets the clock.
     pub steps: bool,
 }
@@ -68,14 +68,14 @@ impl Faults {
             failed_read: sometimes(failed_read),
             cold_read: 4,
             capacity_bytes: 0,
-            damages: 0,
+            corruptions: 0,
             steps: false,
         };
         if random.random_ratio(1, 4) {
             faults.capacity_bytes = random.random_range(64..400) << 10;
         }
         if random.random_ratio(1, 2) {
-            faults.damages = if random.random_ratio(2, 3) { 1 } else { 4 };
+            faults.corruptions = if random.random_ratio(2, 3) { 1 } else { 4 };
         }
         faults.steps = random.random_ratio(1, 2);
         faults
@@ -90,7 +90,7 @@ impl Faults {
     /// Whether what is on the disk may be unreadable or wrong by no fault of the log.
     #[must_use]
     pub fn may_lose(&self) -> bool {
-        self.damages > 0 || self.failed_read > 0
+        self.corruptions > 0 || self.failed_read > 0
     }
 }
 

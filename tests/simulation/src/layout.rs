@@ -19,7 +19,7 @@ const TRAILER_BYTES: usize = 40;
 #[derive(Debug)]
 pub struct Layout {
     /// Where its head ends.
-    pub head_end: usize,
+    pub header_end: usize,
     /// Its batches, in order; the last may be one that is not whole.
     pub batches: Vec<Batch>,
 }
@@ -28,7 +28,7 @@ pub struct Layout {
 #[derive(Debug)]
 pub struct Batch {
     /// Its head and the heads of its entries.
-    pub heads: Range<usize>,
+    pub headers: Range<usize>,
     /// The runs of records in it.
     pub runs: Vec<Stored>,
     /// Where it ends.
@@ -62,35 +62,35 @@ impl Layout {
             return None;
         }
         let nonce = &bytes[16..24];
-        let head_end = (SEGMENT_HEAD_BYTES + number(bytes, 88)?).next_multiple_of(BLOCK_BYTES);
-        let (mut batches, mut position) = (Vec::new(), head_end);
+        let header_end = (SEGMENT_HEAD_BYTES + number(bytes, 88)?).next_multiple_of(BLOCK_BYTES);
+        let (mut batches, mut position) = (Vec::new(), header_end);
         while let Some(batch) = Batch::at(bytes, position, nonce) {
             position = batch.end;
             batches.push(batch);
         }
-        Some(Self { head_end, batches })
+        Some(Self { header_end, batches })
     }
 
     /// Where the last batch ends.
     #[must_use]
     pub fn end(&self) -> usize {
-        self.batches.last().map_or(self.head_end, |batch| batch.end)
+        self.batches.last().map_or(self.header_end, |batch| batch.end)
     }
 }
 
 impl Batch {
     fn at(bytes: &[u8], start: usize, nonce: &[u8]) -> Option<Self> {
-        let head = bytes.get(start..start + BATCH_HEAD_BYTES)?;
-        if !head.starts_with(BATCH_MAGIC) || &head[8..16] != nonce {
+        let header = bytes.get(start..start + BATCH_HEAD_BYTES)?;
+        if !header.starts_with(BATCH_MAGIC) || &header[8..16] != nonce {
             return None;
         }
-        let (end, entries) = (start + number(head, 16)?, number(head, 20)?);
-        let heads_end = start + BATCH_HEAD_BYTES + entries.checked_mul(ENTRY_BYTES)?;
-        if heads_end > end || end > bytes.len() {
+        let (end, entries) = (start + number(header, 16)?, number(header, 20)?);
+        let headers_end = start + BATCH_HEAD_BYTES + entries.checked_mul(ENTRY_BYTES)?;
+        if headers_end > end || end > bytes.len() {
             return None;
         }
-        let (mut runs, mut position) = (Vec::new(), heads_end);
-        for entry in bytes[start + BATCH_HEAD_BYTES..heads_end].chunks(ENTRY_BYTES) {
+        let (mut runs, mut position) = (Vec::new(), headers_end);
+        for entry in bytes[start + BATCH_HEAD_BYTES..headers_end].chunks(ENTRY_BYTES) {
             let block = position..position + number(entry, 20)?;
             position = block.end;
             if number(entry, 0)? == APPEND as usize {
@@ -103,7 +103,7 @@ impl Batch {
                 });
             }
         }
-        Some(Self { heads: start..heads_end, runs, end })
+        Some(Self { headers: start..headers_end, runs, end })
     }
 }
 
@@ -121,7 +121,7 @@ pub(crate) mod tests {
     use catalog::member::OpenShard;
     use record_log::record::{Record, RecordBlockBuilder};
     use record_log::value::Run;
-    use record_log::{Birth, Environment, Sizes, TailBudget, create, open};
+    use record_log::{Environment, LogConfig, Sizes, TailBudget, create, open};
     use uuid::Uuid;
 
     use super::*;
@@ -149,14 +149,14 @@ pub(crate) mod tests {
         let disk = SimulatedDisk::new(1, Faults::default());
         let open_shard =
             |(index, range)| OpenShard { id: shard(index), range, parents: Vec::new(), create_seconds: 1 };
-        let birth = Birth {
+        let config = LogConfig {
             log_id: Uuid::from_u128(1),
             incarnation: Uuid::from_u128(2),
             shards: (0..).zip(HashKeyRange::uniform(2)).map(open_shard).collect(),
             retention_hours: 24,
             created_ms: 1,
         };
-        create(&disk, 1, &birth).unwrap();
+        create(&disk, 1, &config).unwrap();
         let environment = Environment {
             disk: Arc::new(disk.clone()),
             clock: Arc::new(Clocks::new(1)),
@@ -164,7 +164,7 @@ pub(crate) mod tests {
             tail: TailBudget::new(0),
             sizes: Sizes::default(),
         };
-        let (mut log, _reader) = open(environment, birth.incarnation).unwrap();
+        let (mut log, _reader) = open(environment, config.incarnation).unwrap();
         log.append(&[vec![run(0, &["first", "second"]), run(1, &["other"])]]).unwrap();
         log.append(&[vec![run(0, &["third"])]]).unwrap();
         log.confirm().unwrap();
@@ -175,7 +175,7 @@ pub(crate) mod tests {
     fn batches_and_runs_lie_where_the_log_wrote_them() {
         let bytes = written();
         let layout = Layout::of(&bytes).unwrap();
-        assert_eq!(layout.head_end, BLOCK_BYTES);
+        assert_eq!(layout.header_end, BLOCK_BYTES);
         let runs: Vec<Vec<_>> = (layout.batches.iter())
             .map(|batch| batch.runs.iter().map(|run| (run.shard, run.offsets.clone())).collect())
             .collect();
@@ -195,7 +195,7 @@ pub(crate) mod tests {
     #[test]
     fn bytes_of_another_use_of_the_file_are_no_batch() {
         let mut bytes = written();
-        let second = Layout::of(&bytes).unwrap().batches[1].heads.start;
+        let second = Layout::of(&bytes).unwrap().batches[1].headers.start;
         bytes[second + 8] ^= 1;
         assert_eq!(Layout::of(&bytes).unwrap().batches.len(), 1);
         assert!(Layout::of(b"KINESEGM").is_none());

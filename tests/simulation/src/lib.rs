@@ -5,9 +5,9 @@
 //! [`faults`] that are drawn too. A [`model`] knows what was promised and compares whatever the log says with it.
 
 pub mod clocks;
+pub mod corrupted;
 pub mod disk;
 pub mod faults;
-pub mod hurt;
 pub mod layout;
 pub mod model;
 pub mod totals;

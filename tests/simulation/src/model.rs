@@ -7,7 +7,7 @@ use catalog::ShardId;
 use record_log::record::RecordBlock;
 use record_log::value::{Appended, ReadOutcome, Run};
 
-use crate::hurt::Hurt;
+use crate::corrupted::Corrupted;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -20,10 +20,10 @@ pub struct Known {
     pub data: Vec<u8>,
     /// The number of its batch among all that have records.
     pub batch: u64,
-    /// Whether it is in the last batch, and no batch behind confirms it: damage to it passes for a torn end.
+    /// Whether it is in the last batch, and no batch behind confirms it: its corruption passes for a torn end.
     pub unconfirmed: bool,
-    /// Whether it was hurt when a loss was accepted: it may be passed over without a word.
-    pub given_up: bool,
+    /// Whether it was corrupt when a loss was accepted: it may be passed over without a word.
+    pub loss_accepted: bool,
 }
 
 /// A batch whose outcome was not told.
@@ -43,7 +43,7 @@ pub struct Model {
     /// What was not there when the log was opened last: while nothing follows it, it may come back with an end that is given
     /// up.
     cut_off: Vec<Unknown>,
-    /// What was unknown when damage hid whether it is there: any of it may be read.
+    /// What was unknown when corruption hid whether it is there: any of it may be read.
     doubtful: Vec<Unknown>,
     /// The offset that the next record of each shard has.
     next_offsets: BTreeMap<ShardId, u64>,
@@ -51,7 +51,7 @@ pub struct Model {
     is_end_doubtful: bool,
     /// How long records are kept, and how long perhaps, where a change was not answered.
     retention_hours: Vec<u32>,
-    /// And before the last change, which may be what was damaged.
+    /// And before the last change, which may be what was corrupt.
     former_hours: Vec<u32>,
     /// Records that arrived before may be gone.
     expired_ms: u64,
@@ -107,7 +107,7 @@ impl Model {
         let shard = self.shards.entry(run.shard).or_default();
         for (record, offset) in run.block.records().zip(first..) {
             let (arrival_ms, data, batch) = (at.arrival_ms, record.data.to_vec(), self.batches);
-            shard.insert(offset, Known { arrival_ms, data, batch, unconfirmed: true, given_up: false });
+            shard.insert(offset, Known { arrival_ms, data, batch, unconfirmed: true, loss_accepted: false });
         }
         self.next_offsets.insert(run.shard, first + u64::from(run.block.count()));
         Ok(())
@@ -119,23 +119,28 @@ impl Model {
         records.for_each(|known| known.unconfirmed = false);
     }
 
-    /// The loss of what is hurt is accepted, or perhaps.
-    pub fn given_up(&mut self, hurt: &Hurt) {
+    /// The loss of what is corrupt is accepted, or perhaps.
+    pub fn loss_accepted(&mut self, corrupted: &Corrupted) {
         for (shard, records) in &mut self.shards {
-            let lost = records.iter_mut().filter(|(offset, _)| hurt.has(*shard, **offset));
-            lost.for_each(|(_, known)| known.given_up = true);
+            let lost = records.iter_mut().filter(|(offset, _)| corrupted.has(*shard, **offset));
+            lost.for_each(|(_, known)| known.loss_accepted = true);
         }
     }
 
-    /// The end of the log that was lost, behind these offsets, is given up, or perhaps: its batches as wholes, and all of
+    /// The end of the log that was lost, behind these offsets, is accepted, or perhaps: its batches as wholes, and all of
     /// them where the disk does not give all.
-    pub fn end_given_up(&mut self, ends: &BTreeMap<ShardId, u64>, hurt: &Hurt, doubtful: bool) {
-        self.given_up(hurt);
+    pub fn corrupt_tail_accepted(
+        &mut self,
+        ends: &BTreeMap<ShardId, u64>,
+        corrupted: &Corrupted,
+        doubtful: bool,
+    ) {
+        self.loss_accepted(corrupted);
         for (shard, records) in &mut self.shards {
             let end = ends.get(shard).copied().unwrap_or_default();
-            let is_lost = |offset: u64| doubtful || hurt.has_of_batch(*shard, offset);
+            let is_lost = |offset: u64| doubtful || corrupted.has_of_batch(*shard, offset);
             let lost = records.range_mut(end..).filter(|(offset, _)| is_lost(**offset));
-            lost.for_each(|(_, known)| known.given_up = true);
+            lost.for_each(|(_, known)| known.loss_accepted = true);
         }
         self.is_end_doubtful = true;
     }
@@ -176,15 +181,15 @@ impl Model {
     }
 
     /// The log was opened again and its shards end at these offsets: decides what became of what was not answered, and
-    /// checks that of what was answered nothing is behind the end but what is hurt. `doubtful` is whether the disk did
+    /// checks that of what was answered nothing is behind the end but what is corrupt. `doubtful` is whether the disk did
     /// not give all of it.
     pub fn reopened(
         &mut self,
         next_offsets: &BTreeMap<ShardId, u64>,
-        hurt: &Hurt,
+        corrupted: &Corrupted,
         doubtful: bool,
     ) -> Result<()> {
-        let may_differ = !hurt.is_nothing() || doubtful || self.is_end_doubtful;
+        let may_differ = !corrupted.is_nothing() || doubtful || self.is_end_doubtful;
         self.is_end_doubtful = doubtful;
         if may_differ {
             self.retention_hours.append(&mut self.former_hours);
@@ -195,10 +200,10 @@ impl Model {
         let mut first_cut = u64::MAX;
         for (shard, records) in &mut self.shards {
             let next_offset = next_offsets.get(shard).copied().unwrap_or_default();
-            // Damage to the end that nothing behind it vouches for passes for a torn end.
+            // Corruption of the end that nothing behind it vouches for passes for a torn end.
             let cut = records.split_off(&next_offset);
-            for (offset, known) in cut.into_iter().filter(|(_, known)| !known.given_up) {
-                let may_be_cut = hurt.may_be_cut(*shard, offset, !known.unconfirmed);
+            for (offset, known) in cut.into_iter().filter(|(_, known)| !known.loss_accepted) {
+                let may_be_cut = corrupted.may_be_cut(*shard, offset, !known.unconfirmed);
                 ensure!(may_be_cut, "record {offset} of {shard} was answered and is cut off");
                 first_cut = first_cut.min(known.batch);
             }
@@ -218,7 +223,7 @@ impl Model {
 
     /// What is cut off or given up says no more when something arrived.
     fn forget_arrivals(&mut self) {
-        let kept = self.shards.values().flat_map(BTreeMap::values).filter(|known| !known.given_up);
+        let kept = self.shards.values().flat_map(BTreeMap::values).filter(|known| !known.loss_accepted);
         self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
     }
 
@@ -263,7 +268,7 @@ impl Model {
     }
 
     /// Compares what was read with what is known. `from` is the first offset that may be given; nothing that is known,
-    /// did arrive at `oldest_ms` or later and has not expired may be left out, but where that `may_pass` damage.
+    /// did arrive at `oldest_ms` or later and has not expired may be left out, but where that `may_pass` corruption.
     pub fn check_read(
         &mut self,
         shard: ShardId,
@@ -333,7 +338,7 @@ impl Model {
         for (offset, known) in self.shards[&shard].range(from..to) {
             let old = known.arrival_ms < oldest_ms;
             ensure!(
-                old || self.may_be_gone(known) || known.given_up || may_pass,
+                old || self.may_be_gone(known) || known.loss_accepted || may_pass,
                 "record {offset} of {shard} was answered and is left out"
             );
         }

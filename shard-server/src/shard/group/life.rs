@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use catalog::member::Bootstrap;
-use record_log::Birth;
+use record_log::LogConfig;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -67,14 +67,14 @@ impl Inner {
         let lock = lock.ok_or_else(|| BootstrapRefused("the volume's lock is not held".into()))?;
         let inner = Arc::clone(self);
         let serving = on_thread(move || {
-            let birth = Birth {
+            let log_config = LogConfig {
                 log_id: Uuid::new_v4(),
                 incarnation: identity.replica(),
                 shards,
                 retention_hours,
                 created_ms: inner.config.resources.now_ms(),
             };
-            volume::bootstrap(&inner.directory, &identity, &birth)?;
+            volume::bootstrap(&inner.directory, &identity, &log_config)?;
             inner.open_log(identity, lock)
         })
         .await

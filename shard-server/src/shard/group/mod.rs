@@ -190,7 +190,7 @@ impl Group {
     /// If no damage is known at the place that is named; else see [`Refusal`].
     pub async fn accept_loss(&self, call: AcceptLoss) -> Result<MemberStatus, Refusal> {
         let serving = self.inner.serving_log(&call.stream_uid, &call.log)?;
-        tracing::warn!(log = call.log, damage = ?serving.log.status().damage, "the loss of what is damaged is to be accepted");
+        tracing::warn!(log = call.log, corruption = ?serving.log.status().corruption, "the loss of what is damaged is to be accepted");
         serving.log.accept_loss(&call.place).await?;
         Ok(self.status())
     }

@@ -3,7 +3,7 @@
 //! A write that returned is durable. Of one that failed, or was under way in a crash, any 512-byte sectors are; until
 //! the machine crashes it reads as new all the same. Names and lengths are durable once they were synced; before that
 //! each change may be there after a crash or not, independently of the others; what a sync failed for, no later sync
-//! makes durable. What was cut off or recycled keeps its old bytes. Damage lies over what was written, until that is
+//! makes durable. What was cut off or recycled keeps its old bytes. Corruption lies over what was written, until that is
 //! written again.
 
 use std::collections::BTreeMap;
@@ -17,10 +17,10 @@ use rand::rngs::StdRng;
 use crate::faults::{Fault, Faults, happens};
 
 mod calls;
-mod damage;
+mod corruption;
 mod platters;
 
-pub use damage::{DamagedFile, SLOT_BYTES};
+pub use corruption::{CorruptFile, SLOT_BYTES};
 
 use platters::{Change, Inode};
 

@@ -8,7 +8,7 @@ use catalog::ShardId;
 use rand::RngExt as _;
 use record_log::clock::Clock;
 use record_log::value::{Appended, Limits, Position, ReadOutcome, Run, Wait};
-use record_log::{Log, ReadError, WriteError};
+use record_log::{ReadError, WriteError, Writer};
 
 use super::{ALL, Event, HOUR_MS, MAX_STEP_MS, Process, World};
 
@@ -162,7 +162,7 @@ impl World {
     }
 }
 
-fn append(log: &mut Log, clocks: &dyn Clock, appends: Vec<Vec<Run>>) -> Did {
+fn append(log: &mut Writer, clocks: &dyn Clock, appends: Vec<Vec<Run>>) -> Did {
     let now_ms = clocks.wall_ms();
     let answer = log.append(&appends);
     Did::Appended { appends, now_ms, answer }

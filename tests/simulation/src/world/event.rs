@@ -9,7 +9,7 @@ named! {
         OpenedStopped = "opened, stopped",
         /// The log was not opened.
         DidNotOpen = "did not open",
-        /// The log was opened, whole or with damage.
+        /// The log was opened, whole or with corruption.
         Opened = "opened",
         /// The world ended, as its log does not open any more.
         EndedEarly = "ended early",
@@ -27,7 +27,7 @@ named! {
         SetRetention = "set retention",
         /// The last batch was confirmed.
         Confirm = "confirm",
-        /// What is damaged was given up.
+        /// The loss of what is corrupt was accepted.
         AcceptLoss = "accept loss",
         /// One of these was refused, as the disk is full.
         ControlFull = "control, disk full",
@@ -49,8 +49,8 @@ named! {
         MachineRestart = "machine restart",
         /// The process ended without a word.
         ProcessRestart = "process restart",
-        /// The disk was damaged.
-        Damage = "damage",
+        /// The disk was corrupted.
+        Corruption = "corruption",
         /// Something was read.
         Read = "read",
         /// A read would have had to wait.

@@ -1,4 +1,4 @@
-//! Losses that are accepted: what is hurt then is passed over, and nothing else.
+//! Losses that are accepted: what is corrupt then is passed over, and nothing else.
 
 use anyhow::{Result, bail, ensure};
 use record_log::AcceptLossError;
@@ -6,16 +6,19 @@ use record_log::AcceptLossError;
 use super::{Event, World};
 
 impl World {
-    /// Accepts the loss of all damage that is known. Whether that is answered.
+    /// Accepts the loss of all corruption that is known. Whether that is answered.
     fn accept_known_loss(&mut self) -> Result<bool> {
         let process = self.process()?;
         let before = process.reader.status();
-        let Some(damage) = before.damage.first() else { return Ok(false) };
-        let answer = process.log.accept_loss(&damage.file, damage.position);
+        let Some(corruption) = before.corruption.first() else { return Ok(false) };
+        let answer = process.log.accept_loss(&corruption.file, corruption.position);
         let status = process.reader.status();
         match answer {
             Ok(()) => {
-                ensure!(!status.damage.contains(damage), "a loss that was accepted is told of: {damage}");
+                ensure!(
+                    !status.corruption.contains(corruption),
+                    "a loss that was accepted is reported: {corruption}"
+                );
                 if status.durable_bytes > before.durable_bytes {
                     self.model.confirmed();
                 }
@@ -23,7 +26,7 @@ impl World {
                 Ok(true)
             }
             Err(AcceptLossError::TooMuch { .. }) => Ok(false),
-            Err(AcceptLossError::Unknown { .. }) => bail!("{damage} is told of and not known"),
+            Err(AcceptLossError::Unknown { .. }) => bail!("{corruption} is reported and not known"),
             Err(AcceptLossError::Write(error)) => {
                 let may_fail =
                     self.disk.has_crashed() || self.faults.may_stop() || self.faults.capacity_bytes > 0;
@@ -33,18 +36,18 @@ impl World {
         }
     }
 
-    /// Accepts the loss of all that is hurt.
+    /// Accepts the loss of all that is corrupt.
     pub(super) fn accept_loss(&mut self) -> Result<()> {
-        if self.hurt.is_nothing() && !self.mistaken && !self.may_pass {
+        if self.corrupted.is_nothing() && !self.mistaken && !self.may_pass {
             return Ok(());
         }
-        // What nobody has met yet is given up by nobody.
+        // What nobody has met yet is accepted by nobody.
         self.read_all()?;
         if self.disk.has_crashed() {
             return Ok(());
         }
         // Also where it is not answered.
-        self.model.given_up(&self.hurt);
+        self.model.loss_accepted(&self.corrupted);
         self.may_pass |= !self.gives_all();
         if self.accept_known_loss()? {
             self.all_given_up = self.gives_all();
@@ -54,9 +57,9 @@ impl World {
     }
 
     /// Gives up the end of a log that has stopped for it; whether the log goes on.
-    pub(super) fn accept_lost_end(&mut self) -> Result<bool> {
+    pub(super) fn accept_corrupt_tail(&mut self) -> Result<bool> {
         let ends = self.process()?.reader.status().next_offsets;
-        self.model.end_given_up(&ends, &self.hurt, !self.gives_all());
+        self.model.corrupt_tail_accepted(&ends, &self.corrupted, !self.gives_all());
         self.may_pass |= !self.gives_all();
         if !self.accept_known_loss()? {
             return Ok(false);

@@ -12,13 +12,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use record_log::disk::Disk as _;
 use record_log::value::Limits;
-use record_log::{Birth, Counts, Log, Reader, create};
+use record_log::{Counts, LogConfig, Reader, Writer, create};
 use uuid::Uuid;
 
 use crate::clocks::Clocks;
+use crate::corrupted::Corrupted;
 use crate::disk::SimulatedDisk;
 use crate::faults::{Fault, Faults};
-use crate::hurt::Hurt;
 use crate::model::Model;
 use crate::totals::Totals;
 
@@ -51,7 +51,7 @@ pub struct Outcome {
 
 /// A process with the log open.
 struct Process {
-    log: Log,
+    log: Writer,
     reader: Reader,
     /// All steps of the wall's clock since it was opened.
     stepped_ms: i64,
@@ -65,13 +65,13 @@ struct World {
     nonces: Arc<AtomicU64>,
     model: Model,
     process: Option<Process>,
-    /// How often the disk was damaged.
-    damages: u32,
-    /// What was hurt when the log was opened; nothing more can be until it is closed.
-    hurt: Hurt,
-    /// Whether the disk did not give all when it was opened: then it may be wrong about damage until the next time.
+    /// How often the disk was corrupted.
+    corruptions: u32,
+    /// What was corrupt when the log was opened; nothing more can be until it is closed.
+    corrupted: Corrupted,
+    /// Whether the disk did not give all when it was opened: then it may be wrong about corruption until the next time.
     mistaken: bool,
-    /// Whether all that is hurt was given up since then: nothing is refused any more.
+    /// Whether all that is corrupt was accepted since then: nothing is refused any more.
     all_given_up: bool,
     /// Whether a loss was accepted on a disk that does not give all, so that anything may be left out.
     may_pass: bool,
@@ -124,8 +124,9 @@ impl World {
         let shards: Vec<_> = (0..).zip(HashKeyRange::uniform(count)).map(open).collect();
         let model = Model::new(shards.iter().map(|shard| shard.id), 24);
         let log_id = Uuid::from_u128(1);
-        let birth = Birth { log_id, incarnation: COPY, shards, retention_hours: 24, created_ms: START_MS };
-        create(&disk, 1, &birth).context("create")?;
+        let config =
+            LogConfig { log_id, incarnation: COPY, shards, retention_hours: 24, created_ms: START_MS };
+        create(&disk, 1, &config).context("create")?;
         // The log begins on a disk that gives what it has: one that does not would never show more.
         disk.set_faults(Faults { failed_read: 0, ..faults });
         let mut world = Self {
@@ -136,8 +137,8 @@ impl World {
             nonces: Arc::new(AtomicU64::new(seed ^ 0xabcd_ef01)),
             model,
             process: None,
-            damages: 0,
-            hurt: Hurt::default(),
+            corruptions: 0,
+            corrupted: Corrupted::default(),
             mistaken: false,
             all_given_up: false,
             may_pass: false,
@@ -181,7 +182,7 @@ impl World {
         self.process.as_mut().context("there is no process")
     }
 
-    /// Whether the disk gives all that it has, so that nothing is refused but what is hurt.
+    /// Whether the disk gives all that it has, so that nothing is refused but what is corrupt.
     fn gives_all(&self) -> bool {
         self.faults.failed_read == 0
     }

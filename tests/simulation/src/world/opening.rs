@@ -1,4 +1,4 @@
-//! The log is opened, and its process ends: with the machine or without, and with damage to the disk or without.
+//! The log is opened, and its process ends: with the machine or without, and with corruption of the disk or without.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rand::RngExt as _;
 use record_log::clock::Clock;
 use record_log::value::{Position, Wait};
-use record_log::{Damage, Environment, Error, Log, ReadError, Reader, Sizes, TailBudget, open};
+use record_log::{Corruption, Environment, Error, ReadError, Reader, Sizes, TailBudget, Writer, open};
 
 use super::{ALL, COPY, Event, Process, World};
-use crate::hurt::Hurt;
+use crate::corrupted::Corrupted;
 
 /// Reads and syncs that fail for a while must not end the world.
 const TRIES: u32 = 20;
@@ -20,7 +20,8 @@ impl World {
     pub(super) fn open(&mut self) -> Result<bool> {
         self.all_given_up = false;
         for _ in 0..TRIES {
-            self.hurt = Hurt::of(&self.disk.damaged(), &self.disk.names(), |name| self.disk.written(name));
+            self.corrupted =
+                Corrupted::of(&self.disk.corrupt_files(), &self.disk.names(), |name| self.disk.written(name));
             let environment = self.environment();
             let opened = open(environment, COPY);
             if self.disk.has_crashed() {
@@ -43,15 +44,15 @@ impl World {
         Ok(false)
     }
 
-    fn opened(&mut self, log: Log, reader: Reader) -> Result<()> {
+    fn opened(&mut self, log: Writer, reader: Reader) -> Result<()> {
         let status = reader.status();
-        self.mistaken = !self.gives_all() && !status.damage.is_empty();
-        self.check_told(&status.damage)?;
-        if !self.hurt.is_nothing() {
+        self.mistaken = !self.gives_all() && !status.corruption.is_empty();
+        self.check_reported(&status.corruption)?;
+        if !self.corrupted.is_nothing() {
             // A file that is lost is nothing to tell of where it has expired.
             self.model.maintained(self.clocks.wall_ms());
         }
-        self.model.reopened(&status.next_offsets, &self.hurt, self.mistaken)?;
+        self.model.reopened(&status.next_offsets, &self.corrupted, self.mistaken)?;
         self.did(Event::Opened, format!("{:?}", status.next_offsets));
         self.process = Some(Process { log, reader, stepped_ms: 0 });
         self.read_all()
@@ -59,19 +60,19 @@ impl World {
 
     /// It takes nothing more, as it is not known what was appended last; what is known is served. Whether somebody
     /// accepts the loss, so that it goes on.
-    fn opened_stopped(&mut self, log: Log, reader: Reader) -> Result<bool> {
+    fn opened_stopped(&mut self, log: Writer, reader: Reader) -> Result<bool> {
         let status = reader.status();
         let why = status.stopped;
-        ensure!(!self.gives_all() || self.hurt.may_stop(), "the log stops for nothing: {why:?}");
-        ensure!(!status.damage.is_empty(), "the log stops and names no damage: {why:?}");
+        ensure!(!self.gives_all() || self.corrupted.may_stop(), "the log stops for nothing: {why:?}");
+        ensure!(!status.corruption.is_empty(), "the log stops and names no corruption: {why:?}");
         self.mistaken = !self.gives_all();
-        self.check_told(&status.damage)?;
+        self.check_reported(&status.corruption)?;
         self.did(Event::OpenedStopped, 0);
         self.process = Some(Process { log, reader, stepped_ms: 0 });
         self.read_all().context("of a log that takes no appends")?;
         self.check_end_refused()?;
         let is_accepted =
-            !self.disk.has_crashed() && self.random.random_bool(0.5) && self.accept_lost_end()?;
+            !self.disk.has_crashed() && self.random.random_bool(0.5) && self.accept_corrupt_tail()?;
         if !is_accepted {
             self.end_process(false);
         }
@@ -83,19 +84,22 @@ impl World {
         let reader = self.process()?.reader.clone();
         for (shard, end) in reader.status().next_offsets {
             let read = reader.read(shard, Position::Offset(end), 0, ALL, Wait::ForDisk);
-            ensure!(matches!(read, Err(ReadError::Damaged(_))), "the lost end of {shard} is read: {read:?}");
+            ensure!(
+                matches!(read, Err(ReadError::Corrupt(_))),
+                "the corrupt tail of {shard} is read: {read:?}"
+            );
         }
         Ok(())
     }
 
     fn check_not_opened(&mut self, error: &Error) -> Result<()> {
         match error {
-            Error::Damaged(_) => ensure!(
-                !self.gives_all() || self.hurt.may_not_open(),
+            Error::Corrupt(_) => ensure!(
+                !self.gives_all() || self.corrupted.may_not_open(),
                 "the log does not open for nothing: {error}"
             ),
             Error::Io { .. } => ensure!(
-                !self.gives_all() || self.faults.may_stop() || self.hurt.may_not_open(),
+                !self.gives_all() || self.faults.may_stop() || self.corrupted.may_not_open(),
                 "the log does not open for nothing: {error}"
             ),
             Error::Foreign { .. } => bail!("the log passes for another: {error}"),
@@ -104,18 +108,18 @@ impl World {
         Ok(())
     }
 
-    /// Damage that is told of was done.
-    fn check_told(&self, told: &[Damage]) -> Result<()> {
-        let wrong = told.iter().find(|damage| !self.explains(damage));
-        ensure!(wrong.is_none(), "damage that nobody did: {wrong:?}");
+    /// Corruption that is reported was caused.
+    fn check_reported(&self, reported: &[Corruption]) -> Result<()> {
+        let unexplained = reported.iter().find(|corruption| !self.explains(corruption));
+        ensure!(unexplained.is_none(), "corruption that nobody caused: {unexplained:?}");
         Ok(())
     }
 
-    /// Whether it is no wonder that the log tells of this damage.
-    pub(super) fn explains(&self, damage: &Damage) -> bool {
+    /// Whether it is no wonder that the log reports this corruption.
+    pub(super) fn explains(&self, corruption: &Corruption) -> bool {
         // On a full disk expired segments go before it can be said that they do: a crash between passes for a loss.
-        let is_alarm = self.faults.capacity_bytes > 0 && damage.what == "there is no such file";
-        !self.gives_all() || self.mistaken || self.may_pass || is_alarm || self.hurt.explains(damage)
+        let is_alarm = self.faults.capacity_bytes > 0 && corruption.what == "there is no such file";
+        !self.gives_all() || self.mistaken || self.may_pass || is_alarm || self.corrupted.explains(corruption)
     }
 
     fn environment(&mut self) -> Environment {
@@ -142,10 +146,10 @@ impl World {
             self.disk.restart_machine();
         }
         self.did(if machine { Event::MachineRestart } else { Event::ProcessRestart }, 0);
-        let due = self.damages < self.faults.damages && self.random.random_bool(0.4);
-        if let Some(place) = due.then(|| self.disk.damage()).flatten() {
-            self.damages += 1;
-            self.did(Event::Damage, place);
+        let due = self.corruptions < self.faults.corruptions && self.random.random_bool(0.4);
+        if let Some(place) = due.then(|| self.disk.corrupt()).flatten() {
+            self.corruptions += 1;
+            self.did(Event::Corruption, place);
         }
     }
 }

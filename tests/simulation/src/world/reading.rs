@@ -12,8 +12,8 @@ use record_log::{ReadError, Reader};
 use super::{ALL, Event, HOUR_MS, START_MS, World};
 use crate::faults::Faults;
 
-/// So much damage is told of one by one.
-const MAX_TOLD: usize = 64;
+/// So many corruptions are reported one by one.
+const MAX_REPORTED: usize = 64;
 
 /// A read that was drawn.
 struct Asked {
@@ -115,19 +115,19 @@ impl World {
         Ok(())
     }
 
-    /// A read that begins with a record is refused only where that is hurt, and names what is.
+    /// A read that begins with a record is refused only where that is corrupt, and names what is.
     pub(super) fn check_refused(&mut self, at: Option<(ShardId, u64)>, error: &ReadError) -> Result<()> {
         if self.disk.has_crashed() {
             return Ok(());
         }
-        let ReadError::Damaged(damage) = error else { bail!("a read was refused: {error}") };
-        ensure!(self.explains(damage), "damage that nobody did: {error}");
+        let ReadError::Corrupt(corruption) = error else { bail!("a read was refused: {error}") };
+        ensure!(self.explains(corruption), "corruption that nobody caused: {error}");
         if self.gives_all() && !self.mistaken {
             ensure!(!self.all_given_up, "what was given up is refused: {error}");
             if let Some((shard, offset)) = at
                 && let Some(known) = self.model.shards[&shard].get(&offset)
             {
-                let may_be_refused = self.hurt.has(shard, offset) || self.model.may_be_gone(known);
+                let may_be_refused = self.corrupted.has(shard, offset) || self.model.may_be_gone(known);
                 ensure!(may_be_refused, "record {offset} of {shard} is whole and is refused: {error}");
             }
         }
@@ -137,10 +137,15 @@ impl World {
 
     /// The log's status names what a read was refused for.
     fn check_told_of(&mut self, error: &ReadError) -> Result<()> {
-        let ReadError::Damaged(damage) = error else { return Ok(()) };
-        let told = self.process()?.reader.status().damage;
-        let is_told = told.iter().any(|other| other.file == damage.file && other.position == damage.position);
-        ensure!(is_told || told.len() >= MAX_TOLD, "a read was refused, and status does not say: {error}");
+        let ReadError::Corrupt(corruption) = error else { return Ok(()) };
+        let reported = self.process()?.reader.status().corruption;
+        let is_reported = reported
+            .iter()
+            .any(|other| other.file == corruption.file && other.position == corruption.position);
+        ensure!(
+            is_reported || reported.len() >= MAX_REPORTED,
+            "a read was refused, and status does not say: {error}"
+        );
         Ok(())
     }
 
@@ -198,16 +203,16 @@ impl World {
         let has_stopped = reader.status().stopped.is_some();
         let may_miss = self.may_pass || (refused || has_stopped) && !self.gives_all();
         let missing = self.model.shards[&shard].iter().find(|(offset, known)| {
-            // A lost end begins with a whole batch.
-            let hurt = match has_stopped && **offset >= end {
-                true => self.hurt.has_of_batch(shard, **offset),
-                false => self.hurt.has(shard, **offset),
+            // A corrupt tail begins with a whole batch.
+            let corrupted = match has_stopped && **offset >= end {
+                true => self.corrupted.has_of_batch(shard, **offset),
+                false => self.corrupted.has(shard, **offset),
             };
-            let may_be_gone = self.model.may_be_gone(known) || known.given_up || hurt;
+            let may_be_gone = self.model.may_be_gone(known) || known.loss_accepted || corrupted;
             !seen.contains_key(offset) && !may_be_gone && !may_miss
         });
         if let Some((offset, _)) = missing {
-            bail!("record {offset} of {shard} was answered and is not there, and no damage is told of");
+            bail!("record {offset} of {shard} was answered and is not there, and no corruption is reported");
         }
         self.did(Event::ReadAll, (shard.index(), seen.len()));
         Ok(())

@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use record_log::clock::Clock as _;
 use record_log::record::{Record, RecordBlockBuilder};
 use record_log::value::Run;
-use record_log::{Log, WriteError};
+use record_log::{WriteError, Writer};
 
 use super::{Event, MAX_STEP_MS, World};
 use crate::model::Model;
@@ -27,7 +27,7 @@ impl World {
             }
             Err(WriteError::Full(_)) => {
                 ensure!(self.faults.capacity_bytes > 0, "the disk is full and has no end");
-                ensure!(full, "a full disk is not told of");
+                ensure!(full, "a full disk is not reported of");
                 self.did(Event::AppendFull, 0);
             }
             Err(WriteError::Final(_)) => {
@@ -95,7 +95,7 @@ impl World {
     fn with_log(
         &mut self,
         what: Event,
-        ask: impl FnOnce(&mut Log) -> Result<(), WriteError>,
+        ask: impl FnOnce(&mut Writer) -> Result<(), WriteError>,
         done: impl FnOnce(&mut Model),
     ) -> Result<bool> {
         let beside = self.plan_read()?;
@@ -133,8 +133,11 @@ impl World {
             self.model.maintained(now_ms);
         }
         if self.with_log(Event::Maintain, |log| log.maintain(), |_| ())? {
-            let told = self.process()?.reader.status().trimming_suspended.is_some();
-            ensure!(told == suspended, "the clock stepped, and that is told of: {suspended}, {told}");
+            let reported = self.process()?.reader.status().trimming_suspended.is_some();
+            ensure!(
+                reported == suspended,
+                "the clock stepped, and that is reported: {suspended}, {reported}"
+            );
             if suspended {
                 self.did(Event::TrimmingSuspended, 0);
             }

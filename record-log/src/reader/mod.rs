@@ -46,7 +46,7 @@ impl Reader {
     /// Reads records of a shard that have not expired by the log's own time.
     ///
     /// # Errors
-    /// See [`ReadError`]. What was found before damage is given first; only a read that begins with it is refused.
+    /// See [`ReadError`]. What was found before corruption is given first; only a read that begins with it is refused.
     pub fn read(
         &self,
         shard: ShardId,
@@ -106,15 +106,15 @@ impl Reader {
         loop {
             let oldest = self.shared.published().oldest;
             match read() {
-                Err(ReadError::Damaged(damage)) => {
-                    let sequence = sequence_of(&damage.file).unwrap_or_default();
+                Err(ReadError::Corrupt(corruption)) => {
+                    let sequence = sequence_of(&corruption.file).unwrap_or_default();
                     let now_oldest = self.shared.published().oldest;
                     if sequence < now_oldest && oldest < now_oldest {
                         continue;
                     }
-                    self.shared.segments.count(|counts| counts.damaged_reads += 1);
-                    self.shared.note(&damage);
-                    return Err(ReadError::Damaged(damage));
+                    self.shared.segments.count(|counts| counts.corrupt_reads += 1);
+                    self.shared.note(&corruption);
+                    return Err(ReadError::Corrupt(corruption));
                 }
                 other => return other,
             }
@@ -135,9 +135,9 @@ impl Reader {
             Position::Offset(offset) => (offset.max(1), oldest_ms),
         };
         let start = Start { offset, arrival_ms, next_offset, last_arrival_ms };
-        match &published.lost_end {
+        match &published.corrupt_tail {
             // What comes next is not known to be nothing.
-            Some(lost) if start.is_at_end() => Err(lost.damage.clone().into()),
+            Some(tail) if start.is_at_end() => Err(tail.corruption.clone().into()),
             _ => Ok(start),
         }
     }
@@ -183,8 +183,8 @@ impl Reader {
                 Ok(Next::TooLarge | Next::End) => false,
                 Err(error) if gathered.runs.is_empty() => return Err(error),
                 // What was found before is given first.
-                Err(ReadError::Damaged(_)) => {
-                    self.shared.segments.count(|counts| counts.damaged_reads_cut += 1);
+                Err(ReadError::Corrupt(_)) => {
+                    self.shared.segments.count(|counts| counts.corrupt_reads_cut += 1);
                     false
                 }
                 Err(ReadError::Newer(_) | ReadError::WouldBlock | ReadError::UnknownShard(_)) => false,

@@ -16,38 +16,38 @@ const HEAD_BYTES: usize = 512;
 
 /// A file that is not what was written.
 #[derive(Debug)]
-pub struct DamagedFile {
+pub struct CorruptFile {
     /// Its name.
     pub name: String,
     /// What was written.
     pub bytes: Vec<u8>,
     /// What reads otherwise, or not at all; all of a file that is lost.
-    hurt: Vec<Range<usize>>,
+    corrupted: Vec<Range<usize>>,
     /// Where single bits read otherwise.
     pub flipped: Vec<usize>,
     /// Whether there are blocks that the disk does not give.
     pub is_unreadable: bool,
 }
 
-impl DamagedFile {
+impl CorruptFile {
     /// A file in which bits flipped in these bytes.
     #[cfg(test)]
     pub fn flipped(name: &str, bytes: Vec<u8>, at: &[usize]) -> Self {
-        let hurt = at.iter().map(|at| *at..at + 1).collect();
-        Self { name: name.into(), bytes, hurt, flipped: at.to_vec(), is_unreadable: false }
+        let corrupted = at.iter().map(|at| *at..at + 1).collect();
+        Self { name: name.into(), bytes, corrupted, flipped: at.to_vec(), is_unreadable: false }
     }
 
-    /// Whether any of these bytes is hurt.
+    /// Whether any of these bytes is corrupt.
     #[must_use]
-    pub fn is_hurt(&self, bytes: &Range<usize>) -> bool {
-        self.hurt.iter().any(|hurt| hurt.start < bytes.end && bytes.start < hurt.end)
+    pub fn is_corrupt(&self, bytes: &Range<usize>) -> bool {
+        self.corrupted.iter().any(|corrupted| corrupted.start < bytes.end && bytes.start < corrupted.end)
     }
 }
 
 impl SimulatedDisk {
     /// Flips a bit somewhere, makes a block unreadable, or loses a segment, but never the only one. Gives the name of the file and
     /// the byte.
-    pub fn damage(&self) -> Option<(String, usize)> {
+    pub fn corrupt(&self) -> Option<(String, usize)> {
         let mut state = self.lock();
         if state.random.random_bool(0.1) {
             return state.lose_a_file();
@@ -68,25 +68,30 @@ impl SimulatedDisk {
         Some((name, position))
     }
 
-    /// The files that are damaged or lost.
+    /// The files that are corrupt or lost.
     #[must_use]
-    pub fn damaged(&self) -> Vec<DamagedFile> {
+    pub fn corrupt_files(&self) -> Vec<CorruptFile> {
         let state = self.lock();
         let there = state.names.iter().filter_map(|(name, inode)| {
             let file = &state.files[inode];
             let flipped: Vec<_> = file.flipped.keys().copied().filter(|at| *at < file.now.len()).collect();
             let bits = flipped.iter().map(|at| *at..at + 1);
             let bad = file.bad_blocks.iter().map(|block| block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES);
-            let hurt: Vec<_> = bits.chain(bad).filter(|range| range.start < file.now.len()).collect();
+            let corrupted: Vec<_> = bits.chain(bad).filter(|range| range.start < file.now.len()).collect();
             let is_unreadable = !file.bad_blocks.is_empty();
-            let damaged =
-                DamagedFile { name: name.clone(), bytes: file.now.clone(), hurt, flipped, is_unreadable };
-            (!damaged.hurt.is_empty()).then_some(damaged)
+            let corrupt = CorruptFile {
+                name: name.clone(),
+                bytes: file.now.clone(),
+                corrupted,
+                flipped,
+                is_unreadable,
+            };
+            (!corrupt.corrupted.is_empty()).then_some(corrupt)
         });
-        let lost = state.lost.iter().map(|(name, bytes)| DamagedFile {
+        let lost = state.lost.iter().map(|(name, bytes)| CorruptFile {
             name: name.clone(),
             bytes: bytes.clone(),
-            hurt: std::iter::once(0..usize::MAX).collect(),
+            corrupted: std::iter::once(0..usize::MAX).collect(),
             flipped: Vec::new(),
             is_unreadable: true,
         });
@@ -122,13 +127,15 @@ impl State {
         let bytes = file.durable_bytes;
         let layout = Layout::of(&file.durable[..bytes.min(file.durable.len())]);
         let (batches, end) = match &layout {
-            Some(layout) => (layout.batches.iter().map(|batch| batch.heads.clone()).collect(), layout.end()),
+            Some(layout) => {
+                (layout.batches.iter().map(|batch| batch.headers.clone()).collect(), layout.end())
+            }
             None => (Vec::new(), bytes),
         };
-        let in_head = 0..HEAD_BYTES.min(bytes);
+        let in_header = 0..HEAD_BYTES.min(bytes);
         let behind = end.min(bytes)..bytes;
         let target = match self.random.random_range(0..10) {
-            0 => in_head,
+            0 => in_header,
             // A footer, or space that nothing was written to.
             1 | 2 if !behind.is_empty() => behind,
             3..7 if !batches.is_empty() => batches[self.random.random_range(0..batches.len())].clone(),

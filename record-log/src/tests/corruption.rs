@@ -1,4 +1,4 @@
-//! Damage: named, never served, and the rest is.
+//! Corruption: named, never served, and the rest is.
 
 use super::faulty_disk::FaultyDisk;
 use super::*;
@@ -23,36 +23,36 @@ fn flipped_bit_is_named_and_costs_only_its_run() {
     let position = bench.find(SECOND, "second");
     bench.flip(SECOND, position);
     let (mut log, reader) = bench.open();
-    let damage = reader.status().damage;
-    assert_eq!((damage.len(), damage[0].file.as_str()), (1, SECOND));
+    let corruption = reader.status().corruption;
+    assert_eq!((corruption.len(), corruption[0].file.as_str()), (1, SECOND));
     assert_eq!(data(&read(&reader, 0, Position::TrimHorizon).unwrap()), ["first"]);
-    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Corrupt(_))));
     assert_eq!(data(&read(&reader, 0, Position::Offset(3)).unwrap()), ["third"]);
     assert_eq!(all(&reader, 1), ["other"]);
     assert_eq!(put(&mut log, 0, &["fourth"]).first_offset, 4);
 }
 
 #[test]
-fn damaged_head_of_a_batch_costs_only_that_batch() {
+fn damaged_header_of_a_batch_costs_only_that_batch() {
     let bench = three();
     let position = bench.find(SECOND, "second");
-    // Before the block lie two entry heads and the head.
+    // Before the block lie two entry headers and the header.
     bench.flip(SECOND, position - 100);
     let (mut log, reader) = bench.open();
-    assert_eq!(reader.status().counts.bad_heads, 1);
+    assert_eq!(reader.status().counts.corrupt_headers, 1);
     // What cannot be read may have changed the retention: nothing expires until it is said again.
     assert_eq!(reader.status().retention_hours, None);
-    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
-    assert!(matches!(read(&reader, 1, Position::TrimHorizon), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Corrupt(_))));
+    assert!(matches!(read(&reader, 1, Position::TrimHorizon), Err(ReadError::Corrupt(_))));
     assert_eq!(data(&read(&reader, 0, Position::Offset(3)).unwrap()), ["third"]);
     log.set_retention(24).unwrap();
     assert_eq!(reader.status().retention_hours, Some(24));
 }
 
-/// Accepts the loss of the damage that is told of first.
+/// Accepts the loss of the corruption that is told of first.
 fn accept(log: &mut Log, reader: &Reader) {
-    let damage = reader.status().damage.remove(0);
-    log.accept_loss(&damage.file, damage.position).unwrap();
+    let corruption = reader.status().corruption.remove(0);
+    log.accept_loss(&corruption.file, corruption.position).unwrap();
 }
 
 #[test]
@@ -60,15 +60,15 @@ fn loss_that_is_accepted_is_passed_over_also_after_opening() {
     let bench = three();
     bench.flip(SECOND, bench.find(SECOND, "second"));
     let (mut log, reader) = bench.open();
-    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Corrupt(_))));
     // Opening and reading name the same place.
-    assert_eq!(reader.status().damage.len(), 1);
+    assert_eq!(reader.status().corruption.len(), 1);
     accept(&mut log, &reader);
     assert_eq!(all(&reader, 0), ["first", "third"]);
-    assert_eq!(reader.status().damage, []);
+    assert_eq!(reader.status().corruption, []);
     drop((log, reader));
     let (_log, reader) = bench.open();
-    assert_eq!(reader.status().damage, []);
+    assert_eq!(reader.status().corruption, []);
     assert_eq!(data(&read(&reader, 0, Position::Offset(2)).unwrap()), ["third"]);
 }
 
@@ -95,20 +95,20 @@ fn accepting_a_loss_gives_up_nothing_that_goes_bad_later() {
     let (mut log, reader) = bench.open();
     accept(&mut log, &reader);
     assert_eq!(all(&reader, 0), ["second", "third"]);
-    // Before the accepted loss was written down, in the same batch as a run that is good, and behind a stretch that is
-    // given up.
+    // Before the accepted loss was written down, in the same batch as a run that is good, and behind a range that is
+    // accepted.
     bench.flip(SECOND, bench.find(SECOND, "second"));
-    assert_eq!(reader.status().damage, []);
-    assert!(matches!(read(&reader, 0, Position::TrimHorizon), Err(ReadError::Damaged(_))));
+    assert_eq!(reader.status().corruption, []);
+    assert!(matches!(read(&reader, 0, Position::TrimHorizon), Err(ReadError::Corrupt(_))));
     assert_eq!(all(&reader, 1), ["other"]);
-    assert_eq!(reader.status().damage.len(), 1);
+    assert_eq!(reader.status().corruption.len(), 1);
     accept(&mut log, &reader);
     assert_eq!(all(&reader, 0), ["third"]);
     bench.flip(SECOND, bench.find(SECOND, "third") - 60);
-    assert!(matches!(read(&reader, 0, Position::Offset(3)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(3)), Err(ReadError::Corrupt(_))));
     drop((log, reader));
     let (_log, reader) = bench.open();
-    assert!(matches!(read(&reader, 0, Position::Offset(3)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(3)), Err(ReadError::Corrupt(_))));
 }
 
 #[test]
@@ -123,17 +123,20 @@ fn offsets_left_out_for_what_is_good_again_are_told_of_and_can_be_given_up() {
     bench.flip(SECOND, second);
     drop(log);
     let (mut log, reader) = bench.open();
-    assert_eq!(reader.status().damage, []);
+    assert_eq!(reader.status().corruption, []);
     assert_eq!(all(&reader, 1), ["other"]);
-    assert!(matches!(read(&reader, 1, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 1, Position::Offset(2)), Err(ReadError::Corrupt(_))));
     accept(&mut log, &reader);
-    assert_eq!((all(&reader, 1), reader.status().damage), (vec!["other".into(), "later".into()], Vec::new()));
+    assert_eq!(
+        (all(&reader, 1), reader.status().corruption),
+        (vec!["other".into(), "later".into()], Vec::new())
+    );
     drop((log, reader));
     let (_log, reader) = bench.open();
     assert_eq!(all(&reader, 1), ["other", "later"]);
-    // What is bad there from then on is another loss.
+    // What is corrupt there from then on is another loss.
     bench.flip("segment-000000000003", bench.find("segment-000000000003", "later"));
-    assert!(matches!(read(&reader, 1, Position::Offset(later)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 1, Position::Offset(later)), Err(ReadError::Corrupt(_))));
 }
 
 #[test]
@@ -141,13 +144,14 @@ fn only_a_loss_that_is_known_can_be_accepted() {
     let bench = three();
     bench.flip(SECOND, bench.find(SECOND, "second"));
     let (mut log, reader) = bench.open();
-    let damage = reader.status().damage.remove(0);
-    for (file, position) in [(SECOND, damage.position + 1), ("segment-000000000001", damage.position)] {
+    let corruption = reader.status().corruption.remove(0);
+    for (file, position) in [(SECOND, corruption.position + 1), ("segment-000000000001", corruption.position)]
+    {
         let refused = log.accept_loss(file, position).unwrap_err();
         assert_eq!(refused, AcceptLossError::Unknown { file: file.into(), position });
     }
-    assert_eq!(reader.status().damage, [damage]);
-    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Damaged(_))));
+    assert_eq!(reader.status().corruption, [corruption]);
+    assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Corrupt(_))));
 }
 
 #[test]
@@ -157,17 +161,17 @@ fn damage_to_the_segment_that_is_written_can_be_given_up() {
     // So many that what is flipped is in no block that is written again.
     let mut texts = kilobytes(0, 20);
     fill(&mut log, 0, &texts);
-    let head_of = |text: &str| bench.find(SECOND, text) - 60;
-    bench.flip(SECOND, head_of(&texts[3]));
+    let header_of = |text: &str| bench.find(SECOND, text) - 60;
+    bench.flip(SECOND, header_of(&texts[3]));
     // What is found before is given first, and that there is more to tell is counted.
     assert_eq!(all(&reader, 0), texts[..3]);
-    assert_eq!(reader.status().counts.damaged_reads_cut, 1);
-    assert!(matches!(read(&reader, 0, Position::Offset(4)), Err(ReadError::Damaged(_))));
+    assert_eq!(reader.status().counts.corrupt_reads_cut, 1);
+    assert!(matches!(read(&reader, 0, Position::Offset(4)), Err(ReadError::Corrupt(_))));
     accept(&mut log, &reader);
-    bench.flip(SECOND, head_of(&texts[10]));
+    bench.flip(SECOND, header_of(&texts[10]));
     texts.remove(3);
     assert_eq!(all(&reader, 0), texts[..9]);
-    assert!(matches!(read(&reader, 0, Position::Offset(11)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(11)), Err(ReadError::Corrupt(_))));
     accept(&mut log, &reader);
     texts.remove(9);
     put(&mut log, 0, &["last"]);
@@ -175,7 +179,7 @@ fn damage_to_the_segment_that_is_written_can_be_given_up() {
     assert_eq!(all(&reader, 0), texts);
     drop((log, reader));
     let (_log, reader) = bench.open();
-    assert_eq!((all(&reader, 0), reader.status().damage), (texts, Vec::new()));
+    assert_eq!((all(&reader, 0), reader.status().corruption), (texts, Vec::new()));
 }
 
 #[test]
@@ -188,7 +192,7 @@ fn damage_before_a_torn_end_can_be_given_up() {
     bytes[third..].fill(0);
     std::fs::write(bench.path(SECOND), bytes).unwrap();
     let (mut log, reader) = bench.open();
-    assert_eq!((reader.status().counts.bad_heads, reader.status().counts.torn_tails), (1, 1));
+    assert_eq!((reader.status().counts.corrupt_headers, reader.status().counts.torn_tails), (1, 1));
     put(&mut log, 0, &["fourth"]);
     assert_eq!(all(&reader, 0), ["first"]);
     accept(&mut log, &reader);
@@ -204,17 +208,17 @@ fn lost_segments_can_be_given_up_at_once() {
     std::fs::remove_file(bench.path("segment-000000000004")).unwrap();
     bench.flip("segment-000000000005", 20);
     let (mut log, reader) = bench.open();
-    assert_eq!(reader.status().damage.len(), 1);
+    assert_eq!(reader.status().corruption.len(), 1);
     let before = all(&reader, 0);
     assert!(matches!(
         read(&reader, 0, Position::Offset(before.len() as u64 + 1)),
-        Err(ReadError::Damaged(_))
+        Err(ReadError::Corrupt(_))
     ));
     accept(&mut log, &reader);
     let after = all(&reader, 0);
     assert_eq!(after[..before.len()], before);
     assert!(after.len() < texts.len() && texts.ends_with(&after[before.len()..]));
-    // A segment that is given up whole is one whose head is bad: if that is good again, what is bad in it is damage.
+    // A segment that is accepted whole is one whose header is corrupt: if that is good again, what is corrupt in it is corruption.
     bench.flip("segment-000000000005", 20);
     let more = all(&reader, 0);
     assert!(more.len() > after.len());
@@ -222,7 +226,7 @@ fn lost_segments_can_be_given_up_at_once() {
     bench.flip("segment-000000000005", inside);
     assert!(matches!(
         read(&reader, 0, Position::Offset(before.len() as u64 + 1)),
-        Err(ReadError::Damaged(_))
+        Err(ReadError::Corrupt(_))
     ));
 }
 
@@ -242,25 +246,25 @@ fn too_many_losses_are_refused_and_expired_ones_do_not_count() {
     fill(&mut log, 0, &texts);
     flip_every_second(&bench, "segment-000000000004", &texts, 30);
     let good = all(&reader, 0);
-    assert!(matches!(read(&reader, 0, Position::Offset(good.len() as u64 + 1)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(good.len() as u64 + 1)), Err(ReadError::Corrupt(_))));
     accept(&mut log, &reader);
     let good = all(&reader, 0);
     assert_eq!(good.len(), 500 - 30);
     let lost = texts.iter().rposition(|text| !good.contains(text)).unwrap();
     flip_every_second(&bench, "segment-000000000004", &texts[lost + 3..], 35);
-    assert!(matches!(read(&reader, 0, Position::Offset(lost as u64 + 4)), Err(ReadError::Damaged(_))));
-    let damage = reader.status().damage.remove(0);
-    let refused = log.accept_loss(&damage.file, damage.position).unwrap_err();
-    assert_eq!(refused, AcceptLossError::TooMuch { stretches: 65, allowed: 64 });
+    assert!(matches!(read(&reader, 0, Position::Offset(lost as u64 + 4)), Err(ReadError::Corrupt(_))));
+    let corruption = reader.status().corruption.remove(0);
+    let refused = log.accept_loss(&corruption.file, corruption.position).unwrap_err();
+    assert_eq!(refused, AcceptLossError::TooMuch { ranges: 65, allowed: 64 });
     bench.clock.go(25 * HOUR_MS);
     log.maintain().unwrap();
-    assert_eq!(reader.status().damage, []);
+    assert_eq!(reader.status().corruption, []);
     let texts = kilobytes(500, 540);
     fill(&mut log, 0, &texts);
     let newest = bench.names().into_iter().rfind(|name| name.starts_with("segment-")).unwrap();
     flip_every_second(&bench, &newest, &texts, 64);
     let good = all(&reader, 0).len() as u64;
-    assert!(matches!(read(&reader, 0, Position::Offset(501 + good)), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(&reader, 0, Position::Offset(501 + good)), Err(ReadError::Corrupt(_))));
     accept(&mut log, &reader);
     assert_eq!(all(&reader, 0).len(), 540 - 64);
 }
@@ -273,7 +277,7 @@ fn torn_end_is_cut_and_the_next_batch_opens_a_new_segment() {
     put(&mut log, 0, &["torn"]);
     bench.flip(SECOND, bench.find(SECOND, "torn"));
     let (mut log, reader) = bench.open();
-    assert_eq!((reader.status().counts.torn_tails, reader.status().damage), (1, Vec::new()));
+    assert_eq!((reader.status().counts.torn_tails, reader.status().corruption), (1, Vec::new()));
     assert_eq!(all(&reader, 0), ["kept"]);
     assert_eq!(put(&mut log, 0, &["next"]).first_offset, 2);
     drop((log, reader));
@@ -295,13 +299,13 @@ fn lost_segment_is_damage_and_those_around_it_are_served() {
     assert_eq!(before, texts[..before.len()]);
     assert!(matches!(
         read(&reader, 0, Position::Offset(before.len() as u64 + 1)),
-        Err(ReadError::Damaged(_))
+        Err(ReadError::Corrupt(_))
     ));
     assert_eq!(data(&read(&reader, 0, Position::Offset(300)).unwrap()), texts[299..]);
 }
 
 #[test]
-fn bad_head_of_the_newest_segment_stops_appends_and_nothing_else() {
+fn corrupt_header_of_the_newest_segment_stops_appends_and_nothing_else() {
     let bench = Bench::new();
     let (mut log, _) = bench.open();
     fill(&mut log, 0, &kilobytes(0, 100));
@@ -309,7 +313,7 @@ fn bad_head_of_the_newest_segment_stops_appends_and_nothing_else() {
     let (mut log, reader) = bench.open();
     let status = reader.status();
     assert!(status.stopped.unwrap().contains("segment-000000000003"));
-    assert_eq!(status.damage.len(), 1);
+    assert_eq!(status.corruption.len(), 1);
     assert!(matches!(log.append(&[vec![run(0, &["x"])]]), Err(crate::WriteError::Stopped(_))));
     assert!(!all(&reader, 0).is_empty());
     assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 100);
@@ -323,8 +327,8 @@ fn newest_segment_that_is_lost_is_missed_and_its_offsets_are_not_used_again() {
     std::fs::remove_file(bench.path("segment-000000000003")).unwrap();
     let (mut log, reader) = bench.open();
     let status = reader.status();
-    assert_eq!((status.counts.lost_newest, status.damage.len()), (1, 1));
-    assert_eq!(status.damage[0].file, "segment-000000000003");
+    assert_eq!((status.counts.missing_newest, status.corruption.len()), (1, 1));
+    assert_eq!(status.corruption[0].file, "segment-000000000003");
     assert!(status.stopped.unwrap().contains("segment-000000000003"));
     assert!(matches!(log.append(&[vec![run(0, &["x"])]]), Err(crate::WriteError::Stopped(_))));
     assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 100);
@@ -337,7 +341,7 @@ fn end_that_the_disk_does_not_give_is_not_cut_off_and_can_be_given_up() {
     fill(&mut log, 0, &kilobytes(0, 10));
     bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), SECOND, 3));
     let (log, reader) = bench.open();
-    assert_eq!((reader.status().counts.unreadable_end, reader.status().damage.len()), (1, 1));
+    assert_eq!((reader.status().counts.unreadable_tail, reader.status().corruption.len()), (1, 1));
     assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 10);
 }
 
@@ -349,7 +353,7 @@ fn what_lies_before_an_end_that_was_given_up_stays_when_the_segment_behind_is_lo
     let known = ["first".into(), "x".repeat(3_745)];
     put(&mut log, 0, &[&known[1]]);
     put(&mut log, 0, &["lost"]);
-    // The last batch begins before the block that cannot be read, and its head goes on there.
+    // The last batch begins before the block that cannot be read, and its header goes on there.
     let lost = bench.find(SECOND, "lost");
     assert!((8_192..8_192 + 90).contains(&lost), "{lost}");
     bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), SECOND, 2));
@@ -370,17 +374,17 @@ fn assert_goes_on_when_the_loss_is_accepted(bench: &Bench, mut log: Log, reader:
     let known = all(reader, 0);
     assert!(!known.is_empty() && (known.len() as u64) < appended);
     for end in [Position::Offset(known.len() as u64 + 1), Position::Offset(appended), Position::Latest] {
-        assert!(matches!(read(reader, 0, end), Err(ReadError::Damaged(_))), "{end:?}");
+        assert!(matches!(read(reader, 0, end), Err(ReadError::Corrupt(_))), "{end:?}");
     }
     // Shard 1 has no records that are known of.
-    assert!(matches!(read(reader, 1, Position::TrimHorizon), Err(ReadError::Damaged(_))));
+    assert!(matches!(read(reader, 1, Position::TrimHorizon), Err(ReadError::Corrupt(_))));
     accept(&mut log, reader);
-    assert_eq!((reader.status().stopped, reader.status().damage), (None, Vec::new()));
+    assert_eq!((reader.status().stopped, reader.status().corruption), (None, Vec::new()));
     let next = put(&mut log, 0, &["next"]).first_offset;
     assert!(next > appended, "{next}");
     assert_eq!(reader.status().retention_hours, None);
     let expected = [known, vec!["next".into()]].concat();
-    // A read ends before what is given up, or passes over it.
+    // A read ends before what is accepted, or passes over it.
     let all_of = |reader: &Reader| {
         let (mut texts, mut offset) = (Vec::new(), 1);
         while offset <= next {
@@ -393,7 +397,7 @@ fn assert_goes_on_when_the_loss_is_accepted(bench: &Bench, mut log: Log, reader:
     assert_eq!(all_of(reader), expected);
     drop(log);
     let (mut log, reader) = bench.open();
-    assert_eq!((reader.status().stopped, reader.status().damage), (None, Vec::new()));
+    assert_eq!((reader.status().stopped, reader.status().corruption), (None, Vec::new()));
     assert_eq!(all_of(&reader), expected);
     assert_eq!(put(&mut log, 0, &["last"]).first_offset, next + 1);
 }
@@ -403,8 +407,8 @@ fn file_with_a_segments_name_far_from_the_others_is_named_and_stops_nothing() {
     let bench = three();
     std::fs::write(bench.path("segment-999999999999"), "not mine").unwrap();
     let (mut log, reader) = bench.open();
-    assert_eq!(reader.status().damage[0].file, "segment-999999999999");
-    assert_eq!((reader.status().damage.len(), reader.status().stopped), (1, None));
+    assert_eq!(reader.status().corruption[0].file, "segment-999999999999");
+    assert_eq!((reader.status().corruption.len(), reader.status().stopped), (1, None));
     assert_eq!(put(&mut log, 0, &["fourth"]).first_offset, 4);
     assert_eq!(all(&reader, 0), ["first", "second", "third", "fourth"]);
 }
@@ -419,8 +423,12 @@ fn many_lost_segments_are_one_piece_of_damage() {
     }
     let (_log, reader) = bench.open();
     let status = reader.status();
-    assert_eq!((status.counts.missing_segments, status.damage.len()), (4, 1));
-    assert!(status.damage[0].to_string().contains("nor the 3 that follow it"), "{}", status.damage[0]);
+    assert_eq!((status.counts.missing_segments, status.corruption.len()), (4, 1));
+    assert!(
+        status.corruption[0].to_string().contains("nor the 3 that follow it"),
+        "{}",
+        status.corruption[0]
+    );
 }
 
 #[test]
@@ -429,7 +437,7 @@ fn slot_that_cannot_be_read_costs_nothing_beside_a_good_one() {
         let mut bench = three();
         bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), "slots", block));
         let (_log, reader) = bench.open();
-        assert_eq!((reader.status().counts.bad_slots, reader.status().damage), (1, Vec::new()));
+        assert_eq!((reader.status().counts.corrupt_slots, reader.status().corruption), (1, Vec::new()));
         bench.flip("slots", (1 - block as usize) * 4096 + 30);
         assert!(bench.try_open().is_err());
     }
@@ -452,8 +460,8 @@ fn damaged_footer_costs_time_and_no_record() {
 fn log_without_its_slots_or_segments_is_no_empty_log() {
     let bench = three();
     std::fs::remove_file(bench.path("slots")).unwrap();
-    assert!(matches!(bench.try_open(), Err(Error::Damaged(_))));
+    assert!(matches!(bench.try_open(), Err(Error::Corrupt(_))));
     let bench = Bench::new();
     std::fs::remove_file(bench.path("segment-000000000001")).unwrap();
-    assert!(matches!(bench.try_open(), Err(Error::Damaged(_))));
+    assert!(matches!(bench.try_open(), Err(Error::Corrupt(_))));
 }

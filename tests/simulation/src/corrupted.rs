@@ -1,12 +1,12 @@
-//! What damage to the disk can have taken, and what the log may say of it. All else must be served.
+//! What corruption of the disk can have taken, and what the log may say of it. All else must be served.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use catalog::ShardId;
-use record_log::Damage;
+use record_log::Corruption;
 
-use crate::disk::{DamagedFile, SLOT_BYTES};
+use crate::disk::{CorruptFile, SLOT_BYTES};
 use crate::layout::{self, Layout};
 
 const SLOTS: &str = "slots";
@@ -15,9 +15,9 @@ const SEGMENT: &str = "segment-";
 /// next segment says where it ends: the last one, and the last that is whole.
 const DOUBTFUL_BATCHES: usize = 2;
 
-/// What is hurt.
+/// What is corrupt.
 #[derive(Debug, Default)]
-pub struct Hurt {
+pub struct Corrupted {
     files: BTreeSet<String>,
     runs: BTreeMap<ShardId, Vec<Range<u64>>>,
     /// All runs of the batches of which a part is: at the end one is cut off as a whole.
@@ -31,74 +31,76 @@ pub struct Hurt {
     /// Whether neither slot is whole.
     slots: bool,
     /// Segments whose heads are.
-    heads: BTreeSet<u64>,
+    headers: BTreeSet<u64>,
     /// Whether the disk does not give a block of the newest segment.
-    unreadable_end: bool,
+    unreadable_tail: bool,
     oldest: u64,
     newest: u64,
     /// Whether no segment has a good head.
-    no_head: bool,
+    no_header: bool,
 }
 
-impl Hurt {
-    /// What is hurt with these damaged files; all files that are there have these names. `written` gives what was
+impl Corrupted {
+    /// What these corrupt files cost; all files that are there have these names. `written` gives what was
     /// written to a file that is there.
     #[must_use]
-    pub fn of(damaged: &[DamagedFile], names: &[String], written: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
-        let lost = |name: &str| damaged.iter().find(|file| file.name == name).map(|file| file.bytes.clone());
+    pub fn of(corrupt: &[CorruptFile], names: &[String], written: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
+        let lost = |name: &str| corrupt.iter().find(|file| file.name == name).map(|file| file.bytes.clone());
         let oldest = names.iter().filter_map(|name| sequence_of(name)).min().unwrap_or_default();
         let newest = names.iter().filter_map(|name| sequence_of(name)).max().unwrap_or_default();
         // Only a footer says that a segment was followed by another.
         let name = segment_name(newest);
         let is_whole =
-            |footer: &Range<usize>| !damaged.iter().any(|file| file.name == name && file.is_hurt(footer));
+            |footer: &Range<usize>| !corrupt.iter().any(|file| file.name == name && file.is_corrupt(footer));
         let is_newest_closed =
             written(&name).and_then(|bytes| layout::trailer(&bytes)).is_some_and(|at| is_whole(&at));
-        let mut hurt = Self { oldest, newest, ..Self::default() };
-        for file in damaged {
-            hurt.files.insert(file.name.clone());
+        let mut corrupted = Self { oldest, newest, ..Self::default() };
+        for file in corrupt {
+            corrupted.files.insert(file.name.clone());
             if file.name == SLOTS {
-                hurt.slots = (0..2).all(|slot| file.is_hurt(&(slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES)));
+                corrupted.slots =
+                    (0..2).all(|slot| file.is_corrupt(&(slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES)));
             }
             let (Some(sequence), Some(layout)) = (sequence_of(&file.name), Layout::of(&file.bytes)) else {
                 continue;
             };
             if sequence == newest {
-                hurt.unreadable_end = file.is_unreadable;
-                hurt.flipped_at_end = file.flipped.len();
+                corrupted.unreadable_tail = file.is_unreadable;
+                corrupted.flipped_at_end = file.flipped.len();
             }
-            if file.is_hurt(&(0..layout.head_end)) {
-                hurt.heads.insert(sequence);
-                hurt.take(&layout, |_| true);
+            if file.is_corrupt(&(0..layout.header_end)) {
+                corrupted.headers.insert(sequence);
+                corrupted.take(&layout, |_| true);
                 let before = segment_name(sequence - 1);
                 let before = written(&before).or_else(|| lost(&before));
                 if let Some(layout) = before.as_deref().and_then(Layout::of) {
                     let doubtful = layout.batches.len().saturating_sub(DOUBTFUL_BATCHES);
                     let from =
-                        layout.batches.get(doubtful).map_or(layout.head_end, |batch| batch.heads.start);
-                    hurt.take(&layout, |block| block.start >= from);
+                        layout.batches.get(doubtful).map_or(layout.header_end, |batch| batch.headers.start);
+                    corrupted.take(&layout, |block| block.start >= from);
                 }
             }
             for batch in &layout.batches {
-                let all = file.is_hurt(&batch.heads);
-                let runs = batch.runs.iter().filter(|run| all || file.is_hurt(&run.block));
-                runs.for_each(|run| hurt.runs.entry(run.shard).or_default().push(run.offsets.clone()));
-                let bytes = batch.heads.start..batch.end;
-                if file.is_hurt(&bytes) {
+                let all = file.is_corrupt(&batch.headers);
+                let runs = batch.runs.iter().filter(|run| all || file.is_corrupt(&run.block));
+                runs.for_each(|run| corrupted.runs.entry(run.shard).or_default().push(run.offsets.clone()));
+                let bytes = batch.headers.start..batch.end;
+                if file.is_corrupt(&bytes) {
                     for run in &batch.runs {
-                        hurt.batches.entry(run.shard).or_default().push(run.offsets.clone());
+                        corrupted.batches.entry(run.shard).or_default().push(run.offsets.clone());
                         if sequence > newest && !is_newest_closed {
-                            hurt.untraced.entry(run.shard).or_default().push(run.offsets.clone());
+                            corrupted.untraced.entry(run.shard).or_default().push(run.offsets.clone());
                         }
                         if sequence == newest && file.flipped.iter().any(|at| bytes.contains(at)) {
-                            hurt.at_end.entry(run.shard).or_default().push(run.offsets.clone());
+                            corrupted.at_end.entry(run.shard).or_default().push(run.offsets.clone());
                         }
                     }
                 }
             }
         }
-        hurt.no_head = names.iter().filter_map(|name| sequence_of(name)).all(|at| hurt.heads.contains(&at));
-        hurt
+        corrupted.no_header =
+            names.iter().filter_map(|name| sequence_of(name)).all(|at| corrupted.headers.contains(&at));
+        corrupted
     }
 
     fn take(&mut self, layout: &Layout, is_taken: impl Fn(&Range<usize>) -> bool) {
@@ -135,27 +137,27 @@ impl Hurt {
         is_in(&self.untraced) || is_in(&self.at_end) && (!is_confirmed || self.flipped_at_end > 1)
     }
 
-    /// Whether the log may name this: a file that is damaged or lost, the one before the oldest segment, as what said
-    /// that it has expired may be hurt, or the one behind, in which it turns out what is missing.
+    /// Whether the log may name this: a file that is corrupt or lost, the one before the oldest segment, as what said
+    /// that it has expired may be corrupt, or the one behind, in which it turns out what is missing.
     #[must_use]
-    pub fn explains(&self, damage: &Damage) -> bool {
-        let sequence = sequence_of(&damage.file);
+    pub fn explains(&self, corruption: &Corruption) -> bool {
+        let sequence = sequence_of(&corruption.file);
         let is_before_oldest = !self.is_nothing() && sequence.is_some_and(|at| at + 1 == self.oldest);
-        let is_behind =
-            damage.is_gap && sequence.is_some_and(|at| at > 1 && self.files.contains(&segment_name(at - 1)));
-        self.files.contains(&damage.file) || is_before_oldest || is_behind
+        let is_behind = corruption.is_gap
+            && sequence.is_some_and(|at| at > 1 && self.files.contains(&segment_name(at - 1)));
+        self.files.contains(&corruption.file) || is_before_oldest || is_behind
     }
 
-    /// Whether it may not be known what was appended last: then the log takes nothing more until that is given up.
+    /// Whether it may not be known what was appended last: then the log takes nothing more until that is accepted.
     #[must_use]
     pub fn may_stop(&self) -> bool {
-        self.unreadable_end || self.heads.range(self.newest..).next().is_some()
+        self.unreadable_tail || self.headers.range(self.newest..).next().is_some()
     }
 
     /// Whether the log may not be opened.
     #[must_use]
     pub fn may_not_open(&self) -> bool {
-        self.slots || self.no_head
+        self.slots || self.no_header
     }
 }
 
@@ -172,10 +174,10 @@ mod tests {
     use super::*;
     use crate::layout::tests::{SEGMENT, shard, written};
 
-    /// What is hurt where bits flipped in the only segment of a log.
-    fn flipped(at: &[usize]) -> Hurt {
-        let file = DamagedFile::flipped(SEGMENT, written(), at);
-        Hurt::of(&[file], &[SEGMENT.into()], |_| Some(written()))
+    /// What is corrupt where bits flipped in the only segment of a log.
+    fn flipped(at: &[usize]) -> Corrupted {
+        let file = CorruptFile::flipped(SEGMENT, written(), at);
+        Corrupted::of(&[file], &[SEGMENT.into()], |_| Some(written()))
     }
 
     fn batches() -> Vec<crate::layout::Batch> {
@@ -183,32 +185,32 @@ mod tests {
     }
 
     /// Which of "first", "second", "other" and "third" a bit costs.
-    fn cost(hurt: &Hurt) -> [bool; 4] {
-        [(0, 1), (0, 2), (1, 1), (0, 3)].map(|(index, offset)| hurt.has(shard(index), offset))
+    fn cost(corrupted: &Corrupted) -> [bool; 4] {
+        [(0, 1), (0, 2), (1, 1), (0, 3)].map(|(index, offset)| corrupted.has(shard(index), offset))
     }
 
     #[test]
-    fn bit_of_a_run_costs_the_run_and_one_of_the_heads_the_batch() {
+    fn bit_of_a_run_costs_the_run_and_one_of_the_headers_the_batch() {
         let batches = batches();
         assert_eq!(cost(&flipped(&[batches[0].runs[0].block.start])), [true, true, false, false]);
         assert_eq!(cost(&flipped(&[batches[0].runs[1].block.start])), [false, false, true, false]);
-        assert_eq!(cost(&flipped(&[batches[0].heads.start])), [true, true, true, false]);
-        assert_eq!(cost(&flipped(&[batches[1].heads.end - 1])), [false, false, false, true]);
-        assert_eq!(cost(&flipped(&[batches[2].heads.start])), [false; 4]);
+        assert_eq!(cost(&flipped(&[batches[0].headers.start])), [true, true, true, false]);
+        assert_eq!(cost(&flipped(&[batches[1].headers.end - 1])), [false, false, false, true]);
+        assert_eq!(cost(&flipped(&[batches[2].headers.start])), [false; 4]);
     }
 
     #[test]
-    fn bit_of_the_segments_head_costs_all_of_it_and_stops_the_log() {
-        let hurt = flipped(&[20]);
-        assert_eq!(cost(&hurt), [true; 4]);
-        assert!(hurt.may_stop() && hurt.may_not_open());
-        let hurt = flipped(&[batches()[0].heads.start]);
-        assert!(!hurt.may_stop() && !hurt.may_not_open());
+    fn bit_of_the_segments_header_costs_all_of_it_and_stops_the_log() {
+        let corrupted = flipped(&[20]);
+        assert_eq!(cost(&corrupted), [true; 4]);
+        assert!(corrupted.may_stop() && corrupted.may_not_open());
+        let corrupted = flipped(&[batches()[0].headers.start]);
+        assert!(!corrupted.may_stop() && !corrupted.may_not_open());
     }
 
     #[test]
     fn last_batch_may_be_cut_off_only_where_nothing_confirms_it() {
-        let (last, confirmation) = (batches()[1].runs[0].block.start, batches()[2].heads.start);
+        let (last, confirmation) = (batches()[1].runs[0].block.start, batches()[2].headers.start);
         assert!(!flipped(&[last]).may_be_cut(shard(0), 3, true));
         assert!(flipped(&[last]).may_be_cut(shard(0), 3, false));
         assert!(flipped(&[last, confirmation]).may_be_cut(shard(0), 3, true));
@@ -217,12 +219,12 @@ mod tests {
 
     #[test]
     fn only_what_is_damaged_may_be_named() {
-        let hurt = flipped(&[batches()[0].heads.start]);
-        let damage =
-            |file: &str, is_gap| Damage { file: file.into(), position: 0, what: "bad".into(), is_gap };
-        assert!(hurt.explains(&damage(SEGMENT, false)));
-        assert!(hurt.explains(&damage("segment-000000000003", true)));
-        assert!(!hurt.explains(&damage("segment-000000000003", false)));
-        assert!(!hurt.explains(&damage("segment-000000000004", true)));
+        let corrupted = flipped(&[batches()[0].headers.start]);
+        let corruption =
+            |file: &str, is_gap| Corruption { file: file.into(), position: 0, what: "bad".into(), is_gap };
+        assert!(corrupted.explains(&corruption(SEGMENT, false)));
+        assert!(corrupted.explains(&corruption("segment-000000000003", true)));
+        assert!(!corrupted.explains(&corruption("segment-000000000003", false)));
+        assert!(!corrupted.explains(&corruption("segment-000000000004", true)));
     }
 }

@@ -1,4 +1,8 @@
-//! What the writing side shows to readers.
+//! What the writer, the readers and the repair of one log share: its segments, what is published, the tail cache, and the
+//! corruption that was found.
+//!
+//! Only the one that owns the writer publishes; any number of readers look. Nothing here decides what to write or what to
+//! read. Lock `corruption` before `published`, never the other way round.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -9,22 +13,26 @@ use catalog::member::OpenShard;
 use group_core::State;
 use group_core::clock::{LogClock, horizon_ms};
 
-use crate::accepted::Accepted;
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::disk::DiskFile;
-use crate::error::Damage;
+use crate::error::Corruption;
 use crate::format::footer::{TRAILER_BYTES, Trailer};
 use crate::format::header::SegmentHeader;
+use crate::format::index::SegmentIndex;
 use crate::format::segment_name;
-use crate::marks::SegmentMarks;
-use crate::place::Place;
-use crate::scan::TRIES;
 use crate::segments::Segments;
-use crate::tail::Tail;
+use crate::segments::scan::TRIES;
+use crate::state::AcceptedLosses;
+use crate::state::Location;
 
-/// So much damage is told of one by one.
-const MAX_DAMAGE: usize = 64;
+pub mod corruption;
+pub mod tail;
+
+use tail::Tail;
+
+/// So much corruption is told of one by one.
+const MAX_CORRUPTION: usize = 64;
 
 /// One log, seen from both sides.
 pub struct Shared {
@@ -36,8 +44,8 @@ pub struct Shared {
     pub published: RwLock<Published>,
     /// The newest runs.
     pub tail: Mutex<Tail>,
-    /// The damage that was found.
-    pub damage: Mutex<Vec<Damage>>,
+    /// The corruption that was found.
+    pub corruption: Mutex<Vec<Corruption>>,
 }
 
 /// What is durable, and how the log is.
@@ -45,11 +53,11 @@ pub struct Shared {
 pub struct Published {
     /// The state behind the last batch that readers may see.
     pub state: State,
-    /// What this copy has given up: readers pass over it.
-    pub accepted: Accepted,
+    /// What this copy has accepted: readers pass over it.
+    pub accepted_losses: AcceptedLosses,
     /// Log time, to go on from.
     pub clock: LogClock,
-    /// The oldest kept segment; all from it to the newest are there, but for damage.
+    /// The oldest kept segment; all from it to the newest are there, but for corruption.
     pub oldest: u64,
     /// Bytes of the log that are trimmed.
     pub trimmed_bytes: u64,
@@ -60,16 +68,16 @@ pub struct Published {
     /// Why the clock of this machine is not believed, while it is not.
     pub clock_suspect: Option<String>,
     /// What is behind the newest batch, where that is not known.
-    pub lost_end: Option<LostEnd>,
-    /// Why it takes no appends any more, or none at all, where that is not a lost end.
+    pub corrupt_tail: Option<CorruptTail>,
+    /// Why it takes no appends any more, or none at all, where that is not a corrupt tail.
     pub stopped: Option<String>,
 }
 
 /// An end of the log that cannot be read: what was appended last is not known, so nothing can follow it.
 #[derive(Clone, Debug)]
-pub struct LostEnd {
-    /// What is damaged there.
-    pub damage: Damage,
+pub struct CorruptTail {
+    /// What is corrupt there.
+    pub corruption: Corruption,
     /// The last segment that is there, or was.
     pub sequence: u64,
 }
@@ -77,14 +85,14 @@ pub struct LostEnd {
 /// The newest segment.
 #[derive(Clone, Debug)]
 pub struct Newest {
-    /// Its head.
-    pub head: Arc<SegmentHeader>,
+    /// Its header.
+    pub header: Arc<SegmentHeader>,
     /// Its file.
     pub file: Arc<dyn DiskFile>,
     /// Where its last durable batch ends.
     pub end: u64,
     /// Where the runs are.
-    pub marks: SegmentMarks,
+    pub index: SegmentIndex,
 }
 
 /// How a log is.
@@ -92,16 +100,16 @@ pub struct Newest {
 pub struct Status {
     /// The offset that the next record of each shard will have.
     pub next_offsets: BTreeMap<ShardId, u64>,
-    /// Bytes of the kept segments' batches and heads.
+    /// Bytes of the kept segments' batches and headers.
     pub durable_bytes: u64,
     /// How many segments are kept.
     pub segments: u64,
-    /// How long records are kept; none where damage may hide it, so that nothing expires until it is said again.
+    /// How long records are kept; none where corruption may hide it, so that nothing expires until it is said again.
     pub retention_hours: Option<u32>,
     /// Log time of the last batch, in milliseconds since 1970.
     pub time_ms: u64,
-    /// The damage that was found and is not given up, at most 64 pieces of it.
-    pub damage: Vec<Damage>,
+    /// The corruption that was found and is not accepted, at most 64 pieces of it.
+    pub corruption: Vec<Corruption>,
     /// Why there is no room for appends, while there is none.
     pub full: Option<String>,
     /// Why the clock of this machine is not believed, while it is not: the log goes on by its own time.
@@ -123,45 +131,46 @@ impl Shared {
         self.published.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes damage, once, unless it has expired.
-    pub fn note(&self, damage: &Damage) {
-        let mut known = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new =
-            !known.iter().any(|other| (&other.file, other.position) == (&damage.file, damage.position));
-        let is_kept = damage.place().segment >= self.published().oldest;
-        if is_new && is_kept && known.len() < MAX_DAMAGE {
-            tracing::error!(%damage, "damage was found in the log; the rest is served");
-            known.push(damage.clone());
+    /// Notes corruption, once, unless it has expired.
+    pub fn note(&self, corruption: &Corruption) {
+        let mut known = self.corruption.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !known
+            .iter()
+            .any(|other| (&other.file, other.position) == (&corruption.file, corruption.position));
+        let is_kept = corruption.location().segment >= self.published().oldest;
+        if is_new && is_kept && known.len() < MAX_CORRUPTION {
+            tracing::error!(%corruption, "corruption was found in the log; the rest is served");
+            known.push(corruption.clone());
         }
     }
 
-    /// The damage that was found and is not given up.
-    pub fn damage(&self) -> Vec<Damage> {
-        self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The corruption that was found and is not accepted.
+    pub fn corruption(&self) -> Vec<Corruption> {
+        self.corruption.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets damage: it is given up, or has expired.
-    pub fn forget_damage(&self, is_gone: impl Fn(Place) -> bool) {
-        let mut known = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|damage| !is_gone(damage.place()));
+    /// Forgets corruption: it is accepted, or has expired.
+    pub fn forget_corruption(&self, is_gone: impl Fn(Location) -> bool) {
+        let mut known = self.corruption.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|corruption| !is_gone(corruption.location()));
     }
 
     /// How the log is.
     pub fn status(&self) -> Status {
-        // Before what is published is locked: whoever notes damage looks at that while this is locked.
-        let damage = self.damage();
+        // Before what is published is locked: whoever notes corruption looks at that while this is locked.
+        let corruption = self.corruption();
         let published = self.published();
         let Published { state, newest, .. } = &*published;
         let next_offsets = state.shards.iter().map(|(id, shard)| (*id, shard.next_offset));
-        let log_bytes = newest.head.bytes_before + newest.end;
+        let log_bytes = newest.header.bytes_before + newest.end;
         Status {
             next_offsets: next_offsets.collect(),
-            // What was lost before a segment is not counted in its head.
+            // What was lost before a segment is not counted in its header.
             durable_bytes: log_bytes.saturating_sub(published.trimmed_bytes),
-            segments: newest.head.sequence + 1 - published.oldest,
+            segments: newest.header.sequence + 1 - published.oldest,
             retention_hours: state.retention_hours,
             time_ms: state.time_ms,
-            damage,
+            corruption,
             full: published.full.clone(),
             clock_suspect: published.clock_suspect.clone(),
             stopped: published.why_stopped(),
@@ -189,21 +198,24 @@ impl Published {
 
     /// Why it takes no appends.
     pub fn why_stopped(&self) -> Option<String> {
-        self.stopped.clone().or_else(|| self.lost_end.as_ref().map(LostEnd::to_string))
+        self.stopped.clone().or_else(|| self.corrupt_tail.as_ref().map(CorruptTail::to_string))
     }
 }
 
-impl fmt::Display for LostEnd {
+impl fmt::Display for CorruptTail {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let damage = &self.damage;
-        write!(formatter, "{damage}, so it is not known what was appended last: mend it, or accept the loss")
+        let corruption = &self.corruption;
+        write!(
+            formatter,
+            "{corruption}, so it is not known what was appended last: mend it, or accept the loss"
+        )
     }
 }
 
 impl Newest {
     /// The name of its file.
     pub fn name(&self) -> String {
-        segment_name(self.head.sequence)
+        segment_name(self.header.sequence)
     }
 
     /// Whether the segment has a footer. Whatever else is wrong with that, it was begun.
@@ -215,6 +227,6 @@ impl Newest {
         for _ in 1..TRIES {
             read = read.or_else(|_| self.file.read_disk(position, &mut bytes));
         }
-        Ok(Trailer::decode(self.head.nonce, &bytes[..read?], file_bytes).is_ok())
+        Ok(Trailer::decode(self.header.nonce, &bytes[..read?], file_bytes).is_ok())
     }
 }

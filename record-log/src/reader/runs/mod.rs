@@ -2,17 +2,17 @@
 
 use catalog::ShardId;
 
-use crate::accepted::Stretch;
-use crate::error::{Damage, ReadError};
+use crate::error::{Corruption, ReadError};
 use crate::format::batch::BatchHeader;
 use crate::format::entry::{Appends, EntryHeader};
 use crate::format::segment_name;
-use crate::lost::{Bad, bad_between};
-use crate::place::Place;
-use crate::segments::{Missing, damage};
+use crate::segments::Unavailable;
 use crate::shared::Shared;
+use crate::shared::corruption::{CorruptRange, corruption_between};
+use crate::state::Location;
+use crate::state::SegmentRange;
+use crate::state::first_number_in;
 use crate::value::{ReadRun, Wait};
-use crate::writer::lost_end::first_number_in;
 
 mod find;
 mod segment;
@@ -23,7 +23,7 @@ use segment::Segment;
 pub enum Next {
     /// A run.
     Run(ReadRun),
-    /// Nothing up to this offset: what was there is expired, or damaged and given up.
+    /// Nothing up to this offset: what was there is expired, or corrupt and accepted.
     Passed {
         /// Where it goes on.
         offset: u64,
@@ -55,10 +55,10 @@ struct Due {
 pub struct Runs<'s> {
     shared: &'s Shared,
     shard: ShardId,
-    /// The offset that must come next: a jump is damage.
+    /// The offset that must come next: a jump is corruption.
     expected: u64,
     /// Behind which no record is missing up to the expected offset.
-    from: Place,
+    from: Location,
     /// Runs that arrived before are passed over, and what is missing among them is no matter.
     arrival_ms: u64,
     /// The offset behind the last record that is to be read.
@@ -69,8 +69,8 @@ pub struct Runs<'s> {
     segment: Option<Segment<'s>>,
     /// The batch that it is in.
     batch: Option<InBatch>,
-    /// What was bad on the way since the last good run, and is not given up.
-    met: Option<Damage>,
+    /// What was corrupt on the way since the last good run, and is not accepted.
+    met: Option<Corruption>,
 }
 
 impl<'s> Runs<'s> {
@@ -88,7 +88,7 @@ impl<'s> Runs<'s> {
             shared,
             shard,
             expected: offset,
-            from: Place { segment: 0, position: 0 },
+            from: Location { segment: 0, position: 0 },
             arrival_ms,
             end_offset,
             wait,
@@ -98,7 +98,7 @@ impl<'s> Runs<'s> {
             met: None,
         };
         let first = runs.find_segment()?;
-        Ok(Self { next: first, from: Place { segment: first, position: 0 }, ..runs })
+        Ok(Self { next: first, from: Location { segment: first, position: 0 }, ..runs })
     }
 
     /// The next run, in order, if it has no more than so many bytes.
@@ -125,13 +125,13 @@ impl<'s> Runs<'s> {
                 return next;
             }
             self.batch = None;
-            if !segment.go_to_mark()? {
-                self.next = segment.head.sequence + 1;
+            if !segment.skip_to_entry()? {
+                self.next = segment.header.sequence + 1;
                 continue;
             }
             let found = segment.next()?;
-            if let Some(bad) = found.bad {
-                self.meet(&bad);
+            if let Some(corrupt) = found.corrupt {
+                self.meet(&corrupt);
             }
             self.batch = found.batch.map(|(header, position)| InBatch { header, position });
             self.segment = Some(segment);
@@ -151,24 +151,24 @@ impl<'s> Runs<'s> {
 
     /// The run of an entry.
     fn run(&mut self, segment: &Segment<'_>, due: &Due) -> Result<Next, ReadError> {
-        let sequence = segment.head.sequence;
+        let sequence = segment.header.sequence;
         let Appends { first_offset, end_offset: offset, arrival_ms, .. } = due.appends;
         // Where its batch begins: whoever looks for what is missing behind it begins with a batch.
-        let place = Place { segment: sequence, position: due.batch };
+        let location = Location { segment: sequence, position: due.batch };
         if arrival_ms < self.arrival_ms {
-            self.go_on(offset, place);
+            self.go_on(offset, location);
             return Ok(Next::Passed { offset });
         }
-        self.check_gap(first_offset, place)?;
+        self.check_gap(first_offset, location)?;
         let records = u32::try_from(offset - first_offset).unwrap_or(u32::MAX);
         match segment.block(&due.entry, records, due.block) {
             Ok(block) => {
-                self.go_on(offset, place);
+                self.go_on(offset, location);
                 Ok(Next::Run(ReadRun { first_offset, arrival_ms, block }))
             }
-            Err(ReadError::Damaged(_)) if self.is_given_up(sequence, due.block, &due.entry) => {
+            Err(ReadError::Corrupt(_)) if self.is_accepted(sequence, due.block, &due.entry) => {
                 self.count_passed();
-                self.go_on(offset, place);
+                self.go_on(offset, location);
                 Ok(Next::Passed { offset })
             }
             Err(error) => Err(error),
@@ -176,62 +176,67 @@ impl<'s> Runs<'s> {
     }
 
     /// Nothing is missing up to this offset, whose record lies at this place or behind.
-    fn go_on(&mut self, offset: u64, from: Place) {
+    fn go_on(&mut self, offset: u64, from: Location) {
         (self.expected, self.from, self.met) = (offset, from, None);
     }
 
-    /// Notes something bad on the way. Whether any of the shard's records are missing by it, only the next offset says.
-    fn meet(&mut self, bad: &Bad) {
+    /// Notes something corrupt on the way. Whether any of the shard's records are missing by it, only the next offset says.
+    fn meet(&mut self, corrupt: &CorruptRange) {
         if self.met.is_none() {
-            self.met = bad.outside(&self.shared.published().accepted);
+            self.met = corrupt.outside(&self.shared.published().accepted_losses);
         }
     }
 
-    /// Records up to this offset are missing before a place: that is damage, unless all that is bad on the way there
-    /// was given up.
-    fn check_gap(&self, offset: u64, place: Place) -> Result<(), ReadError> {
+    /// Records up to this offset are missing before a place: that is corruption, unless all that is corrupt on the way there
+    /// was accepted.
+    fn check_gap(&self, offset: u64, location: Location) -> Result<(), ReadError> {
         if offset <= self.expected {
             return Ok(());
         }
         if self.wait == Wait::Never {
             return Err(ReadError::WouldBlock);
         }
-        // Not only what was met: marks may have led past something, and what the disk did not give it may give by now.
-        let looked = bad_between(self.shared, self.from, place);
+        // Not only what was met: index entries may have led past something, and what the disk did not give it may give by now.
+        let looked = corruption_between(self.shared, self.from, location);
         if let Some(newer) = looked.newer {
             return Err(newer.into());
         }
-        let bad = looked.bad;
-        let damage: Vec<_> = {
-            let accepted = &self.shared.published().accepted;
-            bad.iter().filter_map(|bad| bad.outside(accepted)).collect()
+        let corrupt = looked.corrupt;
+        let corruption: Vec<_> = {
+            let accepted_losses = &self.shared.published().accepted_losses;
+            corrupt.iter().filter_map(|corrupt| corrupt.outside(accepted_losses)).collect()
         };
         // The answer names one of them, and who accepts the loss accepts all.
-        damage.iter().for_each(|damage| self.shared.note(damage));
-        let damage = damage.into_iter().next().or_else(|| self.met.clone());
-        // What was bad when offsets were left out for it, or a lost end was given up, may be good again: what follows has
+        corruption.iter().for_each(|corruption| self.shared.note(corruption));
+        let corruption = corruption.into_iter().next().or_else(|| self.met.clone());
+        // What was corrupt when offsets were left out for it, or a corrupt tail was accepted, may be good again: what follows has
         // other numbers all the same.
-        let is_gap_given_up =
-            || offset == first_number_in(place.segment) || self.shared.published().accepted.holds(place);
-        let is_given_up = !bad.is_empty() || is_gap_given_up();
-        if damage.is_none() && is_given_up {
+        let is_gap_accepted = || {
+            offset == first_number_in(location.segment)
+                || self.shared.published().accepted_losses.holds(location)
+        };
+        let is_accepted = !corrupt.is_empty() || is_gap_accepted();
+        if corruption.is_none() && is_accepted {
             self.count_passed();
             return Ok(());
         }
         let missing = || {
             let what = format!("records {} to {} of {} are missing", self.expected, offset - 1, self.shard);
-            Damage { is_gap: true, ..self::damage(&segment_name(place.segment), place.position, what) }
+            Corruption {
+                is_gap: true,
+                ..Corruption::new(&segment_name(location.segment), location.position, what)
+            }
         };
-        Err(ReadError::Damaged(damage.unwrap_or_else(missing)))
+        Err(ReadError::Corrupt(corruption.unwrap_or_else(missing)))
     }
 
-    fn is_given_up(&self, segment: u64, start: u64, entry: &EntryHeader) -> bool {
-        let stretch = Stretch { segment, start, end: start + u64::from(entry.block_bytes) };
-        self.shared.published().accepted.first_outside(stretch).is_none()
+    fn is_accepted(&self, segment: u64, start: u64, entry: &EntryHeader) -> bool {
+        let range = SegmentRange { segment, start, end: start + u64::from(entry.block_bytes) };
+        self.shared.published().accepted_losses.first_outside(range).is_none()
     }
 
     fn count_passed(&self) {
-        self.shared.segments.count(|counts| counts.damage_passed += 1);
+        self.shared.segments.count(|counts| counts.losses_passed += 1);
     }
 
     /// Goes into the segment that is due, or past it where it cannot be entered. Up to which offset nothing more comes,
@@ -241,7 +246,7 @@ impl<'s> Runs<'s> {
         let (oldest, newest) = {
             let published = self.shared.published();
             let newest = &published.newest;
-            (published.oldest, Place { segment: newest.head.sequence, position: newest.end })
+            (published.oldest, Location { segment: newest.header.sequence, position: newest.end })
         };
         if sequence > newest.segment {
             self.check_gap(self.end_offset, newest)?;
@@ -252,28 +257,28 @@ impl<'s> Runs<'s> {
             Segment::open(self.shared, sequence, self.shard, self.expected, self.arrival_ms, self.wait);
         let segment = match opened {
             Ok(segment) => segment,
-            Err(Missing::WouldBlock) => return Err(ReadError::WouldBlock),
-            Err(missing @ (Missing::NoFile | Missing::Damaged(_) | Missing::Newer(_))) => {
-                // The next one's head says whether the shard lost anything with it.
-                self.meet(&Bad { stretch: Stretch::head(sequence), what: missing.what() });
+            Err(Unavailable::WouldBlock) => return Err(ReadError::WouldBlock),
+            Err(unavailable @ (Unavailable::NoFile | Unavailable::Corrupt(_) | Unavailable::Newer(_))) => {
+                // The next one's header says whether the shard lost anything with it.
+                self.meet(&CorruptRange { range: SegmentRange::header(sequence), what: unavailable.what() });
                 self.next = sequence + 1;
                 return Ok(None);
             }
         };
-        let before = segment.head.state().shards.get(&self.shard);
+        let before = segment.header.state().shards.get(&self.shard);
         let (next_offset, last_arrival_ms) =
             before.map_or((0, 0), |shard| (shard.next_offset, shard.last_arrival_ms));
         // What was before the oldest segment has expired.
         let is_no_matter = sequence <= oldest || last_arrival_ms < self.arrival_ms;
         if !is_no_matter {
-            self.check_gap(next_offset, Place { segment: sequence, position: 0 })?;
+            self.check_gap(next_offset, Location { segment: sequence, position: 0 })?;
         }
-        // A mark leads past what is bad before it, unless it is one of a record that was read.
-        let read = segment.mark.filter(|mark| mark.first_offset <= self.expected);
-        let position = read.map_or(segment.head.bytes, |mark| mark.position);
+        // An index entry leads past what is corrupt before it, unless it is one of a record that was read.
+        let read = segment.entry.filter(|entry| entry.first_offset <= self.expected);
+        let position = read.map_or(segment.header.bytes, |entry| entry.position);
         self.segment = Some(segment);
         let passed = (next_offset > self.expected).then_some(next_offset);
-        self.go_on(self.expected.max(next_offset), Place { segment: sequence, position });
+        self.go_on(self.expected.max(next_offset), Location { segment: sequence, position });
         Ok(passed)
     }
 }

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use group_core::State;
 
-use crate::accepted::Accepted;
 use crate::disk::Disk;
 use crate::disk::aligned::AlignedBuffer;
 use crate::error::Error;
@@ -13,13 +12,14 @@ use crate::format::header::SegmentHeader;
 use crate::format::sections::{Member, Membership, Sections};
 use crate::format::slots::{Owner, Slots};
 use crate::format::{Features, SLOTS, segment_name};
+use crate::state::AcceptedLosses;
 
 /// The number of a group's first copy.
 const FIRST_NODE: u64 = 1;
 
 /// What a log begins with.
 #[derive(Clone, Debug)]
-pub struct Birth {
+pub struct LogConfig {
     /// The id of the log.
     pub log_id: Uuid,
     /// The id of this copy of it.
@@ -36,8 +36,8 @@ pub struct Birth {
 ///
 /// # Errors
 /// If anything cannot be written.
-pub fn create(disk: &dyn Disk, nonce: u64, birth: &Birth) -> Result<(), Error> {
-    let owner = Owner { log_id: birth.log_id, incarnation: birth.incarnation };
+pub fn create(disk: &dyn Disk, nonce: u64, config: &LogConfig) -> Result<(), Error> {
+    let owner = Owner { log_id: config.log_id, incarnation: config.incarnation };
     let slots = Slots { features: Features::OWN, owner, node_id: FIRST_NODE, term: 0, vote: 0, commit: 0 };
     let header = SegmentHeader {
         features: Features::OWN,
@@ -48,15 +48,15 @@ pub fn create(disk: &dyn Disk, nonce: u64, birth: &Birth) -> Result<(), Error> {
         bytes_before: 0,
         term: 0,
         sections: Sections {
-            state: State::new(birth.shards.iter().cloned(), birth.retention_hours, birth.created_ms),
-            membership: Membership::of_one(Member { node_id: FIRST_NODE, incarnation: birth.incarnation }),
-            accepted: Accepted::default(),
+            state: State::new(config.shards.iter().cloned(), config.retention_hours, config.created_ms),
+            membership: Membership::of_one(Member { node_id: FIRST_NODE, incarnation: config.incarnation }),
+            accepted_losses: AcceptedLosses::default(),
         },
         bytes: 0,
     };
-    let (_, head) = header.encode();
+    let (_, header) = header.encode();
     write_file(disk, SLOTS, &slots.encode())?;
-    write_file(disk, &segment_name(1), &head)?;
+    write_file(disk, &segment_name(1), &header)?;
     disk.sync_directory().map_err(Error::io("sync the directory of", SLOTS))
 }
 

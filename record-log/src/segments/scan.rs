@@ -1,11 +1,11 @@
-//! Walking over all batches of a segment, the damaged ones too.
+//! Walking over all batches of a segment, the corrupt ones too.
 
 use std::sync::Arc;
 
+use super::window::{ReadSource, Window};
 use crate::disk::{BLOCK_BYTES, DiskFile};
 use crate::format::batch::{BATCH_HEADER_BYTES, BATCH_MAGIC, BatchHeader, Decoded};
 use crate::format::{Unknown, block_floor};
-use crate::window::{From, Window};
 
 /// How much is read at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -15,16 +15,16 @@ pub const TRIES: usize = 3;
 /// What is at a place.
 #[derive(Debug)]
 pub enum Step {
-    /// A batch whose heads are good.
+    /// A batch whose headers are good.
     Batch {
         /// Where it begins.
         position: u64,
-        /// Its heads.
-        head: BatchHeader,
+        /// Its headers.
+        header: BatchHeader,
         /// What is wrong with its blocks, if anything is.
-        wrong: Option<Wrong>,
+        error: Option<ScanError>,
     },
-    /// A batch whose heads are good, and which a newer version wrote.
+    /// A batch whose headers are good, and which a newer version wrote.
     Newer {
         /// Where it begins.
         position: u64,
@@ -32,26 +32,26 @@ pub enum Step {
         unknown: Unknown,
     },
     /// No batch.
-    Bad {
+    Corrupt {
         /// Where one should begin.
         position: u64,
-        /// Where the next good heads begin, or the end.
+        /// Where the next good headers begin, or the end.
         until: u64,
         /// What is there instead.
-        wrong: Wrong,
+        error: ScanError,
     },
 }
 
-/// Why a batch, or a part of it, is bad.
+/// Why a batch, or a part of it, is corrupt.
 #[derive(Clone, Debug)]
-pub struct Wrong {
-    /// Where exactly: where a batch should begin, or where its bad block does.
+pub struct ScanError {
+    /// Where exactly: where a batch should begin, or where its corrupt block does.
     pub position: u64,
     /// What is wrong.
     pub what: String,
     /// Whether the disk did not give the bytes.
     pub unreadable: bool,
-    /// Whether the head of a batch begins there, so that one was written, if not whole.
+    /// Whether the header of a batch begins there, so that one was written, if not whole.
     pub begun: bool,
 }
 
@@ -69,86 +69,89 @@ pub struct Scan {
 impl Scan {
     /// Begins at a position where a batch begins; stops at the end, where no batch begins any more.
     pub fn new(file: Arc<dyn DiskFile>, nonce: u64, position: u64, end: u64, check_blocks: bool) -> Self {
-        let window = Window::new(Arc::clone(&file), From::Disk, PIECE_BYTES);
+        let window = Window::new(Arc::clone(&file), ReadSource::Disk, PIECE_BYTES);
         Self { file, window, nonce, position, end, check_blocks }
     }
 
-    /// The next batch, or the next stretch that is none. Behind one it goes on at the next good head.
+    /// The next batch, or the next range that is none. Behind one it goes on at the next good header.
     pub fn next(&mut self) -> Option<Step> {
         let position = self.position;
         if position >= self.end {
             return None;
         }
-        match self.heads(position) {
+        match self.headers(position) {
             Ok(decoded) if position + decoded.frame().bytes as u64 <= self.end => {
                 self.position = position + decoded.frame().bytes as u64;
                 Some(match decoded {
                     Decoded::Newer(_, unknown) => Step::Newer { position, unknown },
-                    Decoded::Known(head) => {
-                        let wrong = if self.check_blocks { self.check(position, &head).err() } else { None };
-                        Step::Batch { position, head, wrong }
+                    Decoded::Known(header) => {
+                        let error =
+                            if self.check_blocks { self.check(position, &header).err() } else { None };
+                        Step::Batch { position, header, error }
                     }
                 })
             }
-            Ok(_) => Some(self.bad(position, Wrong::new(position, "a batch goes past the end", true))),
-            Err(wrong) => Some(self.bad(position, wrong)),
+            Ok(_) => {
+                Some(self.corrupt(position, ScanError::new(position, "a batch goes past the end", true)))
+            }
+            Err(error) => Some(self.corrupt(position, error)),
         }
     }
 
-    fn bad(&mut self, position: u64, mut wrong: Wrong) -> Step {
-        self.position = self.find_head(position + 1, &mut wrong).unwrap_or(self.end);
-        Step::Bad { position, until: self.position, wrong }
+    fn corrupt(&mut self, position: u64, mut error: ScanError) -> Step {
+        self.position = self.find_header(position + 1, &mut error).unwrap_or(self.end);
+        Step::Corrupt { position, until: self.position, error }
     }
 
-    fn heads(&mut self, position: u64) -> Result<Decoded, Wrong> {
+    fn headers(&mut self, position: u64) -> Result<Decoded, ScanError> {
         let nonce = self.nonce;
         let bytes = self.get(position, BATCH_HEADER_BYTES)?;
-        let heads_bytes =
-            BatchHeader::peek(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, false))?;
-        let bytes = self.get(position, heads_bytes)?;
-        BatchHeader::decode(nonce, bytes).map_err(|invalid| Wrong::new(position, invalid.0, true))
+        let headers_bytes =
+            BatchHeader::peek(nonce, bytes).map_err(|invalid| ScanError::new(position, invalid.0, false))?;
+        let bytes = self.get(position, headers_bytes)?;
+        BatchHeader::decode(nonce, bytes).map_err(|invalid| ScanError::new(position, invalid.0, true))
     }
 
-    fn check(&mut self, position: u64, head: &BatchHeader) -> Result<(), Wrong> {
-        for (entry, start) in head.blocks() {
+    fn check(&mut self, position: u64, header: &BatchHeader) -> Result<(), ScanError> {
+        for (entry, start) in header.blocks() {
             let start = position + start as u64;
             let (mut crc, mut done) = (0, 0);
             while done < entry.block_bytes as usize {
                 let piece = (entry.block_bytes as usize - done).min(PIECE_BYTES);
                 let bytes = self.get(start + done as u64, piece);
-                let bytes = bytes.map_err(|wrong| Wrong { position: start, ..wrong })?;
+                let bytes = bytes.map_err(|error| ScanError { position: start, ..error })?;
                 crc = crc32c::crc32c_append(crc, bytes);
                 done += piece;
             }
             if crc != entry.block_crc {
-                return Err(Wrong::new(start, "the checksum of a record block is wrong", true));
+                return Err(ScanError::new(start, "the checksum of a record block is wrong", true));
             }
         }
         Ok(())
     }
 
-    fn get(&mut self, position: u64, bytes: usize) -> Result<&[u8], Wrong> {
+    fn get(&mut self, position: u64, bytes: usize) -> Result<&[u8], ScanError> {
         let mut tries = 1;
         while let Err(error) = self.window.get(position, bytes) {
             if tries == TRIES {
-                return Err(Wrong::unreadable(position, &error));
+                return Err(ScanError::unreadable(position, &error));
             }
             tries += 1;
         }
-        self.window.get(position, bytes).map_err(|error| Wrong::unreadable(position, &error))
+        self.window.get(position, bytes).map_err(|error| ScanError::unreadable(position, &error))
     }
 
-    /// Where the next batch with good heads begins.
-    fn find_head(&mut self, from: u64, wrong: &mut Wrong) -> Option<u64> {
+    /// Where the next batch with good headers begins.
+    fn find_header(&mut self, from: u64, error: &mut ScanError) -> Option<u64> {
         let mut start = from;
         while start < self.end {
             let bytes = usize::try_from(self.end - start).unwrap_or(usize::MAX).min(PIECE_BYTES);
             let (piece, unreadable) = self.read_what_can_be(start, bytes);
-            wrong.unreadable |= unreadable;
+            error.unreadable |= unreadable;
             let begins = piece.windows(BATCH_MAGIC.len()).enumerate();
             let hits = begins.filter(|(_, bytes)| bytes == BATCH_MAGIC).map(|(at, _)| start + at as u64);
             for hit in hits.collect::<Vec<_>>() {
-                if self.heads(hit).is_ok_and(|decoded| hit + decoded.frame().bytes as u64 <= self.end) {
+                if self.headers(hit).is_ok_and(|decoded| hit + decoded.frame().bytes as u64 <= self.end) {
                     return Some(hit);
                 }
             }
@@ -180,7 +183,7 @@ impl Scan {
     }
 }
 
-impl Wrong {
+impl ScanError {
     fn new(position: u64, what: &str, begun: bool) -> Self {
         Self { position, what: what.into(), unreadable: false, begun }
     }

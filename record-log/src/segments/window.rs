@@ -9,7 +9,7 @@ use crate::value::Wait;
 
 /// From where the bytes come.
 #[derive(Clone, Copy, Debug)]
-pub enum From {
+pub enum ReadSource {
     /// From the disk, past every cache.
     Disk,
     /// From wherever they are, waiting or not.
@@ -20,7 +20,7 @@ pub enum From {
 #[derive(Debug)]
 pub struct Window {
     file: Arc<dyn DiskFile>,
-    from: From,
+    source: ReadSource,
     piece_bytes: usize,
     buffer: Vec<u8>,
     start: u64,
@@ -28,8 +28,8 @@ pub struct Window {
 
 impl Window {
     /// A window that reads at least so many bytes at once.
-    pub fn new(file: Arc<dyn DiskFile>, from: From, piece_bytes: usize) -> Self {
-        Self { file, from, piece_bytes, buffer: Vec::new(), start: 0 }
+    pub fn new(file: Arc<dyn DiskFile>, source: ReadSource, piece_bytes: usize) -> Self {
+        Self { file, source, piece_bytes, buffer: Vec::new(), start: 0 }
     }
 
     /// From now on reads at least so many bytes at once.
@@ -75,9 +75,9 @@ impl Window {
     }
 
     fn read(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.from {
-            From::Disk => self.file.read_disk(position, buffer),
-            From::Anywhere(wait) => self.file.read(position, buffer, wait),
+        match self.source {
+            ReadSource::Disk => self.file.read_disk(position, buffer),
+            ReadSource::Anywhere(wait) => self.file.read(position, buffer, wait),
         }
     }
 }
