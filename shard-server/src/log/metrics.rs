@@ -33,7 +33,7 @@ struct LogGauges {
     stopped: IntGauge,
     full: IntGauge,
     corrupt: IntGauge,
-    trimming_suspended: IntGauge,
+    clock_suspect: IntGauge,
 }
 
 /// What one log has in the gauges; taken out when it is dropped.
@@ -45,7 +45,7 @@ pub struct Gauges {
     stopped: i64,
     full: i64,
     corrupt: i64,
-    trimming_suspended: i64,
+    clock_suspect: i64,
 }
 
 impl Gauges {
@@ -59,7 +59,7 @@ impl Gauges {
             stopped: 0,
             full: 0,
             corrupt: 0,
-            trimming_suspended: 0,
+            clock_suspect: 0,
         };
         gauges.set(status);
         gauges
@@ -74,19 +74,19 @@ impl Gauges {
             i64::from(status.stopped.is_some()),
             i64::from(status.full.is_some()),
             i64::from(!status.corruption.is_empty()),
-            i64::from(status.trimming_suspended.is_some()),
+            i64::from(status.clock_suspect.is_some()),
         ]);
     }
 
     fn put(&mut self, values: [i64; 6]) {
-        let Self { logs, durable_bytes, segments, stopped, full, corrupt, trimming_suspended } = self;
+        let Self { logs, durable_bytes, segments, stopped, full, corrupt, clock_suspect } = self;
         let pairs = [
             (&logs.durable_bytes, durable_bytes),
             (&logs.segments, segments),
             (&logs.stopped, stopped),
             (&logs.full, full),
             (&logs.corrupt, corrupt),
-            (&logs.trimming_suspended, trimming_suspended),
+            (&logs.clock_suspect, clock_suspect),
         ];
         for ((gauge, last), value) in pairs.into_iter().zip(values) {
             gauge.add(value - std::mem::replace(last, value));
@@ -150,8 +150,8 @@ impl Metrics {
                 stopped: gauge("kinetes_log_stopped", "Logs that take no appends until a restart")?,
                 full: gauge("kinetes_log_full", "Logs that refuse appends until the disk has room")?,
                 corrupt: gauge("kinetes_log_corrupt", "Logs with corruption whose loss nobody accepted")?,
-                trimming_suspended: gauge(
-                    "kinetes_log_trimming_suspended",
+                clock_suspect: gauge(
+                    "kinetes_log_clock_suspect",
                     "Logs in which nothing expires, as the clock stepped",
                 )?,
             },

@@ -182,7 +182,7 @@ impl Log {
         self.queue.control(|reply, slot| Request::AcceptLoss { file, position, reply, slot }).await
     }
 
-    /// Reads durable records of an open shard that arrived at `oldest_arrival_ms` or later.
+    /// Reads durable records of an open shard that have not expired.
     ///
     /// # Errors
     /// If the log is damaged there.
@@ -190,10 +190,9 @@ impl Log {
         &self,
         shard: ShardId,
         position: Position,
-        oldest_arrival_ms: u64,
         limits: Limits,
     ) -> Result<ReadOutcome, Refusal> {
-        let read = move |reader: &Reader, wait| reader.read(shard, position, oldest_arrival_ms, limits, wait);
+        let read = move |reader: &Reader, wait| reader.read(shard, position, limits, wait);
         let outcome = self.reads.run(&self.reader, read).await?;
         for run in &outcome.runs {
             self.metrics.read_records.inc_by(u64::from(run.block.count()));
@@ -242,7 +241,7 @@ pub fn conditions_of(status: &Status) -> Vec<LogCondition> {
     let conditions = [
         (LogConditionKind::StorageFull, status.full.clone()),
         (LogConditionKind::StorageDamaged, corrupt),
-        (LogConditionKind::TrimmingSuspended, status.trimming_suspended.clone()),
+        (LogConditionKind::ClockSuspect, status.clock_suspect.clone()),
     ];
     conditions.into_iter().filter_map(|(kind, message)| Some(condition(kind, message?))).collect()
 }

@@ -45,7 +45,7 @@ fn start_thread(job: Job) -> io::Result<()> {
 impl Queue {
     /// A queue before a log. The lock is kept until nothing is written any more.
     pub fn new(
-        writer: record_log::Writer,
+        writer: record_log::Log,
         reader: Reader,
         metrics: Metrics,
         lock: Arc<dyn Any + Send + Sync>,

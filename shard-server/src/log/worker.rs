@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use record_log::{AcceptLossError, Reader, WriteError, Writer};
+use record_log::value::RunOutcome;
+use record_log::{AcceptLossError, Log, Reader, WriteError};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
@@ -43,7 +44,7 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Worker {
     receiver: Receiver<Request>,
-    writer: Writer,
+    writer: Log,
     reader: Reader,
     metrics: Metrics,
     gauges: Gauges,
@@ -68,7 +69,7 @@ impl std::fmt::Debug for KeptLock {
 impl Worker {
     /// A worker, and whether its log takes appends.
     pub fn new(
-        writer: Writer,
+        writer: Log,
         reader: Reader,
         receiver: Receiver<Request>,
         metrics: Metrics,
@@ -234,7 +235,7 @@ impl Worker {
                 self.metrics.batches.inc();
                 self.metrics.appended_records.inc_by(records);
                 self.metrics.appended_bytes.inc_by(bytes as u64);
-                appended.into_iter().map(Ok).collect()
+                appended.into_iter().map(all_appended).collect()
             }
             Err(error) => waiting.iter().map(|_| Err(refusal(error.clone()))).collect(),
         };
@@ -253,6 +254,16 @@ impl Worker {
             self.ending.0.send_replace(Condition::Stopped(why.clone()));
         }
     }
+}
+
+/// Where all runs of an append are.
+fn all_appended(outcomes: Vec<RunOutcome>) -> Result<Vec<Appended>, Refusal> {
+    let appended = |outcome| match outcome {
+        RunOutcome::Appended(appended) => Ok(appended),
+        RunOutcome::NotHere => Err(Refusal::Invalid("a shard is not in this log".into())),
+        RunOutcome::Invalid(why) => Err(Refusal::Invalid(why.into())),
+    };
+    outcomes.into_iter().map(appended).collect()
 }
 
 fn refusal(error: WriteError) -> Refusal {

@@ -63,7 +63,7 @@ impl Inner {
             max_records: read.max_records.min(MAX_READ_RECORDS),
             max_bytes: (read.max_bytes as usize).min(MAX_READ_BYTES),
         };
-        serving.log.read(read.shard, read.position, read.oldest_arrival_ms, limits).await
+        serving.log.read(read.shard, read.position, limits).await
     }
 
     pub(super) async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
