@@ -26,6 +26,12 @@ pub const RETENTION_PATH: &str = "/retention";
 /// Path of [`AcceptLoss`].
 pub const ACCEPT_LOSS_PATH: &str = "/accept-loss";
 
+/// The header of every call to a pod with the caller's wall clock, in milliseconds since 1970: a log follows a step of
+/// its node's clock only where another machine's clock agrees.
+pub const CLOCK_HEADER: &str = "kinetes-clock-ms";
+/// How far two clocks may be apart and still agree, in milliseconds.
+pub const CLOCK_AGREEMENT_MS: u64 = 300_000;
+
 /// What a pod says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -99,8 +105,9 @@ pub enum LogConditionKind {
     StorageFull,
     /// A part of the log cannot be read; the rest is served.
     StorageDamaged,
-    /// The clock stepped: nothing expires until it is right again.
-    TrimmingSuspended,
+    /// The clock of the pod's node and log time differ, and no other machine's clock agrees with the node's. Log time goes
+    /// on without it.
+    ClockSuspect,
 }
 
 /// The state of one shard of a log.

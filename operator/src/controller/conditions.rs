@@ -20,8 +20,8 @@ pub const STORAGE_RESIZED: &str = "StorageResized";
 pub const STORAGE_FULL: &str = "StorageFull";
 /// There while a part of a log cannot be read; the rest is served.
 pub const STORAGE_DAMAGED: &str = "StorageDamaged";
-/// There while nothing expires, as a clock stepped.
-pub const TRIMMING_SUSPENDED: &str = "TrimmingSuspended";
+/// There while the clock of a node and the time of a log differ, and no other clock agrees with the node's.
+pub const CLOCK_SUSPECT: &str = "ClockSuspect";
 
 /// A condition before it is known since when it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use kube::api::PostParams;
 use kube::{Api, Client, Resource, ResourceExt};
 
 use super::conditions::{
-    PODS_OUTDATED, STALLED, STORAGE_DAMAGED, STORAGE_FULL, STORAGE_RESIZED, TRIMMING_SUSPENDED, condition,
+    CLOCK_SUSPECT, PODS_OUTDATED, STALLED, STORAGE_DAMAGED, STORAGE_FULL, STORAGE_RESIZED, condition,
 };
 use crate::names::FIELD_MANAGER;
 
@@ -54,7 +54,7 @@ pub fn news(before: &DataStreamStatus, after: &DataStreamStatus) -> Vec<News> {
         (STORAGE_RESIZED, true),
         (STORAGE_FULL, true),
         (STORAGE_DAMAGED, true),
-        (TRIMMING_SUSPENDED, true),
+        (CLOCK_SUSPECT, true),
         (PODS_OUTDATED, false),
     ];
     for (type_, warning) in told {

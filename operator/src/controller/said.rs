@@ -3,7 +3,7 @@
 use catalog::member::{LogCondition, LogConditionKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::conditions::{Draft, STORAGE_DAMAGED, STORAGE_FULL, TRIMMING_SUSPENDED, condition};
+use super::conditions::{CLOCK_SUSPECT, Draft, STORAGE_DAMAGED, STORAGE_FULL, condition};
 use crate::names::{ACCEPT_LOSS, claim, pod as pod_name};
 use crate::objects::Group;
 
@@ -48,11 +48,8 @@ pub fn storage_conditions(
     accepted: Option<&str>,
 ) -> Vec<Draft> {
     let all_heard = said.iter().all(|said| said.conditions.is_some());
-    let kinds = [
-        LogConditionKind::StorageFull,
-        LogConditionKind::StorageDamaged,
-        LogConditionKind::TrimmingSuspended,
-    ];
+    let kinds =
+        [LogConditionKind::StorageFull, LogConditionKind::StorageDamaged, LogConditionKind::ClockSuspect];
     let mut drafts: Vec<_> =
         kinds.into_iter().filter_map(|kind| of_kind(kind, said, before, stream, all_heard)).collect();
     if let Some(accepted) = accepted.filter(|accepted| all_heard && !is_damaged(said, accepted))
@@ -83,7 +80,7 @@ fn of_kind(
     let (type_, reason) = match kind {
         LogConditionKind::StorageFull => (STORAGE_FULL, "VolumeFull"),
         LogConditionKind::StorageDamaged => (STORAGE_DAMAGED, "LogDamaged"),
-        LogConditionKind::TrimmingSuspended => (TRIMMING_SUSPENDED, "ClockStepped"),
+        LogConditionKind::ClockSuspect => (CLOCK_SUSPECT, "ClocksDisagree"),
     };
     let mut found = said.iter().flat_map(|said| {
         let of_this = said.conditions.iter().flatten().filter(move |condition| condition.kind == kind);
@@ -118,8 +115,8 @@ fn advice(said: &Said, told: &LogCondition, stream: &str) -> String {
             ),
             None => "nothing of the log is served: bring the volume back from a snapshot".into(),
         },
-        LogConditionKind::TrimmingSuspended => {
-            "no records are lost, and the volume fills meanwhile: put the clock of its node right".into()
+        LogConditionKind::ClockSuspect => {
+            "no records are lost, log time goes on by itself: set the clock of its node right".into()
         }
     }
 }

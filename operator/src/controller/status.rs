@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{
-    Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_DAMAGED, STORAGE_FULL,
-    STORAGE_RESIZED, TRIMMING_SUSPENDED, condition, is, settle,
+    CLOCK_SUSPECT, Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_DAMAGED,
+    STORAGE_FULL, STORAGE_RESIZED, condition, is, settle,
 };
 use super::health::{Health, Trouble};
 use super::said::{Said, storage_conditions};
@@ -183,7 +183,7 @@ fn refused(before: &[Condition], message: &str) -> Vec<Draft> {
         STORAGE_RESIZED,
         STORAGE_FULL,
         STORAGE_DAMAGED,
-        TRIMMING_SUSPENDED,
+        CLOCK_SUSPECT,
     ];
     let keep = |type_: &'static str| {
         let found = condition(before, type_)?;

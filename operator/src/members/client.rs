@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use catalog::member::{
-    ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, Bootstrap, MemberStatus, RETENTION_PATH, STATUS_PATH,
-    SetRetention,
+    ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, Bootstrap, CLOCK_HEADER, MemberStatus, RETENTION_PATH,
+    STATUS_PATH, SetRetention,
 };
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 /// How long a connection may take: a pod is near, or it is gone.
@@ -115,6 +116,7 @@ impl Members {
             .method(method)
             .uri(format!("http://{address}{path}"))
             .header(http::header::CONTENT_TYPE, "application/json")
+            .header(CLOCK_HEADER, Timestamp::now().as_millisecond())
             .body(Full::new(body))
             .map_err(|error| unreachable(error.to_string()))?;
         let exchange = async {

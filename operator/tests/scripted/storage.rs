@@ -27,12 +27,7 @@ async fn what_a_pod_says_of_its_storage_is_told_once_and_taken_back_when_it_is_o
     let cases = [
         (LogConditionKind::StorageFull, "StorageFull", "VolumeFull", "raise spec.storage.size"),
         (LogConditionKind::StorageDamaged, "StorageDamaged", "LogDamaged", "kubectl annotate dstream orders"),
-        (
-            LogConditionKind::TrimmingSuspended,
-            "TrimmingSuspended",
-            "ClockStepped",
-            "put the clock of its node right",
-        ),
+        (LogConditionKind::ClockSuspect, "ClockSuspect", "ClocksDisagree", "set the clock of its node right"),
     ];
     for (kind, type_, reason, what_to_do) in cases {
         pod.change(|status| status.logs[0].conditions = vec![says(kind)]);

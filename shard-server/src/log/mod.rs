@@ -241,7 +241,7 @@ pub fn conditions_of(status: &Status) -> Vec<LogCondition> {
     let conditions = [
         (LogConditionKind::StorageFull, status.full.clone()),
         (LogConditionKind::StorageDamaged, damaged),
-        (LogConditionKind::TrimmingSuspended, status.trimming_suspended.clone()),
+        (LogConditionKind::ClockSuspect, status.trimming_suspended.clone()),
     ];
     conditions.into_iter().filter_map(|(kind, message)| Some(condition(kind, message?))).collect()
 }

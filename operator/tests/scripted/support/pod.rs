@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use catalog::member::{
-    ACCEPT_LOSS_PATH, BOOTSTRAP_PATH, Bootstrap, LogConditionKind, LogStatus, MemberPhase, MemberStatus,
-    ShardStatus,
+    ACCEPT_LOSS_PATH, BOOTSTRAP_PATH, Bootstrap, CLOCK_HEADER, LogConditionKind, LogStatus, MemberPhase,
+    MemberStatus, ShardStatus,
 };
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -89,6 +89,8 @@ impl FakePod {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let clock = request.headers().get(CLOCK_HEADER).and_then(|clock| clock.to_str().ok());
+        assert!(clock.is_some_and(|clock| clock.parse::<u64>().is_ok()), "a call without the caller's clock");
         if request.method() == Method::POST {
             let path = request.uri().path().to_owned();
             let body = request.into_body().collect().await.unwrap().to_bytes();
