@@ -13,8 +13,8 @@ run: ## build, serve the stream of examples/orders.yaml on localhost:4567, put a
 test: ## run every test, those on a real Kubernetes included
 	@tests/run
 
-bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (15 minutes)
-	@tests/bench/run
+bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (15 minutes; BESIDE=commit)
+	@tests/bench/run $(if $(BESIDE),--beside $(BESIDE))
 
 simulate: ## live through 10,000 worlds in which the log's disk and clocks fail (SEEDS=n, SEED=first)
 	@cargo run --quiet --locked --package simulation

@@ -67,7 +67,7 @@ async fn main() -> Result<()> {
         round: 0,
         measurements: vec![],
     };
-    let order = order(&options.systems, options.rounds);
+    let order = order(&options.systems, options.rounds, run.programs.earlier.is_some());
     let mut progress = Progress::new(&order, run.duration + run.warm_up);
     let mut failed = vec![];
     for (round, system) in order {
@@ -94,10 +94,11 @@ async fn main() -> Result<()> {
 }
 
 /// Which system is measured in which round, one after the other.
-fn order(wanted: &[System], rounds: usize) -> Vec<(usize, System)> {
+fn order(wanted: &[System], rounds: usize, with_earlier: bool) -> Vec<(usize, System)> {
     let in_round = |round| {
         let systems = System::value_variants().iter().copied();
         systems
+            .filter(move |system| with_earlier || *system != System::Earlier)
             .filter(move |system| wanted.is_empty() || wanted.contains(system))
             .filter(move |system| round == 0 || system.is_ours())
             .map(move |system| (round, system))

@@ -38,7 +38,7 @@ impl Progress {
 /// About how many loads a system takes as long as.
 fn loads(system: System) -> u32 {
     match system {
-        System::Kinetes => 20,
+        System::Kinetes | System::Earlier => 20,
         System::Floor => 6,
         System::Http => 7,
         System::Ferrokinesis | System::Kinesalite | System::Redis | System::Kafka | System::KafkaSynced => 11,

@@ -11,6 +11,9 @@ use crate::run::Measurement;
 use crate::system::System;
 use crate::what::{self, Caches, GetLoad, PutLoad};
 
+/// No number may be worse than this part of what an earlier commit has in the same rounds.
+const LEAST_PART_OF_EARLIER: f64 = 0.95;
+
 /// Everything that a run found out.
 #[derive(Serialize)]
 pub struct Report {
@@ -90,6 +93,7 @@ impl Report {
         for goal in goals() {
             page.push_str(&self.verdict(&goal).unwrap_or_default());
         }
+        page.push_str(&self.beside_earlier());
         let systems = self.systems();
         let names: Vec<_> = systems.iter().map(|system| system.name()).collect();
         write!(
@@ -129,6 +133,29 @@ impl Report {
         };
         let verdict = if is_met { "met" } else { "**missed**" };
         Some(format!("| {what} | {} | {against} | {goal} | {verdict} |\n", shown(ours, what)))
+    }
+
+    /// A table of every number beside that of an earlier commit, if one was measured.
+    fn beside_earlier(&self) -> String {
+        let rows: Vec<_> =
+            self.whats().into_iter().filter_map(|what| self.row_beside_earlier(what)).collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        format!(
+            "\n## Beside an earlier commit\n\nMeasured in the same rounds. 100 % is as good; more is better, also where \
+             less of it is better.\n\n| | now | earlier | | |\n|---|---|---|---|---|\n{}",
+            rows.concat()
+        )
+    }
+
+    fn row_beside_earlier(&self, what: &str) -> Option<String> {
+        let (now, earlier) = (self.median(System::Kinetes, what)?, self.median(System::Earlier, what)?);
+        let ratio = self.part(what, System::Earlier, what)?;
+        let part = if what.ends_with("records/s") { ratio } else { ratio.recip() };
+        let verdict = if part >= LEAST_PART_OF_EARLIER { "" } else { "**worse**" };
+        let (now, earlier) = (shown(now, what), shown(earlier, what));
+        Some(format!("| {what} | {now} | {earlier} | {:.0} % | {verdict} |\n", part * 100.0))
     }
 
     fn systems(&self) -> Vec<System> {

@@ -15,6 +15,8 @@ use crate::server::{Server, free_address};
 pub enum System {
     /// `shard-server local`.
     Kinetes,
+    /// The same of an earlier commit.
+    Earlier,
     /// The floor that keeps: the least that a durable endpoint must do.
     Floor,
     /// The floor that answers without looking: HTTP alone.
@@ -37,6 +39,7 @@ impl System {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kinetes => "Kinetes",
+            Self::Earlier => "Kinetes, earlier",
             Self::Floor => "floor: keeps, and nothing else",
             Self::Http => "floor: HTTP alone",
             Self::Ferrokinesis => "ferrokinesis 0.7",
@@ -50,7 +53,13 @@ impl System {
     /// It is measured in every round; the peers are in the first.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Kinetes | Self::Floor | Self::Http)
+        matches!(self, Self::Kinetes | Self::Earlier | Self::Floor | Self::Http)
+    }
+
+    /// It is Kinetes, of this commit or an earlier one: everything is measured of it.
+    #[must_use]
+    pub fn is_kinetes(self) -> bool {
+        matches!(self, Self::Kinetes | Self::Earlier)
     }
 
     /// What was put can be read.
@@ -62,7 +71,7 @@ impl System {
     /// What is acknowledged is on disk.
     #[must_use]
     pub fn is_durable(self) -> bool {
-        matches!(self, Self::Kinetes | Self::Floor | Self::Redis | Self::KafkaSynced)
+        matches!(self, Self::Kinetes | Self::Earlier | Self::Floor | Self::Redis | Self::KafkaSynced)
     }
 }
 
@@ -75,6 +84,9 @@ pub struct Programs {
     /// Folder with the peers: bin/ferrokinesis, node_modules/kinesalite, kafka/*.jar
     #[arg(long, value_name = "DIR")]
     pub peers: PathBuf,
+    /// Folder with the shard-server of an earlier commit, to be measured in the same rounds
+    #[arg(long, value_name = "DIR")]
+    pub earlier: Option<PathBuf>,
 }
 
 impl Programs {
@@ -87,8 +99,11 @@ impl Programs {
         let address = free_address()?;
         let port = address.port().to_string();
         let mut command = match system {
-            System::Kinetes => {
-                let mut command = Command::new(self.binaries.join("shard-server"));
+            System::Kinetes | System::Earlier => {
+                let binaries =
+                    if system == System::Earlier { self.earlier.as_ref() } else { Some(&self.binaries) };
+                let binaries = binaries.context("no --earlier: nothing to measure it by")?;
+                let mut command = Command::new(binaries.join("shard-server"));
                 command.arg("local").args(["--listen", &address.to_string()]).arg("--data-dir").arg(folder);
                 command
             }
