@@ -86,7 +86,7 @@ impl Log {
     }
 
     /// Appends runs as one batch and returns when it is durable: for each append, where each of its runs is. Runs are
-    /// not empty, their shards are in the log, and an append has at most one run a shard.
+    /// not empty, and their shards are in the log. Runs of one shard follow each other in the order given.
     ///
     /// # Errors
     /// See [`WriteError`].

@@ -153,7 +153,7 @@ impl Log {
         self.reader.status()
     }
 
-    /// Appends non-empty runs of open shards, each shard at most once, in one batch; returns when they are durable.
+    /// Appends non-empty runs of open shards in one batch, those of a shard in their order; returns when they are durable.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -182,7 +182,7 @@ impl Log {
         self.queue.control(|reply, place| Request::AcceptLoss { file, position, reply, place }).await
     }
 
-    /// Reads durable records of an open shard that arrived at `oldest_arrival_ms` or later.
+    /// Reads durable records of an open shard. Which have expired the log decides alone.
     ///
     /// # Errors
     /// If the log is damaged there.
@@ -190,10 +190,9 @@ impl Log {
         &self,
         shard: ShardId,
         position: Position,
-        oldest_arrival_ms: u64,
         limits: Limits,
     ) -> Result<ReadOutcome, Refusal> {
-        let read = move |reader: &Reader, wait| reader.read(shard, position, oldest_arrival_ms, limits, wait);
+        let read = move |reader: &Reader, wait| reader.read(shard, position, 0, limits, wait);
         let outcome = self.reads.run(&self.reader, read).await?;
         for run in &outcome.runs {
             self.metrics.read_records.inc_by(u64::from(run.block.count()));
@@ -208,6 +207,11 @@ impl Log {
     /// If the log is damaged there.
     pub async fn locate(&self, shard: ShardId, position: Position) -> Result<u64, Refusal> {
         self.reads.run(&self.reader, move |reader, wait| reader.locate(shard, position, wait)).await
+    }
+
+    /// Changes with each batch of records that became readable; ends with the log.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.queue.committed()
     }
 
     /// Whether it takes appends, as it changes.

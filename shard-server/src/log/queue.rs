@@ -31,6 +31,7 @@ pub struct Queue {
     /// The worker while it has no thread.
     parked: Arc<Mutex<Option<Worker>>>,
     condition: watch::Receiver<Condition>,
+    committed: watch::Receiver<()>,
     metrics: Metrics,
     start: fn(Job) -> io::Result<()>,
 }
@@ -52,14 +53,15 @@ impl Queue {
     ) -> Self {
         let (sender, receiver) = mpsc::channel();
         let (worker, condition) = Worker::new(log, reader, receiver, metrics.clone(), lock);
+        let committed = worker.committed();
         let room = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
         let control_room = Arc::new(Semaphore::new(MAX_QUEUED_CONTROLS));
         let parked = Arc::new(Mutex::new(Some(worker)));
         let sender = Mutex::new(Some(sender));
-        Self { sender, room, control_room, parked, condition, metrics, start: start_thread }
+        Self { sender, room, control_room, parked, condition, committed, metrics, start: start_thread }
     }
 
-    /// Appends runs whose shards are open, each shard at most once; returns when they are durable.
+    /// Appends runs whose shards are open; returns when they are durable.
     pub async fn append(&self, runs: Vec<Run>) -> Result<Vec<Appended>, Refusal> {
         let bytes = runs.iter().map(|run| run.block.bytes().len()).sum::<usize>();
         if bytes > MAX_APPEND_BYTES {
@@ -106,6 +108,11 @@ impl Queue {
                 *parked = (!ends).then_some(worker);
             }
         }
+    }
+
+    /// Changes with each batch of records that became readable; ends with the worker.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.committed.clone()
     }
 
     /// Whether it takes appends, as it changes.

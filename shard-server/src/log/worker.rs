@@ -47,6 +47,8 @@ pub struct Worker {
     reader: Reader,
     metrics: Metrics,
     gauges: Gauges,
+    /// Announces each batch of records.
+    committed: watch::Sender<()>,
     maintained: Option<Instant>,
     /// Whether the last batch is to be confirmed after a moment of quiet.
     confirm_due: bool,
@@ -80,7 +82,15 @@ impl Worker {
         let gauges = Gauges::new(&metrics, &status);
         let (lock, ending) = (KeptLock(lock), Ending(ending));
         let (maintained, confirm_due) = (None, false);
-        (Self { receiver, log, reader, metrics, gauges, maintained, confirm_due, lock, ending }, condition)
+        let committed = watch::Sender::new(());
+        let worker =
+            Self { receiver, log, reader, metrics, gauges, committed, maintained, confirm_due, lock, ending };
+        (worker, condition)
+    }
+
+    /// Changes with each batch of records that became readable.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.committed.subscribe()
     }
 
     /// Does what is asked and what is due until nothing is, then parks itself; ends when the queue is closed and empty.
@@ -230,6 +240,7 @@ impl Worker {
         self.note(appended.as_ref().err());
         let answers: Vec<_> = match appended {
             Ok(appended) => {
+                self.committed.send_replace(());
                 let records = appends.iter().flatten().map(|run| u64::from(run.block.count())).sum();
                 self.metrics.batches.inc();
                 self.metrics.appended_records.inc_by(records);

@@ -51,10 +51,11 @@ async fn latest(endpoint: &Endpoint, stream: &Stream, shard: &Shard) -> Result<u
         stream_uid: stream.uid.clone(),
         log: shard.log.clone(),
         shard: shard.id,
+        clock_ms: endpoint.now_ms(),
         position: Position::Latest,
     };
     let route = endpoint.route(stream, &shard.log).map_err(|refusal| endpoint.refused(&refusal))?;
-    route.locate(locate).await.map_err(|refusal| endpoint.refused(&refusal))
+    route.call(locate).await.map_err(|refusal| endpoint.refused(&refusal))
 }
 
 fn start_of(

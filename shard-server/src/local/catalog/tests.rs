@@ -57,12 +57,13 @@ async fn read(catalog: &LocalCatalog, name: &str) -> Result<(), DataRefusal> {
         stream_uid: stream.uid.clone(),
         log: group_name(&stream).unwrap().into(),
         shard: stream.shards[0].id,
+        clock_ms: 1,
         position: Position::TrimHorizon,
         max_records: 1,
         max_bytes: 1,
-        oldest_arrival_ms: 0,
+        max_frame_bytes: 0,
     };
-    group.read(read).await.map(drop)
+    group.call(read).await.map(drop)
 }
 
 #[tokio::test]

@@ -3,75 +3,98 @@
 use std::sync::Arc;
 
 use catalog::ShardId;
+use record_log::record::MAX_BLOCK_BYTES;
 use smallvec::SmallVec;
 
-use super::Inner;
+use super::records::{Following, Reading};
 use super::state::{Serving, State};
-use crate::log;
-use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, Run, RunOutcome};
-use record_log::value::Limits;
+use super::{Group, Inner};
+use crate::protocol::{Append, Appended, Call, Follow, Locate, Read, RecordStream, Refusal, Run, RunOutcome};
 
-/// What one read gives at most, whatever it asks for: so much an answer can carry.
-const MAX_READ_RECORDS: u32 = 10_000;
-const MAX_READ_BYTES: usize = log::MAX_APPEND_BYTES;
+/// A call that a group does.
+pub trait Served: Call {
+    /// Does it.
+    fn serve(self, group: &Group) -> impl Future<Output = Result<Self::Answer, Refusal>> + Send;
+}
 
-impl Inner {
-    pub(super) async fn append(&self, append: Append) -> Vec<RunOutcome> {
-        let serving = match self.serving() {
-            Ok(serving) => serving,
-            Err(refusal) => return append.runs.iter().map(|_| Err(refusal.clone())).collect(),
-        };
+impl Served for Append {
+    async fn serve(self, Group { inner }: &Group) -> Result<Vec<RunOutcome>, Refusal> {
+        let serving = inner.serving()?;
         // Mostly one: nothing is allocated for it.
-        let mut refusals = SmallVec::<[_; 1]>::with_capacity(append.runs.len());
-        let mut runs: Vec<Run> = Vec::with_capacity(append.runs.len());
-        for run in append.runs {
-            let refusal = match self.check(&serving, &append.stream_uid, &append.log, run.shard) {
-                Ok(()) if run.block.count() == 0 => Some(Refusal::Invalid("a run has no records".into())),
-                // No more are known than the log has shards.
-                Ok(()) if runs.iter().any(|known| known.shard == run.shard) => {
-                    Some(Refusal::Invalid(format!("{} has two runs", run.shard)))
-                }
-                Ok(()) => None,
-                Err(refusal) => Some(refusal),
-            };
+        let mut refusals = SmallVec::<[_; 1]>::with_capacity(self.runs.len());
+        let mut runs: Vec<Run> = Vec::with_capacity(self.runs.len());
+        for run in self.runs {
+            let refusal =
+                serving.check(&self.stream_uid, &self.log, run.shard).and_then(|()| check(&run)).err();
             if refusal.is_none() {
                 runs.push(run);
             }
             refusals.push(refusal);
         }
-        let mut appended = match runs.len() {
-            0 => Ok(Vec::new()),
-            _ => serving.log.append(runs).await,
-        }
-        .map(Vec::into_iter);
+        let appended: Result<Vec<Appended>, Refusal> = match runs.is_empty() {
+            true => Ok(Vec::new()),
+            false => serving.log.append(runs).await,
+        };
+        let mut appended = appended.map(Vec::into_iter);
         let mut next = || match &mut appended {
             Ok(outcomes) => {
                 outcomes.next().ok_or_else(|| Refusal::OutcomeUnknown("the log gave no outcome".into()))
             }
             Err(refusal) => Err(refusal.clone()),
         };
-        refusals.into_iter().map(|refusal| refusal.map_or_else(&mut next, Err)).collect()
+        Ok(refusals.into_iter().map(|refusal| refusal.map_or_else(&mut next, Err)).collect())
     }
+}
 
-    pub(super) async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
-        let serving = self.serving()?;
-        self.check(&serving, &read.stream_uid, &read.log, read.shard)?;
-        if read.max_records == 0 {
+impl Served for Locate {
+    async fn serve(self, Group { inner }: &Group) -> Result<u64, Refusal> {
+        let serving = inner.serving()?;
+        serving.check(&self.stream_uid, &self.log, self.shard)?;
+        serving.log.locate(self.shard, self.position).await
+    }
+}
+
+impl Served for Read {
+    async fn serve(self, Group { inner }: &Group) -> Result<RecordStream, Refusal> {
+        let serving = inner.serving()?;
+        serving.check(&self.stream_uid, &self.log, self.shard)?;
+        if self.max_records == 0 {
             return Err(Refusal::Invalid("a read of no records".into()));
         }
-        let limits = Limits {
-            max_records: read.max_records.min(MAX_READ_RECORDS),
-            max_bytes: (read.max_bytes as usize).min(MAX_READ_BYTES),
-        };
-        serving.log.read(read.shard, read.position, read.oldest_arrival_ms, limits).await
+        Ok(RecordStream::new(Reading::new(serving, inner.config.metrics.clone(), &self)))
     }
+}
 
-    pub(super) async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
-        let serving = self.serving()?;
-        self.check(&serving, &locate.stream_uid, &locate.log, locate.shard)?;
-        serving.log.locate(locate.shard, locate.position).await
+impl Served for Follow {
+    async fn serve(self, Group { inner }: &Group) -> Result<RecordStream, Refusal> {
+        let serving = inner.serving()?;
+        serving.check(&self.stream_uid, &self.log, self.shard)?;
+        Ok(RecordStream::new(Following::new(serving, inner.config.metrics.clone(), &self)))
     }
+}
 
+/// Whether a run may be appended as it is.
+fn check(run: &Run) -> Result<(), Refusal> {
+    match (run.block.count(), run.block.bytes().len()) {
+        (0, _) => Err(Refusal::Invalid("a run has no records".into())),
+        (2.., bytes) if bytes > MAX_BLOCK_BYTES => Err(Refusal::Invalid(format!(
+            "{bytes} bytes in one block of several records, {MAX_BLOCK_BYTES} are allowed"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+impl Serving {
+    fn check(&self, stream_uid: &str, log: &str, shard: ShardId) -> Result<(), Refusal> {
+        let identity = &self.identity;
+        if identity.stream_uid == stream_uid && identity.log == log && self.log.has(shard) {
+            return Ok(());
+        }
+        Err(Refusal::UnknownShard(format!("{shard} is not in log {log} of stream {stream_uid} here")))
+    }
+}
+
+impl Inner {
     /// The log that a call of the operator means.
     pub(super) fn serving_log(&self, stream_uid: &str, log: &str) -> Result<Arc<Serving>, Refusal> {
         let serving = self.serving()?;
@@ -95,13 +118,5 @@ impl Inner {
                 Err(Refusal::NotReady(state.not_ready().unwrap_or_default()))
             }
         }
-    }
-
-    fn check(&self, serving: &Serving, stream_uid: &str, log: &str, shard: ShardId) -> Result<(), Refusal> {
-        let identity = &serving.identity;
-        if identity.stream_uid == stream_uid && identity.log == log && serving.log.has(shard) {
-            return Ok(());
-        }
-        Err(Refusal::UnknownShard { stream_uid: stream_uid.into(), log: log.into(), shard })
     }
 }
