@@ -36,8 +36,15 @@ use super::{
 use crate::budget::ByteBudget;
 use crate::log::MAX_APPEND_BYTES;
 
+/// What only a newer version says.
+#[cfg(feature = "version-skew")]
+pub mod skew;
+
 /// What this version knows of the numbers in `requires`.
+#[cfg(not(feature = "version-skew"))]
 const KNOWN_REQUIREMENTS: &[u32] = &[];
+#[cfg(feature = "version-skew")]
+const KNOWN_REQUIREMENTS: &[u32] = &[skew::REQUIREMENT];
 
 /// How long a stream of records may be silent; somebody who follows hears something every 5 s.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -56,6 +63,9 @@ struct AppendHead {
     id: Option<AppendIdHead>,
     #[prost(message, repeated, tag = "6")]
     runs: Vec<RunHead>,
+    #[cfg(feature = "version-skew")]
+    #[prost(string, tag = "1000")]
+    newer: String,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -84,6 +94,9 @@ struct AppendAnswer {
     /// One a run, in their order.
     #[prost(message, repeated, tag = "2")]
     outcomes: Vec<OutcomeHead>,
+    #[cfg(feature = "version-skew")]
+    #[prost(string, tag = "1000")]
+    newer: String,
 }
 
 /// One of the fields is there; else it is an outcome that this version does not know.
@@ -329,6 +342,8 @@ impl Call for Append {
             log: self.log.clone(),
             id: self.id.map(|AppendId { session, sequence }| AppendIdHead { session, sequence }),
             runs: self.runs.iter().map(run).collect(),
+            #[cfg(feature = "version-skew")]
+            newer: "a field more".into(),
         };
         Message::new(&head, self.runs.iter().map(|run| run.block.bytes().clone()))
     }
@@ -366,11 +381,15 @@ impl Call for Append {
             }
             Err(refusal) => OutcomeHead { appended: None, refusal: Some(RefusalHead::from(refusal)) },
         };
-        let head = match answer {
-            Ok(outcomes) => {
-                AppendAnswer { refusal: None, outcomes: outcomes.into_iter().map(outcome).collect() }
-            }
-            Err(refusal) => AppendAnswer { refusal: Some(refusal.into()), outcomes: Vec::new() },
+        let (refusal, outcomes) = match answer {
+            Ok(outcomes) => (None, outcomes.into_iter().map(outcome).collect()),
+            Err(refusal) => (Some(refusal.into()), Vec::new()),
+        };
+        let head = AppendAnswer {
+            refusal,
+            outcomes,
+            #[cfg(feature = "version-skew")]
+            newer: "a field more".into(),
         };
         Encoded::Whole(Message::new(&head, []))
     }
@@ -379,7 +398,7 @@ impl Call for Append {
     where
         B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static,
     {
-        let AppendAnswer { refusal, outcomes } = whole(&mut frames).await?;
+        let AppendAnswer { refusal, outcomes, .. } = whole(&mut frames).await?;
         if let Some(refusal) = refusal {
             return Ok(Err(refusal.into()));
         }

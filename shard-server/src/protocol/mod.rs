@@ -21,6 +21,8 @@ pub use calls::{
     RunOutcome,
 };
 pub use messages::encode_frame;
+#[cfg(feature = "version-skew")]
+pub use messages::skew;
 pub use record_log::value::{ReadOutcome, ReadRun};
 pub use records::{Frame, FrameError, RecordSource, RecordStream};
 pub use refusal::Refusal;

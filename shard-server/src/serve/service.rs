@@ -68,6 +68,10 @@ impl Service {
             (&Method::POST, Append::PATH) => self.call::<Append>(request).await,
             (&Method::POST, Locate::PATH) => self.call::<Locate>(request).await,
             (&Method::POST, Read::PATH) => self.call::<Read>(request).await,
+            #[cfg(feature = "version-skew")]
+            (&Method::POST, crate::protocol::skew::Newer::PATH) => {
+                self.call::<crate::protocol::skew::Newer>(request).await
+            }
             (&Method::POST, Follow::PATH) => self.call::<Follow>(request).await,
             (&Method::POST, BOOTSTRAP_PATH) => self.bootstrap(request).await,
             (&Method::POST, RETENTION_PATH) => {

@@ -73,6 +73,13 @@ impl Served for Follow {
     }
 }
 
+#[cfg(feature = "version-skew")]
+impl Served for crate::protocol::skew::Newer {
+    async fn serve(self, group: &Group) -> Result<u64, Refusal> {
+        self.0.serve(group).await
+    }
+}
+
 /// Whether a run may be appended as it is.
 fn check(run: &Run) -> Result<(), Refusal> {
     match (run.block.count(), run.block.bytes().len()) {
