@@ -2,7 +2,7 @@
 export KINETES_CACHE ?= $(HOME)/.cache/kinetes
 export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
 
-.PHONY: help run test bench simulate bugs images crds
+.PHONY: help run test bench simulate bugs version-skew images crds
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,13 @@ simulate: ## live through 10,000 worlds in which the log's disk and clocks fail 
 
 bugs: ## plant bugs in a copy of the log, one by one, and look whether the simulation finds them
 	@tests/simulation/bugs/run
+
+version-skew: ## let gateways and pods of this version and of one with more in its protocol work together, both ways
+	@cargo build --quiet --locked --package shard-server --target-dir target/plain
+	@KINETES_TEST_POD_BINARY=$(CURDIR)/target/plain/debug/shard-server \
+		cargo test --quiet --locked --package shard-server --features version-skew --test endpoint -- gateway:: version_skew::
+	@KINETES_TEST_GATEWAY_BINARY=$(CURDIR)/target/plain/debug/shard-server \
+		cargo test --quiet --locked --package shard-server --features version-skew --test endpoint -- gateway:: version_skew::
 
 images: ## build the container images as archives, with no daemon
 	@images/build

@@ -29,6 +29,9 @@ pub const ACCEPT_LOSS_PATH: &str = "/accept-loss";
 /// The header of every call to a pod with the caller's wall clock, in milliseconds since 1970: a log follows a step of
 /// its node's clock only where another machine's clock agrees.
 pub const CLOCK_HEADER: &str = "kinetes-clock-ms";
+/// The header with the id of the caller's machine since it started (Linux: `boot_id`): programs on one machine have one
+/// clock, which does not agree with itself.
+pub const MACHINE_HEADER: &str = "kinetes-machine";
 /// How far two clocks may be apart and still agree, in milliseconds.
 pub const CLOCK_AGREEMENT_MS: u64 = 300_000;
 

@@ -13,6 +13,7 @@ const HEAD_BYTES: usize = 4 + 2;
 /// A block of several records has no more bytes, so that a piece of a run costs a piece and not the run.
 pub const MAX_BLOCK_BYTES: usize = 128 << 10;
 
+
 /// One record, borrowed from its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -183,51 +184,60 @@ impl RecordBlockBuilder {
     }
 }
 
-/// Builds the [`RecordBlock`]s of several runs, one after the other, in one piece of memory of which each is a part.
-#[derive(Debug)]
+/// Builds the [`RecordBlock`]s of several runs, one after the other, each in memory of its own: whoever keeps one keeps no
+/// other.
+#[derive(Debug, Default)]
 pub struct RunsBuilder {
-    bytes: Vec<u8>,
-    /// The number of records and the end of each finished run.
-    runs: Vec<(u32, usize)>,
+    runs: Vec<RecordBlock>,
     count: u32,
+    bytes: Vec<u8>,
 }
 
 impl RunsBuilder {
-    /// Runs of so many encoded bytes together.
+    /// Whether a run of so many encoded bytes ends before a record of so many.
     #[must_use]
-    pub fn with_capacity(encoded_bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(encoded_bytes), runs: Vec::new(), count: 0 }
+    pub fn is_full(run_bytes: usize, record_bytes: usize) -> bool {
+        run_bytes > 0 && run_bytes + record_bytes > MAX_BLOCK_BYTES
     }
 
-    /// Adds a record to the run that is under way; `append` appends its data, so many bytes, where it is to stay.
+    /// Ends the run that is under way, if one is, and begins one of so many encoded bytes.
+    pub fn begin_run(&mut self, encoded_bytes: usize) {
+        self.end_run();
+        self.bytes = Vec::with_capacity(encoded_bytes);
+    }
+
+    /// Adds a record to the run that is under way, or to a next one if that is full; `append` appends its data, so many
+    /// bytes, where it is to stay.
     ///
     /// # Panics
     /// If key or data are longer than the layout can say (64 KiB, 4 GiB): the wire's limits are far below. If
     /// another number of bytes is appended.
     pub fn push(&mut self, partition_key: &str, data_bytes: usize, append: impl FnOnce(&mut Vec<u8>)) {
+        if Self::is_full(self.bytes.len(), encoded_bytes(partition_key, data_bytes)) {
+            self.begin_run(0);
+        }
         let key_bytes = u16::try_from(partition_key.len()).expect("a partition key below 64 KiB");
         self.bytes.put_u32_le(u32::try_from(data_bytes).expect("data below 4 GiB"));
         self.bytes.put_u16_le(key_bytes);
         self.bytes.put_slice(partition_key.as_bytes());
         let start = self.bytes.len();
         append(&mut self.bytes);
-        assert_eq!(self.bytes.len() - start, data_bytes, "the data has as many bytes as was said");
+        assert_eq!(self.bytes.len() - start, data_bytes, "the data has the length that was given");
         self.count += 1;
-    }
-
-    /// Ends the run that is under way; the next one begins.
-    pub fn end_run(&mut self) {
-        self.runs.push((std::mem::take(&mut self.count), self.bytes.len()));
     }
 
     /// The finished blocks, in the order of the runs.
     #[must_use]
-    pub fn build(self) -> Vec<RecordBlock> {
-        let bytes = Bytes::from(self.bytes);
-        let mut start = 0;
-        let block =
-            |(count, end)| RecordBlock { count, bytes: bytes.slice(std::mem::replace(&mut start, end)..end) };
-        self.runs.into_iter().map(block).collect()
+    pub fn build(mut self) -> Vec<RecordBlock> {
+        self.end_run();
+        self.runs
+    }
+
+    fn end_run(&mut self) {
+        if self.count > 0 {
+            let (count, bytes) = (std::mem::take(&mut self.count), std::mem::take(&mut self.bytes));
+            self.runs.push(RecordBlock { count, bytes: bytes.into() });
+        }
     }
 }
 
@@ -260,20 +270,32 @@ mod tests {
 
     #[test]
     fn runs_built_together_are_those_built_apart() {
-        let runs = [&[("b", "2")][..], &[("a", "11"), ("c", ""), ("dd", "4444")], &[]];
-        let mut together = RunsBuilder::with_capacity(0);
+        let runs = [&[("b", "2")][..], &[("a", "11"), ("c", ""), ("dd", "4444")]];
+        let mut together = RunsBuilder::default();
         let mut apart = Vec::new();
         for run in runs {
+            together.begin_run(0);
             let mut builder = RecordBlockBuilder::default();
             for (partition_key, data) in run {
                 let data = data.as_bytes();
                 together.push(partition_key, data.len(), |block| block.extend_from_slice(data));
                 builder.push(Record { partition_key, data });
             }
-            together.end_run();
             apart.push(builder.build());
         }
         assert_eq!(together.build(), apart);
+    }
+
+    #[test]
+    fn run_ends_before_its_block_is_too_large_and_a_larger_record_has_one_of_its_own() {
+        let mut builder = RunsBuilder::default();
+        let key = "key";
+        let fits = MAX_BLOCK_BYTES / 2 - encoded_bytes(key, 0);
+        for data_bytes in [fits, fits, 0, MAX_BLOCK_BYTES, 1, 1] {
+            builder.push(key, data_bytes, |block| block.resize(block.len() + data_bytes, 0));
+        }
+        let counts: Vec<_> = builder.build().iter().map(RecordBlock::count).collect();
+        assert_eq!(counts, [2, 1, 1, 2]);
     }
 
     #[test]

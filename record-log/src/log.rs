@@ -2,6 +2,7 @@
 //! and a call returns when that is done.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use group_core::record::{MAX_BLOCK_BYTES, RecordBlock, encoded_bytes};
@@ -53,7 +54,7 @@ impl Log {
             .map(|append| {
                 let runs: Vec<_> = append.iter().flatten().cloned().collect();
                 let fits = runs.iter().map(bytes_in_batch).sum::<usize>() <= MAX_APPEND_BYTES;
-                fits.then(|| self.call(Call::Append(Append { session: None, runs })))
+                fits.then(|| self.call(Call::Append(Append { session: None, runs }), Duration::MAX))
             })
             .collect();
         self.drive()?;
@@ -82,7 +83,7 @@ impl Log {
     pub fn set_retention(&mut self, hours: u32) -> Result<(), WriteError> {
         self.writer.check_running()?;
         self.tick(StoreReport::default());
-        let token = self.call(Call::SetRetention { hours });
+        let token = self.call(Call::SetRetention { hours }, Duration::MAX);
         self.drive()?;
         self.answer(token).map(drop)
     }
@@ -156,11 +157,20 @@ impl Log {
         self.look_at_clock();
     }
 
-    fn call(&mut self, call: Call) -> Token {
+    /// Takes a call, which is done when the log is driven, if that is within `patience`.
+    pub fn call(&mut self, call: Call, patience: Duration) -> Token {
+        self.tick(StoreReport::default());
         self.last_token += 1;
         let token = Token(self.last_token);
-        self.core.handle(Event::Call { token, call, caller_ms: None, deadline_ms: u64::MAX });
+        let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        let deadline_ms = self.core.clock().boottime_ms.saturating_add(patience_ms);
+        self.core.handle(Event::Call { token, call, caller_ms: None, deadline_ms });
         token
+    }
+
+    /// What became of a call, once; nothing before the log was driven.
+    pub fn take_answer(&mut self, token: Token) -> Option<Answer> {
+        self.answers.remove(&token)
     }
 
     fn tick(&mut self, store: StoreReport) {
@@ -173,8 +183,11 @@ impl Log {
         self.writer.set_clock_suspect(self.core.clock_suspect());
     }
 
-    /// Does all that is to be done.
-    fn drive(&mut self) -> Result<(), WriteError> {
+    /// Does all that is to be done, and returns when that is durable.
+    ///
+    /// # Errors
+    /// See [`WriteError`]. The answers say what became of each call.
+    pub fn drive(&mut self) -> Result<(), WriteError> {
         let mut effects = Vec::new();
         loop {
             self.core.poll(&mut effects);

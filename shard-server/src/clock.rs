@@ -1,6 +1,9 @@
 //! The time, which parts are given rather than look for, so that tests give another.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use catalog::member::{CLOCK_HEADER, MACHINE_HEADER};
+use http::{HeaderMap, HeaderValue};
 
 use record_log::clock::{Clock as _, SystemClock};
 
@@ -11,4 +14,44 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 #[must_use]
 pub fn system_clock() -> Clock {
     Arc::new(|| SystemClock.wall_ms())
+}
+
+/// The id of this machine since it started; none where the system does not give it.
+fn machine() -> Option<&'static HeaderValue> {
+    static MACHINE: OnceLock<Option<HeaderValue>> = OnceLock::new();
+    let read = || {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        HeaderValue::from_str(id.trim()).ok()
+    };
+    MACHINE.get_or_init(read).as_ref()
+}
+
+/// Shows this machine's clock in the headers of a call.
+pub fn show(headers: &mut HeaderMap) {
+    if let Some(machine) = machine() {
+        headers.insert(MACHINE_HEADER, machine.clone());
+        headers.insert(CLOCK_HEADER, SystemClock.wall_ms().into());
+    }
+}
+
+/// The wall clock of another machine in the headers of a call, in milliseconds since 1970.
+pub fn shown(headers: &HeaderMap) -> Option<u64> {
+    let other = headers.get(MACHINE_HEADER)?;
+    let clock = headers.get(CLOCK_HEADER)?.to_str().ok()?;
+    (machine()? != other).then(|| clock.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_clock_of_another_machine_is_seen() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(shown(&headers), None);
+        show(&mut headers);
+        assert_eq!(shown(&headers), None, "it is the own one");
+        headers.insert(MACHINE_HEADER, HeaderValue::from_static("another"));
+        assert!(shown(&headers).is_some_and(|ms| ms > 0));
+    }
 }

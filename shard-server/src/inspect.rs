@@ -166,7 +166,7 @@ fn time(ms: u64) -> String {
 mod tests {
     use super::*;
     use crate::shard::Group;
-    use crate::shard::tests::{append, bootstrap, config, run};
+    use crate::shard::tests::{Calls as _, append, bootstrap, config, run};
 
     fn shown(directory: &Path, verify: bool) -> (String, anyhow::Result<()>) {
         let mut out = Vec::new();

@@ -2,6 +2,7 @@
 //! shard, and are kept in its [`log`]. They speak in the values of [`protocol`] and [`record_log`].
 
 pub mod admin;
+mod budget;
 mod clock;
 pub mod gateway;
 pub mod inspect;

@@ -1,11 +1,12 @@
 //! The HTTP client for storage pods.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use catalog::member::{
-    ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, Bootstrap, CLOCK_HEADER, MemberStatus, RETENTION_PATH,
-    STATUS_PATH, SetRetention,
+    ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, Bootstrap, CLOCK_HEADER, MACHINE_HEADER, MemberStatus,
+    RETENTION_PATH, STATUS_PATH, SetRetention,
 };
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
@@ -52,6 +53,8 @@ pub enum Error {
 pub struct Members {
     http: Client<HttpConnector, Full<Bytes>>,
     port: u16,
+    /// The id of this machine since it started; empty where the system does not give it.
+    machine: Arc<str>,
 }
 
 impl Members {
@@ -61,7 +64,8 @@ impl Members {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Self { http, port }
+        let machine = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Self { http, port, machine: machine.trim().into() }
     }
 
     /// What the pod says of itself.
@@ -117,6 +121,7 @@ impl Members {
             .uri(format!("http://{address}{path}"))
             .header(http::header::CONTENT_TYPE, "application/json")
             .header(CLOCK_HEADER, Timestamp::now().as_millisecond())
+            .header(MACHINE_HEADER, &*self.machine)
             .body(Full::new(body))
             .map_err(|error| unreachable(error.to_string()))?;
         let exchange = async {

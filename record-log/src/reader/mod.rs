@@ -95,6 +95,12 @@ impl Reader {
         self.shared.status()
     }
 
+    /// Whether the machine's clock is not believed: of [`Status`], without looking at the rest.
+    #[must_use]
+    pub fn is_clock_suspect(&self) -> bool {
+        self.shared.published().clock_suspect.is_some()
+    }
+
     /// Whether there is no room for appends: of [`Status`], without looking at the rest.
     #[must_use]
     pub fn is_full(&self) -> bool {

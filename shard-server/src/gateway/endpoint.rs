@@ -7,13 +7,13 @@ use kinesis_wire::request::StreamRef;
 use kinesis_wire::{Error, ErrorCode};
 use tokio::sync::watch;
 
-use super::budget::Exhausted;
 use super::catalog::{Catalog, Unknown};
 use super::log_limit::LogLimit;
 use super::memory::{Memory, Sizes};
 use super::metrics::Metrics;
 use super::route::{Route, Routes};
 use super::token::TokenKeys;
+use crate::budget::Exhausted;
 use crate::clock::Clock;
 use crate::protocol::Refusal;
 
@@ -249,10 +249,11 @@ fn unreachable_catalog(stream: &StreamName, reason: &str) -> Error {
 #[must_use]
 pub fn error_of(refusal: &Refusal) -> Error {
     match refusal {
-        Refusal::UnknownShard { .. }
+        Refusal::UnknownShard(_)
         | Refusal::NotReady(_)
         | Refusal::OutcomeUnknown(_)
-        | Refusal::Invalid(_) => Error::bare(ErrorCode::InternalFailure),
+        | Refusal::Invalid(_)
+        | Refusal::Unsupported(_) => Error::bare(ErrorCode::InternalFailure),
         Refusal::QueueFull => store_failure("The shard's log is busy: try again."),
         Refusal::StorageFull => store_failure("The shard's volume is full: make room, then try again."),
         Refusal::LogStopped(_) => store_failure("The shard's log has stopped: see what its process logged."),

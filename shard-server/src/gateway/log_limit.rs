@@ -1,4 +1,4 @@
-//! Says again and again only now and then.
+//! Limits how often the same kind of message is logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,36 +6,36 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long nothing is said of what was just said.
+/// How long a kind of message is left out after one was logged.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Knows what was said when. The kinds are a closed set.
+/// Knows when each kind of message was logged last. The kinds are a closed set.
 #[derive(Debug, Default)]
 pub struct LogLimit {
-    said: Mutex<HashMap<&'static str, Said>>,
+    logged: Mutex<HashMap<&'static str, Logged>>,
 }
 
 #[derive(Debug)]
-struct Said {
+struct Logged {
     at: Instant,
     left_out: u64,
 }
 
 impl LogLimit {
-    /// Whether to say something of a kind: then how often it was left out since it was said last.
+    /// Whether to log a message of a kind: then how many were left out since the last one.
     pub fn due(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(before) = said.get_mut(kind) else {
-            said.insert(kind, Said { at: now, left_out: 0 });
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(last) = logged.get_mut(kind) else {
+            logged.insert(kind, Logged { at: now, left_out: 0 });
             return Some(0);
         };
-        if now - before.at < PAUSE {
-            before.left_out += 1;
+        if now - last.at < PAUSE {
+            last.left_out += 1;
             return None;
         }
-        before.at = now;
-        Some(std::mem::take(&mut before.left_out))
+        last.at = now;
+        Some(std::mem::take(&mut last.left_out))
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_just_said_is_counted_and_said_later() {
+    async fn message_that_was_just_logged_is_counted_and_logged_later() {
         let limit = LogLimit::default();
         assert_eq!(limit.due("full"), Some(0));
         assert_eq!([limit.due("full"), limit.due("full")], [None, None]);

@@ -1,20 +1,25 @@
 //! What requests and answers may take of an endpoint's memory: every bound, in one place.
 
-use super::budget::ByteBudget;
 use super::metrics::Metrics;
 use super::unsent::Unsent;
+use crate::budget::ByteBudget;
+
+/// What records take while a piece of an answer is made: themselves, and one and a half times as much as JSON.
+const RECORDS_AND_JSON_PERCENT: usize = 250;
 
 /// The bounds, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Bodies of requests that say to be small: they wait for none that is large.
+    /// Bodies of a small Content-Length: they wait for none that is large.
     pub small_bodies: usize,
-    /// Bodies that say to be larger.
+    /// Bodies of a larger one.
     pub large_bodies: usize,
-    /// Bodies that do not say how long they are.
-    pub unsaid_bodies: usize,
+    /// Chunked bodies.
+    pub chunked_bodies: usize,
     /// Records that are read for answers, and what they are encoded to, until they are sent.
     pub reads: usize,
+    /// Records of other processes that came and were not taken: the windows of streams under way.
+    pub windows: usize,
     /// Answers until their clients have taken them.
     pub unsent: usize,
 }
@@ -24,8 +29,9 @@ impl Sizes {
     pub const DEFAULT: Self = Self {
         small_bodies: 24 << 20,
         large_bodies: 40 << 20,
-        unsaid_bodies: 16 << 20,
+        chunked_bodies: 16 << 20,
         reads: 28 << 20,
+        windows: 16 << 20,
         unsent: 40 << 20,
     };
 }
@@ -37,6 +43,8 @@ pub struct Memory {
     pub bodies: Bodies,
     /// For records that are read for answers.
     pub reads: ByteBudget,
+    /// For the windows of streams of records from other processes.
+    pub windows: ByteBudget,
     /// For answers until they were sent.
     pub unsent: Unsent,
 }
@@ -48,8 +56,8 @@ pub struct Bodies {
     pub small: ByteBudget,
     /// Of more.
     pub large: ByteBudget,
-    /// Of a length that is not said.
-    pub unsaid: ByteBudget,
+    /// Of chunked bodies.
+    pub chunked: ByteBudget,
 }
 
 impl Bodies {
@@ -66,9 +74,10 @@ impl Memory {
             bodies: Bodies {
                 small: budget("small_bodies", sizes.small_bodies),
                 large: budget("large_bodies", sizes.large_bodies),
-                unsaid: budget("unsaid_bodies", sizes.unsaid_bodies),
+                chunked: budget("chunked_bodies", sizes.chunked_bodies),
             },
-            reads: budget("reads", sizes.reads),
+            reads: budget("reads", sizes.reads).charging(RECORDS_AND_JSON_PERCENT),
+            windows: budget("windows", sizes.windows),
             unsent: Unsent::new(sizes.unsent, metrics.budget("unsent"), metrics.slow_readers_ended.clone()),
         }
     }

@@ -10,9 +10,9 @@ use prometheus::{
     Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
-use super::budget::Counts;
 use super::catalog::CatalogCopy;
 use super::route::Routes;
+use crate::budget::Counts;
 use crate::protocol::Refusal;
 
 const SECONDS: [f64; 14] =

@@ -6,7 +6,6 @@
 //! Invariants: nothing is kept here that another gateway would miss; a write is sent once; nobody is told that a
 //! stream or shard does not exist unless the catalog service says so.
 
-mod budget;
 pub mod catalog;
 mod endpoint;
 pub mod http;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalog::Stream;
 
-use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
-use crate::shard::Group;
+use crate::protocol::Refusal;
 use crate::shard::client::{Client, HoldBudget};
+use crate::shard::{Group, Served};
 
 /// Who serves a log. Calls to elsewhere are boxed: their state is large, and every call would carry room for it.
 #[derive(Clone)]
@@ -19,33 +19,14 @@ pub enum Route {
 }
 
 impl Route {
-    /// Appends; one outcome a run, in their order.
-    pub async fn append(&self, append: Append) -> Vec<RunOutcome> {
-        match self {
-            Self::Local(group) => group.append(append).await,
-            Self::Remote(client) => Box::pin(client.append(append)).await,
-        }
-    }
-
-    /// Reads one shard.
+    /// Has the group do a call.
     ///
     /// # Errors
-    /// What the group says, or that it cannot be reached.
-    pub async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
+    /// The group's refusal, or that it cannot be reached.
+    pub async fn call<C: Served>(&self, call: C) -> Result<C::Answer, Refusal> {
         match self {
-            Self::Local(group) => group.read(read).await,
-            Self::Remote(client) => Box::pin(client.read(read)).await,
-        }
-    }
-
-    /// Asks which offset a position is now.
-    ///
-    /// # Errors
-    /// What the group says, or that it cannot be reached.
-    pub async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
-        match self {
-            Self::Local(group) => group.locate(locate).await,
-            Self::Remote(client) => Box::pin(client.locate(locate)).await,
+            Self::Local(group) => group.call(call).await,
+            Self::Remote(client) => Box::pin(client.call(call)).await,
         }
     }
 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use prometheus::IntCounter;
 use tokio::time::Instant;
 
-use super::budget::{ByteBudget, Counts, Exhausted, Share};
 use crate::admin::listener::Connection;
+use crate::budget::{ByteBudget, Counts, Exhausted, Permit};
 
 /// How long a piece may take to be sent: so long, and a second for so many of its bytes.
 const MAX_TIME: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ struct Sending {
     bytes: Vec<u8>,
     number: u64,
     waiting: Arc<Mutex<Waiting>>,
-    _share: Share,
+    _permit: Permit,
 }
 
 impl Unsent {
@@ -64,7 +64,7 @@ impl Unsent {
         Self { budget: ByteBudget::new(bytes, counts), waiting: Arc::default(), ended }
     }
 
-    /// How large the next piece of an answer should be.
+    /// How large the pieces of the next answer should be.
     #[must_use]
     pub fn piece_bytes(&self) -> usize {
         (self.free_bytes() / PIECE_PART).clamp(LEAST_PIECE_BYTES, MAX_PIECE_BYTES)
@@ -84,8 +84,8 @@ impl Unsent {
         let max_time =
             |piece: &Piece| MAX_TIME + Duration::from_secs((piece.bytes / PACE_BYTES_PER_SECOND) as u64);
         self.end_oldest(1, max_time);
-        let share = match self.budget.take_free(bytes.capacity()) {
-            Some(share) => share,
+        let permit = match self.budget.take_free(bytes.capacity()) {
+            Some(permit) => permit,
             None => self.make_room(bytes.capacity()).await?,
         };
         let mut waiting = guard(&self.waiting);
@@ -95,17 +95,17 @@ impl Unsent {
         waiting.pieces.insert(number, piece);
         drop(waiting);
         let waiting = Arc::clone(&self.waiting);
-        Ok(Bytes::from_owner(Sending { bytes, number, waiting, _share: share }))
+        Ok(Bytes::from_owner(Sending { bytes, number, waiting, _permit: permit }))
     }
 
     /// Ends what is oldest until there is room for so many bytes.
-    async fn make_room(&self, bytes: usize) -> Result<Share, Exhausted> {
+    async fn make_room(&self, bytes: usize) -> Result<Permit, Exhausted> {
         let deadline = Instant::now() + MAX_WAIT;
-        let mut share = std::pin::pin!(self.budget.wait(bytes));
+        let mut permit = std::pin::pin!(self.budget.wait(bytes));
         while Instant::now() < deadline {
             let pause = self.end_oldest(bytes, |_| LEAST_TIME);
-            if let Ok(share) = tokio::time::timeout(pause, share.as_mut()).await {
-                return Ok(share);
+            if let Ok(permit) = tokio::time::timeout(pause, permit.as_mut()).await {
+                return Ok(permit);
             }
         }
         Err(self.budget.refuse())

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use catalog::ShardId;
 use catalog::member::{LogCondition, LogConditionKind, OpenShard, ShardStatus};
+use group_core::{Append, RunOutcome};
 use record_log::clock::{Clock, SystemClock};
 use record_log::disk::{Disk, system::SystemDisk};
 use record_log::value::Limits;
@@ -36,7 +37,7 @@ pub use reads::ReadThreads;
 pub use record_log::Error;
 pub use worker::Condition;
 
-use crate::protocol::{Appended, Position, ReadOutcome, Refusal, Run};
+use crate::protocol::{Position, ReadOutcome, Refusal};
 use queue::Queue;
 use request::Request;
 
@@ -153,12 +154,20 @@ impl Log {
         self.reader.status()
     }
 
-    /// Appends non-empty runs of open shards, each shard at most once, in one batch; returns when they are durable.
+    /// Appends runs in one batch, those of a shard in their order; returns what became of each when they are durable.
+    ///
     ///
     /// # Errors
     /// See [`Refusal`].
-    pub async fn append(&self, runs: Vec<Run>) -> Result<Vec<Appended>, Refusal> {
-        self.queue.append(runs).await
+    pub async fn append(&self, append: Append) -> Result<Vec<RunOutcome>, Refusal> {
+        self.queue.append(append).await
+    }
+
+    /// Shows the log another machine's wall clock, in milliseconds since 1970, where its own is suspect.
+    pub fn see_clock(&self, other_ms: u64) {
+        if self.reader.is_clock_suspect() {
+            self.queue.see_clock(other_ms);
+        }
     }
 
     /// Changes how long records are kept, durably.
@@ -207,6 +216,11 @@ impl Log {
     /// If the log is damaged there.
     pub async fn locate(&self, shard: ShardId, position: Position) -> Result<u64, Refusal> {
         self.reads.run(&self.reader, move |reader, wait| reader.locate(shard, position, wait)).await
+    }
+
+    /// Changes with each batch of records that became readable; ends with the log.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.queue.committed()
     }
 
     /// Whether it takes appends, as it changes.

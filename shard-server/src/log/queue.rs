@@ -6,13 +6,14 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use group_core::{Append, RunOutcome};
 use record_log::Reader;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use super::metrics::Metrics;
-use super::request::{QueueSlot, Request};
+use super::request::{Appending, QueueSlot, Request};
 use super::worker::{Condition, Worker};
-use crate::protocol::{Appended, Refusal, Run};
+use crate::protocol::Refusal;
 
 /// The largest append, in encoded bytes of its records.
 pub const MAX_APPEND_BYTES: usize = 32 << 20;
@@ -31,6 +32,7 @@ pub struct Queue {
     /// The worker while it has no thread.
     parked: Arc<Mutex<Option<Worker>>>,
     condition: watch::Receiver<Condition>,
+    committed: watch::Receiver<()>,
     metrics: Metrics,
     start: fn(Job) -> io::Result<()>,
 }
@@ -45,23 +47,24 @@ fn start_thread(job: Job) -> io::Result<()> {
 impl Queue {
     /// A queue before a log. The lock is kept until nothing is written any more.
     pub fn new(
-        writer: record_log::Log,
+        log: record_log::Log,
         reader: Reader,
         metrics: Metrics,
         lock: Arc<dyn Any + Send + Sync>,
     ) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let (worker, condition) = Worker::new(writer, reader, receiver, metrics.clone(), lock);
+        let (worker, condition) = Worker::new(log, reader, receiver, metrics.clone(), lock);
+        let committed = worker.committed();
         let room = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
         let control_room = Arc::new(Semaphore::new(MAX_QUEUED_CONTROLS));
         let parked = Arc::new(Mutex::new(Some(worker)));
         let sender = Mutex::new(Some(sender));
-        Self { sender, room, control_room, parked, condition, metrics, start: start_thread }
+        Self { sender, room, control_room, parked, condition, committed, metrics, start: start_thread }
     }
 
-    /// Appends runs whose shards are open, each shard at most once; returns when they are durable.
-    pub async fn append(&self, runs: Vec<Run>) -> Result<Vec<Appended>, Refusal> {
-        let bytes = runs.iter().map(|run| run.block.bytes().len()).sum::<usize>();
+    /// Appends; returns when that is durable.
+    pub async fn append(&self, append: Append) -> Result<Vec<RunOutcome>, Refusal> {
+        let bytes = append.runs.iter().map(|run| run.block.bytes().len()).sum::<usize>();
         if bytes > MAX_APPEND_BYTES {
             return Err(Refusal::Invalid(format!(
                 "{bytes} bytes in one append, {MAX_APPEND_BYTES} are allowed"
@@ -72,7 +75,16 @@ impl Queue {
             return Err(Refusal::LogStopped(reason.clone()));
         }
         let slot = QueueSlot::take(&self.room, bytes, &self.metrics).ok_or(Refusal::QueueFull)?;
-        self.ask(|reply| Request::Append { runs, reply, slot }).await
+        self.ask(|reply| Request::Append(Appending { append, reply, slot })).await
+    }
+
+    /// Shows the log another machine's clock, unless too much is to be done already.
+    pub fn see_clock(&self, other_ms: u64) {
+        let Ok(slot) = Arc::clone(&self.control_room).try_acquire_owned() else { return };
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if sender.is_some_and(|sender| sender.send(Request::SeeClock { other_ms, slot }).is_ok()) {
+            self.wake();
+        }
     }
 
     /// Asks for something that is no append; returns when it is durable.
@@ -106,6 +118,11 @@ impl Queue {
                 *parked = (!ends).then_some(worker);
             }
         }
+    }
+
+    /// Changes with each batch of records that became readable; ends with the worker.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.committed.clone()
     }
 
     /// Whether it takes appends, as it changes.

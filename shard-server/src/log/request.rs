@@ -1,12 +1,14 @@
 //! What waits in a log's queue.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use group_core::{Append, RunOutcome};
 use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::metrics::Metrics;
-use crate::protocol::{Appended, Refusal, Run};
+use crate::protocol::Refusal;
 
 /// Every request counts as at least so much, so that what may wait is bounded in number too.
 const LEAST_REQUEST_BYTES: usize = 8 << 10;
@@ -15,13 +17,13 @@ const LEAST_REQUEST_BYTES: usize = 8 << 10;
 #[derive(Debug)]
 pub enum Request {
     /// To append runs.
-    Append {
-        /// The runs.
-        runs: Vec<Run>,
-        /// Who waits for it.
-        reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
-        /// Its slot in the queue.
-        slot: QueueSlot,
+    Append(Appending),
+    /// To look at another machine's clock.
+    SeeClock {
+        /// Its wall clock, in milliseconds since 1970.
+        other_ms: u64,
+        /// Its slot among the others that are no appends.
+        slot: OwnedSemaphorePermit,
     },
     /// To keep records so long.
     SetRetention {
@@ -45,11 +47,24 @@ pub enum Request {
     },
 }
 
+/// An append in the queue.
+#[derive(Debug)]
+pub struct Appending {
+    /// What is to be appended, and who sends it.
+    pub append: Append,
+    /// Who waits for it.
+    pub reply: oneshot::Sender<Result<Vec<RunOutcome>, Refusal>>,
+    /// Its slot in the queue.
+    pub slot: QueueSlot,
+}
+
 /// A request's bytes in the queue, given back when it is dropped.
 #[derive(Debug)]
 pub struct QueueSlot {
     /// The encoded bytes of its records.
     pub bytes: usize,
+    /// Since when it waits.
+    pub since: Instant,
     queued_requests: IntGauge,
     queued_bytes: IntGauge,
     _permit: OwnedSemaphorePermit,
@@ -59,7 +74,8 @@ impl Request {
     /// Answers that it is not done.
     pub fn refuse(self, refusal: Refusal) {
         match self {
-            Self::Append { reply, .. } => drop(reply.send(Err(refusal))),
+            Self::Append(Appending { reply, .. }) => drop(reply.send(Err(refusal))),
+            Self::SeeClock { .. } => {}
             Self::SetRetention { reply, .. } | Self::AcceptLoss { reply, .. } => {
                 drop(reply.send(Err(refusal)));
             }
@@ -75,7 +91,8 @@ impl QueueSlot {
         let (queued_requests, queued_bytes) = (metrics.queued_requests.clone(), metrics.queued_bytes.clone());
         queued_requests.inc();
         queued_bytes.add(bytes as i64);
-        Some(Self { bytes, queued_requests, queued_bytes, _permit: permit })
+        let since = Instant::now();
+        Some(Self { bytes, since, queued_requests, queued_bytes, _permit: permit })
     }
 }
 

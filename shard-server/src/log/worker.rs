@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use record_log::value::RunOutcome;
+use group_core::{Answer, Call, NotDone, RunOutcome, Token};
 use record_log::{AcceptLossError, Log, Reader, WriteError};
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
-use super::request::{QueueSlot, Request};
-use crate::protocol::{Appended, Refusal, Run};
+use super::request::{Appending, QueueSlot, Request};
+use crate::protocol::Refusal;
 
 /// A batch takes appends as long as they are no more than this together; a larger one is a batch of its own.
 const BATCH_BYTES: usize = 1 << 20;
+/// An append that waited so long is not done any more: who sent it has given up by then.
+const DEADLINE: Duration = Duration::from_secs(10);
 /// After so much quiet the last batch is confirmed.
 const CONFIRM_AFTER: Duration = Duration::from_millis(10);
 /// How often a busy log, or one on a full disk, looks after itself.
@@ -36,7 +38,9 @@ pub enum Condition {
 
 /// An append that waits for its batch.
 struct Waiting {
-    reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
+    token: Token,
+    bytes: usize,
+    reply: oneshot::Sender<Result<Vec<RunOutcome>, Refusal>>,
     _slot: QueueSlot,
 }
 
@@ -44,10 +48,12 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Worker {
     receiver: Receiver<Request>,
-    writer: Log,
+    log: Log,
     reader: Reader,
     metrics: Metrics,
     gauges: Gauges,
+    /// Announces each batch of records.
+    committed: watch::Sender<()>,
     maintained: Option<Instant>,
     /// Whether the last batch is to be confirmed after a moment of quiet.
     confirm_due: bool,
@@ -69,7 +75,7 @@ impl std::fmt::Debug for KeptLock {
 impl Worker {
     /// A worker, and whether its log takes appends.
     pub fn new(
-        writer: Log,
+        log: Log,
         reader: Reader,
         receiver: Receiver<Request>,
         metrics: Metrics,
@@ -81,7 +87,15 @@ impl Worker {
         let gauges = Gauges::new(&metrics, &status);
         let (lock, ending) = (KeptLock(lock), Ending(ending));
         let (maintained, confirm_due) = (None, false);
-        (Self { receiver, writer, reader, metrics, gauges, maintained, confirm_due, lock, ending }, condition)
+        let committed = watch::Sender::new(());
+        let worker =
+            Self { receiver, log, reader, metrics, gauges, committed, maintained, confirm_due, lock, ending };
+        (worker, condition)
+    }
+
+    /// Changes with each batch of records that became readable.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.committed.subscribe()
     }
 
     /// Does what is asked and what is due until nothing is, then parks itself; ends when the queue is closed and empty.
@@ -126,7 +140,7 @@ impl Worker {
 
     /// Gives itself back to the queue, unless something came at the last moment.
     fn park(mut self, parked: &Mutex<Option<Self>>) -> Option<(Self, Request)> {
-        self.writer.rest();
+        self.log.rest();
         let mut place = parked.lock().unwrap_or_else(PoisonError::into_inner);
         match self.receiver.try_recv() {
             Ok(request) => Some((self, request)),
@@ -155,15 +169,15 @@ impl Worker {
 
     fn confirm(&mut self) {
         self.confirm_due = false;
-        let confirmed = self.writer.confirm();
+        let confirmed = self.log.confirm();
         self.note(confirmed.as_ref().err());
     }
 
     fn maintain(&mut self) {
         if self.maintained.is_none_or(|last| last.elapsed() >= MAINTAIN_EVERY) {
-            let maintained = self.writer.maintain();
+            let maintained = self.log.maintain();
             self.note(maintained.as_ref().err());
-            self.confirm_due = self.writer.unconfirmed();
+            self.confirm_due = self.log.unconfirmed();
             self.maintained = Some(Instant::now());
             self.gauges.set(&self.reader.status());
         }
@@ -172,14 +186,19 @@ impl Worker {
     /// Does what is asked, an append with all others that fit into its batch; gives back what it took and did not do.
     fn answer(&mut self, request: Request) -> Option<Request> {
         let left_over = match request {
-            Request::Append { runs, reply, slot } => self.append(runs, reply, slot),
+            Request::Append(appending) => self.append(appending),
+            Request::SeeClock { other_ms, slot: _slot } => {
+                let seen = self.log.see_clock(other_ms);
+                self.note(seen.as_ref().err());
+                None
+            }
             Request::SetRetention { hours, reply, slot: _slot } => {
-                let done = self.writer.set_retention(hours);
+                let done = self.log.set_retention(hours);
                 self.reply(done, reply);
                 None
             }
             Request::AcceptLoss { file, position, reply, slot: _slot } => {
-                match self.writer.accept_loss(&file, position) {
+                match self.log.accept_loss(&file, position) {
                     Ok(()) => {
                         // It may be what a log had stopped for.
                         self.ending.0.send_if_modified(|condition| {
@@ -193,7 +212,7 @@ impl Worker {
                 None
             }
         };
-        self.confirm_due = self.writer.unconfirmed();
+        self.confirm_due = self.log.unconfirmed();
         left_over
     }
 
@@ -202,22 +221,16 @@ impl Worker {
         let _ = reply.send(done.map_err(refusal));
     }
 
-    fn append(
-        &mut self,
-        runs: Vec<Run>,
-        reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
-        slot: QueueSlot,
-    ) -> Option<Request> {
-        let mut bytes = slot.bytes;
-        let mut appends = vec![runs];
-        let mut waiting = vec![Waiting { reply, _slot: slot }];
+    /// Appends, with all others that wait and fit into the batch; gives back what it took and did not do.
+    fn append(&mut self, first: Appending) -> Option<Request> {
+        let mut bytes = first.slot.bytes;
+        let mut waiting = vec![self.hand_in(first)];
         let mut left_over = None;
         while let Ok(request) = self.receiver.try_recv() {
             match request {
-                Request::Append { runs, reply, slot } if bytes + slot.bytes <= BATCH_BYTES => {
-                    bytes += slot.bytes;
-                    appends.push(runs);
-                    waiting.push(Waiting { reply, _slot: slot });
+                Request::Append(next) if bytes + next.slot.bytes <= BATCH_BYTES => {
+                    bytes += next.slot.bytes;
+                    waiting.push(self.hand_in(next));
                 }
                 other => {
                     left_over = Some(other);
@@ -226,24 +239,30 @@ impl Worker {
             }
         }
         let begin = Instant::now();
-        let appended = self.writer.append(&appends);
+        let done = self.log.drive();
         self.metrics.write_seconds.observe(begin.elapsed().as_secs_f64());
-        self.note(appended.as_ref().err());
-        let answers: Vec<_> = match appended {
-            Ok(appended) => {
-                let records = appends.iter().flatten().map(|run| u64::from(run.block.count())).sum();
-                self.metrics.batches.inc();
-                self.metrics.appended_records.inc_by(records);
+        self.metrics.batches.inc();
+        self.note(done.as_ref().err());
+        self.committed.send_replace(());
+        for Waiting { token, bytes, reply, _slot } in waiting {
+            let outcome = outcome(self.log.take_answer(token));
+            if outcome.is_ok() {
                 self.metrics.appended_bytes.inc_by(bytes as u64);
-                appended.into_iter().map(all_appended).collect()
             }
-            Err(error) => waiting.iter().map(|_| Err(refusal(error.clone()))).collect(),
-        };
-        for (waiting, answer) in waiting.into_iter().zip(answers) {
             // Whoever asked may have gone; the records are durable all the same.
-            let _ = waiting.reply.send(answer);
+            let _ = reply.send(outcome);
         }
         left_over
+    }
+
+    /// Hands an append to the log; it is done with the next that is driven.
+    fn hand_in(&mut self, Appending { append, reply, slot }: Appending) -> Waiting {
+        let patience = DEADLINE.saturating_sub(slot.since.elapsed());
+        self.metrics
+            .appended_records
+            .inc_by(append.runs.iter().map(|run| u64::from(run.block.count())).sum());
+        let token = self.log.call(Call::Append(append), patience);
+        Waiting { token, bytes: slot.bytes, reply, _slot: slot }
     }
 
     /// Says that the log has stopped, if it has.
@@ -256,14 +275,16 @@ impl Worker {
     }
 }
 
-/// Where all runs of an append are.
-fn all_appended(outcomes: Vec<RunOutcome>) -> Result<Vec<Appended>, Refusal> {
-    let appended = |outcome| match outcome {
-        RunOutcome::Appended(appended) => Ok(appended),
-        RunOutcome::NotHere => Err(Refusal::Invalid("a shard is not in this log".into())),
-        RunOutcome::Invalid(why) => Err(Refusal::Invalid(why.into())),
-    };
-    outcomes.into_iter().map(appended).collect()
+/// What is answered to an append.
+fn outcome(answer: Option<Answer>) -> Result<Vec<RunOutcome>, Refusal> {
+    match answer {
+        Some(Answer::Append(outcomes)) => Ok(outcomes),
+        Some(Answer::NotDone(NotDone::Full(_))) => Err(Refusal::StorageFull),
+        Some(Answer::NotDone(NotDone::Halted(why))) => Err(Refusal::LogStopped(why)),
+        Some(Answer::NotDone(NotDone::Late)) => Err(Refusal::QueueFull),
+        Some(Answer::Unknown(why)) => Err(Refusal::OutcomeUnknown(why)),
+        Some(Answer::Done) | None => Err(Refusal::OutcomeUnknown("the log gave no outcome".into())),
+    }
 }
 
 fn refusal(error: WriteError) -> Refusal {

@@ -3,6 +3,7 @@
 //!
 //! It calls nobody, knows nothing of Kubernetes and holds no keys.
 
+mod metrics;
 mod service;
 
 use std::net::SocketAddr;
@@ -67,6 +68,7 @@ async fn serve(
     let resources = Resources::new(metrics.log.clone());
     let group = Group::start(data_dir, GroupConfig { stream_uid, group, resources, metrics });
 
+    let service = Arc::new(Service::new(group.clone(), &registry, termination.clone())?);
     // The admin port is the last to go: it shows how the rest ends.
     let (_end, admin_termination) = Termination::by_hand();
     tokio::spawn(admin::serve(
@@ -75,7 +77,6 @@ async fn serve(
         admin_termination,
     ));
 
-    let service = Arc::new(Service::new(group.clone()));
     let service = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { Ok(service.answer(request).await) }

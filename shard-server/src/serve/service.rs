@@ -3,141 +3,169 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use catalog::member::{ACCEPT_LOSS_PATH, BOOTSTRAP_PATH, MemberStatus, RETENTION_PATH, STATUS_PATH};
+use bytes::Bytes;
+use catalog::member::{
+    ACCEPT_LOSS_PATH, BOOTSTRAP_PATH, CLOCK_AGREEMENT_MS, MemberStatus, RETENTION_PATH, STATUS_PATH,
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::protocol::Refusal;
-use crate::shard::Group;
-use crate::shard::body::Pieces;
-use crate::shard::wire::{self, Message};
+use prometheus::Registry;
+
+use super::metrics;
+use crate::admin::Termination;
+use crate::budget::ByteBudget;
+use crate::clock::{self, Clock, system_clock};
+use crate::log::MAX_APPEND_BYTES;
+use crate::protocol::frame::Frames;
+use crate::protocol::{Append, Call, Follow, Locate, Read, Refusal};
+use crate::shard::body::AnswerBody;
+use crate::shard::{Group, Served};
 
 /// The largest bootstrap, as JSON.
 const MAX_BOOTSTRAP_BYTES: usize = 4 << 20;
 /// The largest other call of the operator, as JSON.
 const MAX_CALL_BYTES: usize = 64 << 10;
+/// The largest call: the largest append and its head.
+const MAX_MESSAGE_BYTES: usize = MAX_APPEND_BYTES + (1 << 20);
 /// The bytes of all request bodies that are in memory before they are answered.
-const MAX_BODIES_BYTES: usize = 128 << 20;
+const MAX_BODIES_BYTES: usize = 96 << 20;
+/// The bytes of all records that are read for answers and not sent yet.
+const MAX_RECORDS_BYTES: usize = 32 << 20;
 /// How long a caller may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves one group.
 pub struct Service {
     group: Group,
-    room: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+    records: ByteBudget,
+    termination: Termination,
+    clock: Clock,
 }
 
-type Answer = Response<Pieces>;
+type Answer = Response<AnswerBody>;
 
-/// A request's body, and its share of the memory for bodies.
-struct Received {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+/// A status that says that nothing was done, and why.
+type Rejected = (StatusCode, String);
+
+/// A request's body, which is allowed and for which there is memory.
+struct Admitted {
+    body: Incoming,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Service {
-    pub fn new(group: Group) -> Self {
-        Self { group, room: Arc::new(Semaphore::new(MAX_BODIES_BYTES)) }
+    /// Serves a group until the process is told to end.
+    pub fn new(group: Group, registry: &Registry, termination: Termination) -> prometheus::Result<Self> {
+        let records = ByteBudget::new(MAX_RECORDS_BYTES, metrics::register(registry)?);
+        let bodies = Arc::new(Semaphore::new(MAX_BODIES_BYTES));
+        Ok(Self { group, bodies, records, termination, clock: system_clock() })
     }
 
     pub async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
+        if let Some(other_ms) = clock::shown(request.headers()) {
+            self.group.see_clock(other_ms);
+        }
         let answer = match (request.method(), path.as_str()) {
             (&Method::GET, STATUS_PATH) => Ok(status(&self.group.status())),
-            (&Method::POST, wire::APPEND_PATH) => self.append(request).await,
-            (&Method::POST, wire::READ_PATH) => self.read(request).await,
-            (&Method::POST, wire::LOCATE_PATH) => self.locate(request).await,
+            (&Method::POST, Append::PATH) => self.call::<Append>(request).await,
+            (&Method::POST, Locate::PATH) => self.call::<Locate>(request).await,
+            (&Method::POST, Read::PATH) => self.call::<Read>(request).await,
+            #[cfg(feature = "version-skew")]
+            (&Method::POST, crate::protocol::skew::Newer::PATH) => {
+                self.call::<crate::protocol::skew::Newer>(request).await
+            }
+            (&Method::POST, Follow::PATH) => self.call::<Follow>(request).await,
             (&Method::POST, BOOTSTRAP_PATH) => self.bootstrap(request).await,
             (&Method::POST, RETENTION_PATH) => {
-                self.told(request, |group, call| async move { group.set_retention(call).await }).await
+                self.operate(request, |group, call| async move { group.set_retention(call).await }).await
             }
             (&Method::POST, ACCEPT_LOSS_PATH) => {
-                self.told(request, |group, call| async move { group.accept_loss(call).await }).await
+                self.operate(request, |group, call| async move { group.accept_loss(call).await }).await
             }
             _ => Err(text(StatusCode::NOT_FOUND, format!("{path} is not served by a shard group"))),
         };
         answer.unwrap_or_else(|refused| refused)
     }
 
-    async fn append(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let body = self.receive(request, wire::MAX_BODY_BYTES).await?;
-        let append = wire::decode_append(body.bytes.clone()).map_err(invalid)?;
-        Ok(message(wire::encode_appended(&self.group.append(append).await)))
+    async fn call<C: Served>(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
+        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(rejected)?;
+        let call = in_time(async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
+        let outcome = match call {
+            Ok(call) => self.group.call(call).await,
+            Err(refusal) => self.group.counted(Err(refusal)),
+        };
+        let body = AnswerBody::new(C::encode_answer(outcome), &self.records, &self.termination);
+        Ok(answer(StatusCode::OK, "application/octet-stream", body))
     }
 
-    async fn read(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let body = self.receive(request, wire::MAX_BODY_BYTES).await?;
-        let read = wire::decode_read(body.bytes).map_err(invalid)?;
-        Ok(message(wire::encode_read_outcome(self.group.read(read).await)))
-    }
-
-    async fn locate(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let body = self.receive(request, wire::MAX_BODY_BYTES).await?;
-        let locate = wire::decode_locate(body.bytes).map_err(invalid)?;
-        Ok(message(wire::encode_located(&self.group.locate(locate).await)))
-    }
-
-    /// Something that the operator tells the group.
-    async fn told<C: DeserializeOwned, D: Future<Output = Result<MemberStatus, Refusal>>>(
+    /// A call of the operator.
+    async fn operate<C: DeserializeOwned, D: Future<Output = Result<MemberStatus, Refusal>>>(
         &self,
         request: Request<Incoming>,
-        tell: impl FnOnce(Group, C) -> D,
+        operate: impl FnOnce(Group, C) -> D,
     ) -> Result<Answer, Answer> {
-        let body = self.receive(request, MAX_CALL_BYTES).await?;
-        let call = serde_json::from_slice(&body.bytes).map_err(invalid)?;
-        match tell(self.group.clone(), call).await {
+        let call = self.receive(request, MAX_CALL_BYTES).await?;
+        match operate(self.group.clone(), call).await {
             Ok(done) => Ok(status(&done)),
             Err(refused) => Err(text(StatusCode::CONFLICT, refused.to_string())),
         }
     }
 
     async fn bootstrap(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let body = self.receive(request, MAX_BOOTSTRAP_BYTES).await?;
-        let bootstrap = serde_json::from_slice(&body.bytes).map_err(invalid)?;
+        let clock_ms = clock::shown(request.headers());
+        let bootstrap = self.receive(request, MAX_BOOTSTRAP_BYTES).await?;
+        // A log's time begins with the clock of its machine, and never goes back.
+        let apart_ms = clock_ms.map_or(0, |ms| ms.abs_diff((self.clock)()));
+        if apart_ms > CLOCK_AGREEMENT_MS {
+            let reason = format!(
+                "the clocks of this machine and of the caller's are {} s apart: set them right first",
+                apart_ms / 1_000
+            );
+            return Err(text(StatusCode::CONFLICT, reason));
+        }
         match self.group.bootstrap(bootstrap).await {
             Ok(begun) => Ok(status(&begun)),
             Err(refused) => Err(text(StatusCode::CONFLICT, refused.to_string())),
         }
     }
 
-    /// The body, read only after its announced length was found to be allowed and there is memory for it.
-    async fn receive(&self, request: Request<Incoming>, max_bytes: usize) -> Result<Received, Answer> {
+    /// A body of JSON.
+    async fn receive<T: DeserializeOwned>(
+        &self,
+        request: Request<Incoming>,
+        max_bytes: usize,
+    ) -> Result<T, Answer> {
+        let Admitted { body, _permit } = self.admit(request, max_bytes).map_err(rejected)?;
+        let bytes = in_time(async { body.collect().await.map_err(invalid) }).await?.to_bytes();
+        serde_json::from_slice(&bytes).map_err(invalid)
+    }
+
+    /// Whether the body's announced length is allowed and there is memory for it. Nothing of it was read yet.
+    fn admit(&self, request: Request<Incoming>, max_bytes: usize) -> Result<Admitted, Rejected> {
         let announced = request.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        let bytes = announced
-            .ok_or_else(|| text(StatusCode::LENGTH_REQUIRED, "a Content-Length is needed".into()))?;
+        let bytes =
+            announced.ok_or((StatusCode::LENGTH_REQUIRED, "a Content-Length is needed".to_owned()))?;
         if bytes > max_bytes {
-            let reason = format!("{bytes} bytes, {max_bytes} are allowed");
-            return Err(text(StatusCode::PAYLOAD_TOO_LARGE, reason));
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("{bytes} bytes, {max_bytes} are allowed")));
         }
         let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(permits);
-        let room = room.or_else(|_| self.group.counted(Err(Refusal::QueueFull)));
-        let room = room.map_err(|refusal| text(StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()))?;
-        match tokio::time::timeout(BODY_TIMEOUT, collect(request.into_body(), bytes)).await {
-            Ok(Ok(bytes)) => Ok(Received { bytes, _room: room }),
-            Ok(Err(error)) => Err(invalid(error)),
-            Err(_) => Err(text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".into())),
-        }
+        let permit = Arc::clone(&self.bodies).try_acquire_many_owned(permits);
+        let permit = permit.or_else(|_| self.group.counted(Err(Refusal::QueueFull)));
+        let permit = permit.map_err(|refusal| (StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()))?;
+        Ok(Admitted { body: request.into_body(), _permit: permit })
     }
 }
 
-/// All frames of a body in one piece: the connection sees to it that they are as many bytes as announced.
-async fn collect(mut body: Incoming, bytes: usize) -> Result<Bytes, hyper::Error> {
-    let mut whole = BytesMut::with_capacity(bytes);
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            whole.extend_from_slice(&data);
-        }
-    }
-    Ok(whole.freeze())
-}
-
-fn message(message: Message) -> Answer {
-    answer(StatusCode::OK, "application/octet-stream", message.into())
+/// Reads a body no longer than a caller may take to send it.
+async fn in_time<T>(read: impl Future<Output = Result<T, Answer>>) -> Result<T, Answer> {
+    let slow = |_| text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".into());
+    tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(slow)?
 }
 
 fn status(status: &MemberStatus) -> Answer {
@@ -151,11 +179,15 @@ fn invalid(error: impl std::fmt::Display) -> Answer {
     text(StatusCode::BAD_REQUEST, error.to_string())
 }
 
+fn rejected((status, reason): Rejected) -> Answer {
+    text(status, reason)
+}
+
 fn text(status: StatusCode, reason: String) -> Answer {
     answer(status, "text/plain; charset=utf-8", Bytes::from(reason).into())
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: Pieces) -> Answer {
+fn answer(status: StatusCode, content_type: &'static str, body: AnswerBody) -> Answer {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

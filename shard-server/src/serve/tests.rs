@@ -12,9 +12,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::protocol::Refusal;
+use crate::budget::ByteBudget;
+use crate::protocol::frame::{Broken, Frames, Message};
+use crate::protocol::{
+    Call, Encoded, Follow, Frame, Locate, MAX_FRAME_BYTES, Position, RecordStream, Refusal,
+};
 use crate::shard::client::{Client, HoldBudget};
-use crate::shard::tests::{UID, append, bootstrap, data, read_all, run};
+use crate::shard::tests::{Calls as _, UID, append, bootstrap, budget, data, read_all, run, shard};
 
 struct Pod {
     address: SocketAddr,
@@ -113,7 +117,7 @@ async fn pod_lives_from_bootstrap_over_a_restart() {
     let client = pod.client();
     let outcomes = client.append(append(vec![run(0, &["a", "b"]), run(5, &["x"])])).await;
     assert_eq!(outcomes[0].as_ref().unwrap().first_offset, 1);
-    assert!(matches!(outcomes[1], Err(Refusal::UnknownShard { .. })));
+    assert!(matches!(outcomes[1], Err(Refusal::UnknownShard(_))));
     assert_eq!(data(&client.read(read_all(0)).await.unwrap()), ["a", "b"]);
     let metrics = call(pod.admin, "GET", "/metrics", &[], Bytes::new()).await.1;
     assert!(metrics.contains("kinetes_appended_records_total 2"), "{metrics}");
@@ -209,16 +213,16 @@ async fn body_that_is_too_large_or_of_unknown_length_is_not_read() {
         head_only(pod.address, &[("transfer-encoding", "chunked")]).await,
         StatusCode::LENGTH_REQUIRED
     );
-    let (code, _) = call(pod.address, "POST", "/v1/append", &[], Bytes::from("nonsense")).await;
+    let (code, _) = call(pod.address, "POST", "/v2/append", &[], Bytes::from("nonsense")).await;
     assert_eq!(code, StatusCode::BAD_REQUEST);
-    assert_eq!(call(pod.address, "GET", "/v1/append", &[], Bytes::new()).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(call(pod.address, "GET", "/v2/append", &[], Bytes::new()).await.0, StatusCode::NOT_FOUND);
     pod.end().await;
 }
 
 /// The status of the answer to a request of which only the head is sent.
 async fn head_only(address: SocketAddr, headers: &[(&str, &str)]) -> StatusCode {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut head = "POST /v1/append HTTP/1.1\r\nhost: pod\r\n".to_owned();
+    let mut head = "POST /v2/append HTTP/1.1\r\nhost: pod\r\n".to_owned();
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
@@ -227,4 +231,102 @@ async fn head_only(address: SocketAddr, headers: &[(&str, &str)]) -> StatusCode 
     let mut status = [0; 12];
     socket.read_exact(&mut status).await.unwrap();
     StatusCode::from_bytes(&status[9..]).unwrap()
+}
+
+fn follow() -> Follow {
+    let (stream_uid, log, position) = (UID.into(), "g0".into(), Position::TrimHorizon);
+    Follow { stream_uid, log, shard: shard(0), position, max_frame_bytes: 0 }
+}
+
+async fn next(records: &mut RecordStream, budget: &ByteBudget) -> Frame {
+    let frame = tokio::time::timeout(Duration::from_secs(60), records.next(budget)).await;
+    frame.expect("it comes").expect("it goes on").unwrap()
+}
+
+#[tokio::test]
+async fn followers_of_a_pod_get_records_as_they_are_committed_and_a_slow_one_delays_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!(pod.bootstrap(1).await.0, StatusCode::OK);
+    let (client, memory) = (pod.client(), budget(1 << 20));
+    // Both over one connection.
+    let mut slow = client.call(follow()).await.unwrap();
+    let mut quick = client.call(follow()).await.unwrap();
+    assert!(next(&mut slow, &memory).await.outcome.runs.is_empty());
+    assert!(next(&mut quick, &memory).await.outcome.runs.is_empty());
+    let large = "x".repeat(100_000);
+    for _ in 0..8 {
+        let runs = (0..10).map(|_| run(0, &[large.as_str()])).collect();
+        assert!(client.append(append(runs)).await.iter().all(Result::is_ok));
+        let mut found = 0;
+        while found < 10 {
+            found += data(&next(&mut quick, &memory).await.outcome).len();
+        }
+    }
+    let unsent = async || {
+        let metrics = call(pod.admin, "GET", "/metrics", &[], Bytes::new()).await.1;
+        let line = metrics.lines().find(|line| line.starts_with("kinetes_answer_records_bytes ")).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
+    };
+    // 8 MB were committed; what the slow one has not taken is a frame, not a queue. A connection that has nothing to do
+    // may still keep the last that it sent.
+    let kept = unsent().await;
+    assert!(kept > 0 && kept <= 2 * MAX_FRAME_BYTES as u64, "{kept}");
+    drop(slow);
+    let given_back = async {
+        while unsent().await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), given_back).await.expect("both ends let go");
+    assert_eq!(memory.free_bytes(), 1 << 20);
+
+    // Somebody who follows keeps no pod from ending.
+    pod.end().await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), quick.next(&memory)).await.unwrap();
+    assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
+}
+
+/// A call of a newer version.
+struct Newer(Locate);
+
+impl Call for Newer {
+    type Answer = u64;
+    const PATH: &'static str = "/v2/newer";
+    const IS_REPEATABLE: bool = true;
+
+    fn encode(&self) -> Message {
+        self.0.encode()
+    }
+
+    async fn decode<B>(frames: &mut Frames<B>) -> Result<Result<Self, Refusal>, Broken>
+    where
+        B: hyper::body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin + Send,
+    {
+        Ok(Locate::decode(frames).await?.map(Self))
+    }
+
+    fn encode_answer(answer: Result<u64, Refusal>) -> Encoded {
+        Locate::encode_answer(answer)
+    }
+
+    async fn receive<B>(frames: Frames<B>) -> Result<Result<u64, Refusal>, Broken>
+    where
+        B: hyper::body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin + Send + 'static,
+    {
+        Locate::receive(frames).await
+    }
+}
+
+#[tokio::test]
+async fn call_that_a_pod_does_not_know_is_refused_as_such_and_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    let client = pod.client();
+    let Follow { stream_uid, log, shard, position, .. } = follow();
+    let newer = || Newer(Locate { stream_uid: stream_uid.clone(), log: log.clone(), shard, position });
+    let refused = client.call(newer()).await;
+    assert!(matches!(&refused, Err(Refusal::Unsupported(why)) if why.contains("/v2/newer")), "{refused:?}");
+    pod.end().await;
 }

@@ -1,4 +1,4 @@
-//! A [`Message`] as the body of a request or an answer.
+//! A [`Message`] as the body of a request or an answer, and a stream of records as the body of an answer.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,9 +8,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures::stream::{self, Stream, StreamExt as _};
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::wire::Message;
+use crate::admin::Termination;
+use crate::budget::{ByteBudget, Permit};
+use crate::protocol::frame::Message;
+use crate::protocol::{Encoded, Frame as RecordFrame, FrameError, RecordStream, Refusal, encode_frame};
 
 /// A body of known length, given in pieces.
 #[derive(Debug, Default)]
@@ -88,6 +92,129 @@ impl Body for Pieces {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes)
+    }
+}
+
+/// The body of an answer.
+pub enum AnswerBody {
+    /// There all at once.
+    Whole(Pieces),
+    /// Records, which are read as the connection takes them.
+    Records(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+}
+
+impl AnswerBody {
+    /// An answer's body. A stream of records takes each frame from the budget until the frame was sent, and ends with the
+    /// process, but not before its first frame.
+    pub fn new(answer: Encoded, budget: &ByteBudget, termination: &Termination) -> Self {
+        match answer {
+            Encoded::Whole(message) => Self::Whole(message.into()),
+            Encoded::Stream(records) => {
+                let sending = SendingRecords {
+                    records,
+                    budget: budget.clone(),
+                    termination: termination.clone(),
+                    state: State::New,
+                };
+                let frames = stream::unfold(sending, SendingRecords::next);
+                Self::Records(Box::pin(frames.flat_map(|frame| stream::iter(frame.pieces))))
+            }
+        }
+    }
+}
+
+impl<T: Into<Pieces>> From<T> for AnswerBody {
+    fn from(whole: T) -> Self {
+        Self::Whole(whole.into())
+    }
+}
+
+struct SendingRecords {
+    records: RecordStream,
+    budget: ByteBudget,
+    termination: Termination,
+    state: State,
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Begun,
+    Ended,
+}
+
+impl SendingRecords {
+    async fn next(mut self) -> Option<(Message, Self)> {
+        let frame = match self.state {
+            State::New => self.records.next(&self.budget).await,
+            State::Begun => tokio::select! {
+                frame = self.records.next(&self.budget) => frame,
+                () = self.termination.ordered() => None,
+            },
+            State::Ended => None,
+        };
+        self.state = State::Begun;
+        let message = match frame? {
+            Ok(RecordFrame { outcome, permit }) => held(encode_frame(Ok(&outcome)), permit),
+            Err(error) => {
+                self.state = State::Ended;
+                encode_frame(Err(match error {
+                    FrameError::Refused(refusal) => refusal,
+                    FrameError::Exhausted(_) => Refusal::QueueFull,
+                }))
+            }
+        };
+        Some((message, self))
+    }
+}
+
+/// Bytes that keep a permit of a budget until the connection has let go of them.
+struct Held {
+    bytes: Bytes,
+    _permit: Arc<Permit>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn held(message: Message, permit: Permit) -> Message {
+    let permit = Arc::new(permit);
+    let hold = |bytes| Bytes::from_owner(Held { bytes, _permit: Arc::clone(&permit) });
+    Message { pieces: message.pieces.into_iter().map(hold).collect() }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match self.get_mut() {
+            Self::Whole(pieces) => Pin::new(pieces).poll_frame(context),
+            Self::Records(frames) => {
+                frames.poll_next_unpin(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(pieces) => pieces.is_end_stream(),
+            Self::Records(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(pieces) => pieces.size_hint(),
+            Self::Records(_) => SizeHint::default(),
+        }
     }
 }
 

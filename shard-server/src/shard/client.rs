@@ -1,4 +1,4 @@
-//! A shard group in another process, over the internal protocol ([`super::wire`]).
+//! A shard group in another process, over the internal protocol ([`crate::protocol`]).
 //!
 //! With one replica a group is away while its pod restarts. A call that certainly was not received is held and tried
 //! again for 10 s. The bytes of calls that are held, and of appends until they are answered, are bounded for the whole
@@ -6,9 +6,9 @@
 //! that may have been received is never sent again: its outcome is unknown. Reads are repeated freely.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,8 +16,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body::Pieces;
 use super::connection::{Connection, Sender};
-use super::wire::{self, InvalidMessage, Message};
-use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
+use crate::clock;
+use crate::protocol::frame::{Broken, Frames, Message};
+use crate::protocol::{AppendId, Call, Refusal};
 
 /// How long a call is held in all before it is sent.
 const HOLD: Duration = Duration::from_secs(10);
@@ -30,12 +31,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// What a held call takes of the budget besides its bytes.
 const HELD_CALL_BYTES: usize = 1 << 10;
+/// The most that is read of the reason for which a call was refused by its status.
+const MAX_REASON_BYTES: usize = 64 << 10;
 
 /// The bytes of requests that all clients of a process may have under way or held while groups restart. Cloning shares the
 /// budget.
 #[derive(Clone, Debug)]
 pub struct HoldBudget {
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     bytes: usize,
 }
 
@@ -50,13 +53,13 @@ impl HoldBudget {
     }
 
     pub(super) fn of(bytes: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(bytes)), bytes }
+        Self { permits: Arc::new(Semaphore::new(bytes)), bytes }
     }
 
     /// How many bytes are held now.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.bytes.saturating_sub(self.room.available_permits())
+        self.bytes.saturating_sub(self.permits.available_permits())
     }
 }
 
@@ -74,6 +77,10 @@ pub struct Client {
     budget: HoldBudget,
     /// This member's part of the budget.
     part: Arc<Semaphore>,
+    /// Drawn for this client's life, so that its appends are not taken for others'.
+    session: u64,
+    /// How many appends it began.
+    appends: AtomicU64,
 }
 
 /// What became of one attempt.
@@ -98,74 +105,24 @@ impl Client {
     #[must_use]
     pub fn new(address: String, budget: HoldBudget) -> Self {
         let part = Arc::new(Semaphore::new(budget.bytes / 2));
-        Self { authority: address.clone(), connection: Connection::new(address), budget, part }
+        let (authority, connection) = (address.clone(), Connection::new(address));
+        Self { authority, connection, budget, part, session: rand::random(), appends: AtomicU64::new(0) }
     }
 
-    /// As [`super::Group::append`]. Held up to 10 s while the group restarts; once it may have been received and there
-    /// is no answer, the outcome is [`Refusal::OutcomeUnknown`] for every run: it is never sent twice.
-    pub async fn append(&self, append: Append) -> Vec<RunOutcome> {
-        let runs = append.runs.len();
-        let message = wire::encode_append(append);
-        let decode = |body| {
-            let outcomes = wire::decode_appended(body)?;
-            if outcomes.len() == runs {
-                Ok(outcomes)
-            } else {
-                Err(InvalidMessage::new("it has not one outcome a run"))
-            }
-        };
-        let again = |outcomes: &Vec<RunOutcome>| {
-            // Whatever was refused otherwise, or appended, is final.
-            let mut kinds = outcomes.iter().map(|outcome| outcome.as_ref().err().and_then(again));
-            let first = kinds.next()??;
-            kinds.all(|kind| kind.is_some()).then_some(first)
-        };
-        match self.call(wire::APPEND_PATH, message, false, decode, again).await {
-            Ok(outcomes) => outcomes,
-            Err(refusal) => vec![Err(refusal); runs],
-        }
-    }
-
-    /// As [`super::Group::read`]; repeated up to 10 s while the group restarts.
+    /// As [`super::Group::call`]. Held up to 10 s while the group restarts. A call that may be repeated is, until its
+    /// answer begins; another one that may have been received and has no answer is never sent again.
     ///
     /// # Errors
     /// See [`Refusal`].
-    pub async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
-        let again = |outcome: &Result<_, Refusal>| outcome.as_ref().err().and_then(again);
-        let message = wire::encode_read(&read);
-        self.call(wire::READ_PATH, message, true, wire::decode_read_outcome, again)
-            .await
-            .and_then(|outcome| outcome)
-    }
-
-    /// As [`super::Group::locate`]; repeated up to 10 s while the group restarts.
-    ///
-    /// # Errors
-    /// See [`Refusal`].
-    pub async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
-        let again = |outcome: &Result<_, Refusal>| outcome.as_ref().err().and_then(again);
-        let message = wire::encode_locate(&locate);
-        self.call(wire::LOCATE_PATH, message, true, wire::decode_located, again)
-            .await
-            .and_then(|outcome| outcome)
-    }
-
-    /// Why there was no connection, the last time there was none.
-    #[cfg(test)]
-    pub(super) fn last_error(&self) -> String {
-        self.connection.last_error()
-    }
-
-    async fn call<T>(
-        &self,
-        path: &'static str,
-        message: Message,
-        repeatable: bool,
-        decode: impl Fn(Bytes) -> Result<T, InvalidMessage>,
-        again: impl Fn(&T) -> Option<Again>,
-    ) -> Result<T, Refusal> {
+    pub async fn call<C: Call>(&self, mut call: C) -> Result<C::Answer, Refusal> {
+        call.identify(|| AppendId {
+            session: self.session,
+            sequence: self.appends.fetch_add(1, Ordering::Relaxed) + 1,
+        });
+        let message = call.encode();
+        drop(call);
         let mut hold = Hold::new(self, message.bytes());
-        if !repeatable {
+        if !C::IS_REPEATABLE {
             // Nothing else counts the records of an append until they are answered.
             hold.begin()?;
         }
@@ -178,20 +135,16 @@ impl Client {
                     ready.map_err(|_| Refusal::NotReady(self.connection.last_error()))?
                 }
             };
-            let why = match self.exchange(sender, path, message.clone()).await {
-                Attempt::Answered(Ok(body)) => {
-                    let answer = decode(body).map_err(|error| Refusal::OutcomeUnknown(error.to_string()))?;
-                    match again(&answer) {
-                        Some(Again::Wait) if hold.pause(HOLD).await => continue,
-                        Some(Again::Reconnect) if hold.pause(UNKNOWN_SHARD_HOLD).await => {
-                            self.connection.forget();
-                            continue;
-                        }
-                        _ => return Ok(answer),
+            let why = match self.exchange::<C>(sender, message.clone()).await {
+                Attempt::Answered(answer) => match again_after::<C>(&answer) {
+                    Some(Again::Wait) if hold.pause(HOLD).await => continue,
+                    Some(Again::Reconnect) if hold.pause(UNKNOWN_SHARD_HOLD).await => {
+                        self.connection.forget();
+                        continue;
                     }
-                }
-                Attempt::Answered(Err(refusal)) => return Err(refusal),
-                Attempt::Lost(why) if !repeatable => return Err(Refusal::OutcomeUnknown(why)),
+                    _ => return answer,
+                },
+                Attempt::Lost(why) if !C::IS_REPEATABLE => return Err(Refusal::OutcomeUnknown(why)),
                 Attempt::Lost(why) | Attempt::NotReceived(why) => why,
             };
             if !hold.pause(HOLD).await {
@@ -200,43 +153,78 @@ impl Client {
         }
     }
 
-    /// One attempt. An answer is a body, or a refusal where the status says that nothing was done.
-    async fn exchange(
+    /// One attempt.
+    async fn exchange<C: Call>(
         &self,
         mut sender: Sender,
-        path: &'static str,
         message: Message,
-    ) -> Attempt<Result<Bytes, Refusal>> {
+    ) -> Attempt<Result<C::Answer, Refusal>> {
         let body = Pieces::from(message);
         let sending = body.sending();
         let request = Request::builder()
             .method(Method::POST)
-            .uri(format!("http://{}{path}", self.authority))
+            .uri(format!("http://{}{}", self.authority, C::PATH))
             .body(body)
             .map_err(|error| Refusal::Invalid(error.to_string()));
-        let request = match request {
+        let mut request = match request {
             Ok(request) => request,
             Err(refusal) => return Attempt::Answered(Err(refusal)),
         };
+        clock::show(request.headers_mut());
         let answer = timeout(ANSWER_TIMEOUT, async {
             let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), wire::MAX_BODY_BYTES).collect().await;
-            Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+            let (status, body) = (response.status(), response.into_body());
+            if status == StatusCode::OK {
+                return match C::receive(Frames::new(body)).await {
+                    Ok(answer) => Ok(answer),
+                    Err(Broken::Body(why)) => Err(why),
+                    // It was done or not, and is not to be asked for again and again.
+                    Err(Broken::Invalid(invalid)) => Ok(Err(Refusal::OutcomeUnknown(invalid.to_string()))),
+                };
+            }
+            let reason = Limited::new(body, MAX_REASON_BYTES).collect().await;
+            let reason = reason.map_err(|error| error.to_string())?.to_bytes();
+            Ok(Err(refusal_of(status, &String::from_utf8_lossy(&reason))))
         });
         let why = match answer.await {
-            Ok(Ok((StatusCode::OK, body))) => return Attempt::Answered(Ok(body)),
-            Ok(Ok((StatusCode::SERVICE_UNAVAILABLE, _))) => {
-                return Attempt::Answered(Err(Refusal::QueueFull));
-            }
-            Ok(Ok((status, body))) => {
-                let text = format!("{status}: {}", String::from_utf8_lossy(&body));
-                return Attempt::Answered(Err(Refusal::Invalid(text)));
-            }
+            Ok(Ok(answer)) => return Attempt::Answered(answer),
             Ok(Err(error)) => error,
             Err(_) => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
         };
         if sending.cancel() { Attempt::NotReceived(why) } else { Attempt::Lost(why) }
+    }
+
+    /// The session of its appends.
+    #[cfg(test)]
+    pub(super) fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Why there was no connection, the last time there was none.
+    #[cfg(test)]
+    pub(super) fn last_error(&self) -> String {
+        self.connection.last_error()
+    }
+}
+
+/// What a status says of which the protocol has no message: nothing was done.
+fn refusal_of(status: StatusCode, reason: &str) -> Refusal {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => Refusal::QueueFull,
+        StatusCode::NOT_FOUND => Refusal::Unsupported(reason.into()),
+        _ => Refusal::Invalid(format!("{status}: {reason}")),
+    }
+}
+
+/// Whether an answer is worth another attempt. Whatever of an append was done, or refused otherwise, is final.
+fn again_after<C: Call>(answer: &Result<C::Answer, Refusal>) -> Option<Again> {
+    match answer {
+        Err(refusal) => again(refusal),
+        Ok(answer) => {
+            let mut kinds = C::outcomes(answer).iter().map(|outcome| outcome.as_ref().err().and_then(again));
+            let first = kinds.next()??;
+            kinds.all(|kind| kind.is_some()).then_some(first)
+        }
     }
 }
 
@@ -244,17 +232,18 @@ impl Client {
 fn again(refusal: &Refusal) -> Option<Again> {
     match refusal {
         Refusal::NotReady(_) => Some(Again::Wait),
-        Refusal::UnknownShard { .. } => Some(Again::Reconnect),
+        Refusal::UnknownShard(_) => Some(Again::Reconnect),
         Refusal::QueueFull
         | Refusal::StorageFull
         | Refusal::LogStopped(_)
         | Refusal::Damaged(_)
         | Refusal::OutcomeUnknown(_)
-        | Refusal::Invalid(_) => None,
+        | Refusal::Invalid(_)
+        | Refusal::Unsupported(_) => None,
     }
 }
 
-/// A call's share of the budget, taken when it first has to wait or before, and how long it may.
+/// A call's permits, taken when it first has to wait or before, and how long it may.
 struct Hold<'a> {
     client: &'a Client,
     bytes: usize,
@@ -273,11 +262,11 @@ impl<'a> Hold<'a> {
     fn begin(&mut self) -> Result<(), Refusal> {
         if self.permits.is_none() {
             let bytes = u32::try_from(self.bytes + HELD_CALL_BYTES).unwrap_or(u32::MAX);
-            let take = |room: &Arc<Semaphore>| {
-                let permit = Arc::clone(room).try_acquire_many_owned(bytes);
+            let take = |budget: &Arc<Semaphore>| {
+                let permit = Arc::clone(budget).try_acquire_many_owned(bytes);
                 permit.map_err(|_| Refusal::NotReady("too much is under way to groups".into()))
             };
-            self.permits = Some([take(&self.client.part)?, take(&self.client.budget.room)?]);
+            self.permits = Some([take(&self.client.part)?, take(&self.client.budget.permits)?]);
         }
         Ok(())
     }

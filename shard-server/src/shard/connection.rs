@@ -21,8 +21,9 @@ const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// A node that went away is noticed after these two together.
 const PING_PERIOD: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// What the member may send on one stream, and on all of the connection, before it has to wait.
-const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+/// What the member may send on one stream, and on all of the connection, before it has to wait. As many streams as there
+/// may be that nobody takes from now ([`crate::gateway`] bounds them) leave the connection to the others.
+pub const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
 /// The connection to one address, made when it is needed and again when it broke. The name is looked up each time: a

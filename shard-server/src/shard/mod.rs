@@ -1,7 +1,7 @@
 //! A shard group: the shards of one log on one volume.
 //!
-//! [`Group`] is one in this process, [`client::Client`] one in another; both answer the same three calls, whose values
-//! are in [`crate::protocol`]. What holds here:
+//! [`Group`] is one in this process, [`client::Client`] one in another; both answer the same calls, which are declared
+//! in [`crate::protocol`]. What holds here:
 //! - One process at a time uses a volume, and only the one it belongs to ([`volume`]).
 //! - A group begins its life once, on an empty volume, by a bootstrap; an empty volume is never taken for an empty log.
 //! - A call that was meant for another stream, log or shard is refused, so a late map does no harm.
@@ -15,8 +15,8 @@ mod metrics;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod volume;
-pub(crate) mod wire;
 
 pub use crate::log::Resources;
-pub use group::{BootstrapRefused, Group, GroupConfig, OpenError};
+pub use connection::STREAM_WINDOW_BYTES;
+pub use group::{BootstrapRefused, Group, GroupConfig, OpenError, Served};
 pub use metrics::Metrics;

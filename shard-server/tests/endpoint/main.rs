@@ -19,3 +19,5 @@ mod strace;
 mod streams;
 mod thousand;
 mod traced;
+#[cfg(feature = "version-skew")]
+mod version_skew;

@@ -21,6 +21,10 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const TRACED_CALLS: &str =
     "trace=openat,pwrite64,fsync,fdatasync,?rename,?renameat,renameat2,write,writev,sendto";
 
+/// Variables that name a binary of another version for pods, or for gateways (`make version-skew`).
+pub const POD_BINARY: &str = "KINETES_TEST_POD_BINARY";
+const GATEWAY_BINARY: &str = "KINETES_TEST_GATEWAY_BINARY";
+
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
 /// A fresh directory, on a disk.
@@ -33,7 +37,12 @@ pub fn data_dir() -> TempDir {
 
 /// A command of the binary, killed when its process is dropped.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shard-server"));
+    let other = match arguments.first() {
+        Some(&"serve") => std::env::var_os(POD_BINARY),
+        Some(&"gateway") => std::env::var_os(GATEWAY_BINARY),
+        _ => None,
+    };
+    let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_shard-server").into()));
     command.args(arguments).env("RUST_LOG", "error").kill_on_drop(true).stdin(Stdio::null());
     command
 }

@@ -12,7 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout_at};
 
 use crate::admin::listener::Connection;
-use crate::gateway::budget::{ByteBudget, Exhausted, Share};
+use crate::budget::{ByteBudget, Exhausted, Permit};
 use crate::gateway::memory::Bodies;
 use crate::gateway::operations::{Answer, Piece, RecordPieces};
 use crate::gateway::unsent::Unsent;
@@ -22,7 +22,7 @@ pub const MAX_BODY_BYTES: usize = 16 << 20;
 /// How long a client may take to send a body: so long, and a second for so many bytes of it that came.
 const MAX_TIME: Duration = Duration::from_secs(10);
 const PACE_BYTES_PER_SECOND: usize = 256 << 10;
-/// What a body of a length that it does not say takes of the budget at a time.
+/// Budget taken per chunk of a body without Content-Length.
 const STEP_BYTES: usize = 64 << 10;
 /// An answer of no more than this, which is that to any PutRecord, is not counted while it waits to be sent: a connection
 /// has one of them over HTTP/1.1, and 128 of them over HTTP/2.
@@ -46,57 +46,59 @@ pub enum BodyError {
 pub struct Received {
     /// All of it.
     pub bytes: Bytes,
-    _share: Share,
+    _permit: Permit,
 }
 
-/// Reads a body whole. Its share of the budget is taken before its first byte is read, by the length that it
-/// says it has; where it says none, as it comes.
+/// Reads a body whole. Its permit of the budget is taken by its Content-Length before its first byte is read; that of a
+/// chunked body as it comes.
 pub async fn read<B>(body: B, bodies: &Bodies) -> Result<Received, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let Some(said_bytes) = body.size_hint().exact() else { return read_unsaid(body, &bodies.unsaid).await };
-    if said_bytes > MAX_BODY_BYTES as u64 {
+    let Some(announced_bytes) = body.size_hint().exact() else {
+        return read_chunked(body, &bodies.chunked).await;
+    };
+    if announced_bytes > MAX_BODY_BYTES as u64 {
         return Err(BodyError::TooLarge);
     }
-    let said_bytes = said_bytes as usize;
-    let budget = if said_bytes <= Bodies::SMALL_BYTES { &bodies.small } else { &bodies.large };
-    let share = budget.take(said_bytes).await.map_err(BodyError::Busy)?;
+    let announced_bytes = announced_bytes as usize;
+    let budget = if announced_bytes <= Bodies::SMALL_BYTES { &bodies.small } else { &bodies.large };
+    let permit = budget.take(announced_bytes).await.map_err(BodyError::Busy)?;
     let mut frames = Frames::new(body);
     let first = frames.next().await?.unwrap_or_default();
-    if first.len() == said_bytes {
+    if first.len() == announced_bytes {
         // Most come in one piece, which need not be copied.
-        return Ok(Received { bytes: first, _share: share });
+        return Ok(Received { bytes: first, _permit: permit });
     }
-    let mut whole = BytesMut::with_capacity(said_bytes);
+    let mut whole = BytesMut::with_capacity(announced_bytes);
     whole.extend_from_slice(&first);
     drop(first);
     while let Some(bytes) = frames.next().await? {
         whole.extend_from_slice(&bytes);
     }
-    Ok(Received { bytes: whole.freeze(), _share: share })
+    Ok(Received { bytes: whole.freeze(), _permit: permit })
 }
 
-async fn read_unsaid<B>(body: B, budget: &ByteBudget) -> Result<Received, BodyError>
+async fn read_chunked<B>(body: B, budget: &ByteBudget) -> Result<Received, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut frames = Frames::new(body);
     let mut whole = Vec::new();
-    let mut share = budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?;
+    let mut permit = budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?;
     while let Some(bytes) = frames.next().await? {
         let needed_bytes = whole.len() + bytes.len();
         if needed_bytes > MAX_BODY_BYTES {
             return Err(BodyError::TooLarge);
         }
-        while share.bytes() < needed_bytes {
+        while permit.bytes() < needed_bytes {
             // Nobody waits for more while he holds some.
-            share.merge(budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?);
+            permit.merge(budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?);
         }
-        whole.reserve_exact(share.bytes() - whole.len());
+        whole.reserve_exact(permit.bytes() - whole.len());
         whole.extend_from_slice(&bytes);
     }
-    Ok(Received { bytes: whole.into(), _share: share })
+    Ok(Received { bytes: whole.into(), _permit: permit })
 }
 
 /// A body's bytes as they come, at the pace that they must.
@@ -182,14 +184,14 @@ impl Making {
     }
 }
 
-/// A piece with its place among what was not sent yet. Until it has that it keeps its share of what is being made.
+/// A piece with its place among what was not sent yet. Until it has that it keeps its permit of what is being made.
 async fn hold(piece: Piece, unsent: &Unsent, connection: &Connection) -> Result<Bytes, Exhausted> {
-    let Piece { bytes, share } = piece;
+    let Piece { bytes, permit } = piece;
     if bytes.len() <= SMALL_ANSWER_BYTES {
         return Ok(bytes.into());
     }
     let held = unsent.hold(bytes, connection).await;
-    drop(share);
+    drop(permit);
     held
 }
 
@@ -229,18 +231,18 @@ impl Body for AnswerBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::budget::Counts;
+    use crate::budget::Counts;
     use http_body_util::{Full, StreamBody};
 
     type Frames = Vec<Result<Frame<Bytes>, std::io::Error>>;
 
     fn bodies() -> Bodies {
         let budget = |bytes| ByteBudget::new(bytes, Counts::unseen());
-        Bodies { small: budget(1 << 20), large: budget(32 << 20), unsaid: budget(20 << 20) }
+        Bodies { small: budget(1 << 20), large: budget(32 << 20), chunked: budget(20 << 20) }
     }
 
     /// A body of a length that it does not say.
-    fn unsaid(frames: Frames) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {
+    fn chunked(frames: Frames) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {
         StreamBody::new(stream::iter(frames))
     }
 
@@ -274,19 +276,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn body_of_unsaid_length_is_cut_off_where_it_gets_too_long() {
-        assert_eq!(read(unsaid(megabytes(17)), &bodies()).await.unwrap_err(), BodyError::TooLarge);
+    async fn chunked_body_is_cut_off_where_it_gets_too_long() {
+        assert_eq!(read(chunked(megabytes(17)), &bodies()).await.unwrap_err(), BodyError::TooLarge);
     }
 
     #[tokio::test]
-    async fn body_of_unsaid_length_takes_what_came_of_a_budget_of_its_own() {
+    async fn chunked_body_takes_what_came_of_a_budget_of_its_own() {
         let bodies = bodies();
-        let first = read(unsaid(megabytes(16)), &bodies).await.unwrap();
+        let first = read(chunked(megabytes(16)), &bodies).await.unwrap();
         assert_eq!(first.bytes.len(), 16 << 20);
-        assert_eq!(bodies.unsaid.free_bytes(), 4 << 20);
-        let second = read(unsaid(megabytes(5)), &bodies).await;
+        assert_eq!(bodies.chunked.free_bytes(), 4 << 20);
+        let second = read(chunked(megabytes(5)), &bodies).await;
         assert_eq!(second.unwrap_err(), BodyError::Busy(Exhausted));
-        assert!(read(unsaid(megabytes(4)), &bodies).await.is_ok());
+        assert!(read(chunked(megabytes(4)), &bodies).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -314,7 +316,7 @@ mod tests {
     #[tokio::test]
     async fn body_that_breaks_off_is_told_apart() {
         let frames = vec![Err(std::io::Error::other("reset"))];
-        assert_eq!(read(unsaid(frames), &bodies()).await.unwrap_err(), BodyError::Broken);
+        assert_eq!(read(chunked(frames), &bodies()).await.unwrap_err(), BodyError::Broken);
     }
 
     #[tokio::test]

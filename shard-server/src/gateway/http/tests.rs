@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use super::KinesisService;
 use crate::admin::Termination;
 use crate::admin::listener::{Connection, Limits, serve_each};
-use crate::clock::system_clock;
+use crate::clock::{Clock, system_clock};
 use crate::gateway::catalog::{Catalog, CatalogCopy, RemoteControl};
 use crate::gateway::memory::Sizes;
 use crate::gateway::testing::stream;
@@ -36,7 +36,7 @@ const RECORDS: usize = 400;
 const RECORD_BYTES: usize = 10_000;
 
 /// An endpoint that knows one stream.
-fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes) -> Arc<Endpoint> {
+fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes, clock: Clock) -> Arc<Endpoint> {
     let copy = CatalogCopy::default();
     copy.apply(CatalogEvent::Snapshot(vec![stream]));
     let parts = Parts {
@@ -45,7 +45,7 @@ fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes) -> Arc<Endpoint> 
         catalog: Catalog::new(copy, RemoteControl::new("http://127.0.0.1:1".parse().unwrap())),
         routes,
         keys: watch::channel(TokenKeys::new(&[7; 32], None).unwrap()).1,
-        clock: system_clock(),
+        clock,
         metrics: Metrics::register(&Registry::new()).unwrap(),
     };
     Arc::new(Endpoint::with_memory(parts, sizes))
@@ -68,6 +68,11 @@ struct Serving {
 }
 
 async fn serving(sizes: Sizes) -> Serving {
+    serving_at(sizes, system_clock()).await
+}
+
+/// As [`serving`], with a clock of the endpoint's own.
+async fn serving_at(sizes: Sizes, clock: Clock) -> Serving {
     let (data_dir, stream) = (tempfile::tempdir().unwrap(), stream("orders"));
     let group_metrics = crate::shard::Metrics::register(&Registry::new()).unwrap();
     let config = GroupConfig {
@@ -92,7 +97,7 @@ async fn serving(sizes: Sizes) -> Serving {
     let group = Group::create(data_dir.path().join("g0"), config, bootstrap).await.unwrap();
     let routes = Arc::new(Routes::default());
     routes.add_group(&stream.uid, group);
-    let endpoint = endpoint(stream, routes, sizes);
+    let endpoint = endpoint(stream, routes, sizes, clock);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (end, termination) = Termination::by_hand();
@@ -210,7 +215,7 @@ async fn group_that_is_away_keeps_no_bodies_and_as_many_records_as_may_be_held()
     stream.max_record_size_kib = 10_240;
     stream.groups[0].members = vec![Member { address: socket.local_addr().unwrap().to_string() }];
     let routes = Arc::new(Routes::default());
-    let endpoint = endpoint(stream, Arc::clone(&routes), Sizes::DEFAULT);
+    let endpoint = endpoint(stream, Arc::clone(&routes), Sizes::DEFAULT, system_clock());
     let service = KinesisService::new(Arc::clone(&endpoint), Connection::new().0);
     let data = base64_simd::STANDARD.encode_to_string(vec![b'x'; 10_000_000]);
     let put = serde_json::json!({"StreamName": "orders", "PartitionKey": "key", "Data": data});
@@ -226,4 +231,38 @@ async fn group_that_is_away_keeps_no_bodies_and_as_many_records_as_may_be_held()
     assert!((30_000_000..33 << 20).contains(&routes.held_bytes()), "{}", routes.held_bytes());
     answers(puts.await);
     assert_eq!(routes.held_bytes(), 0);
+}
+
+#[tokio::test]
+async fn endpoint_whose_clock_is_days_ahead_skips_no_record_and_knows_how_far_behind_it_is() {
+    let now = system_clock();
+    // The stream keeps records for a day.
+    let serving = serving_at(Sizes::DEFAULT, Arc::new(move || now() + 25 * 3_600_000)).await;
+    let mut get = serving.fill(2, 10).await;
+    let answer = serving.call("GetRecords", &get).await;
+    assert_eq!(answer["Records"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["MillisBehindLatest"], 0);
+    get["Limit"] = 1.into();
+    let answer = serving.call("GetRecords", &get).await;
+    assert_eq!(answer["Records"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["MillisBehindLatest"], 1, "the other came in the same millisecond");
+    // A number that was just given is one that may be named.
+    let number = &answer["Records"][0]["SequenceNumber"];
+    let put = serde_json::json!({
+        "StreamName": "orders", "PartitionKey": "key", "Data": "", "SequenceNumberForOrdering": number
+    });
+    assert!(serving.call("PutRecord", &put).await["SequenceNumber"].is_string());
+}
+
+#[tokio::test]
+async fn endpoint_whose_clock_is_late_takes_the_numbers_that_were_given() {
+    let now = system_clock();
+    let serving = serving_at(Sizes::DEFAULT, Arc::new(move || now() - 5_000)).await;
+    let get = serving.fill(1, 10).await;
+    let answer = serving.call("GetRecords", &get).await;
+    let number = &answer["Records"][0]["SequenceNumber"];
+    let put = serde_json::json!({
+        "StreamName": "orders", "PartitionKey": "key", "Data": "", "SequenceNumberForOrdering": number
+    });
+    assert!(serving.call("PutRecord", &put).await["SequenceNumber"].is_string());
 }

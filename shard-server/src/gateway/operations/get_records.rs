@@ -14,7 +14,6 @@ use crate::protocol::Read;
 const MAX_RECORDS: u32 = 10_000;
 /// The most bytes of a call (AWS API reference, GetRecords).
 const MAX_BYTES: u32 = 10 << 20;
-const HOUR_MS: u64 = 3_600_000;
 
 pub async fn begin(
     endpoint: &Arc<Endpoint>,
@@ -39,7 +38,7 @@ pub async fn begin(
         position: iterator.position.into(),
         max_records: request.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS),
         max_bytes: MAX_BYTES,
-        oldest_arrival_ms: now_ms.saturating_sub(u64::from(stream.retention_period_hours) * HOUR_MS),
+        max_frame_bytes: u32::try_from(endpoint.memory().unsent.piece_bytes()).unwrap_or(u32::MAX),
     };
     Ok(Box::new(RecordPieces::new(Arc::clone(endpoint), stream, shard, iterator, read)))
 }

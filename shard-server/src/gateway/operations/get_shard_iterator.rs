@@ -54,7 +54,7 @@ async fn latest(endpoint: &Endpoint, stream: &Stream, shard: &Shard) -> Result<u
         position: Position::Latest,
     };
     let route = endpoint.route(stream, &shard.log).map_err(|refusal| endpoint.refused(&refusal))?;
-    route.locate(locate).await.map_err(|refusal| endpoint.refused(&refusal))
+    route.call(locate).await.map_err(|refusal| endpoint.refused(&refusal))
 }
 
 fn start_of(

@@ -37,7 +37,7 @@ pub enum Answer {
 
 impl From<Vec<u8>> for Answer {
     fn from(body: Vec<u8>) -> Self {
-        Self::Whole(Piece { bytes: body, share: None })
+        Self::Whole(Piece { bytes: body, permit: None })
     }
 }
 

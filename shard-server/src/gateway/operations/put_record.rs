@@ -14,7 +14,7 @@ pub async fn begin(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Resu
     let stream = endpoint.find_writable(&name).await?;
     let batch = Batch::new(&stream, std::slice::from_ref(&request.record), Path::Single)?;
     if let Some(number) = request.sequence_number_for_ordering.as_deref() {
-        check_ordering(number, &name, endpoint)?;
+        check_ordering(number, &name, endpoint.account_id())?;
     }
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
@@ -32,16 +32,49 @@ pub async fn answer(endpoint: &Endpoint, put: Put) -> Result<Answer, Error> {
     }
 }
 
+/// Numbers are given up to this time (AWS's layout has no room behind it, in the year 2477).
+const END_SECONDS: u64 = 16_025_175_000;
+
 /// Every record is numbered above all before it, so that SequenceNumberForOrdering asks for nothing more; it must
-/// still be a number that could have been given out.
-fn check_ordering(number: &str, stream: &StreamName, endpoint: &Endpoint) -> Result<(), Error> {
-    let parsed: Result<SequenceNumber, _> = number.parse();
-    if parsed.is_ok_and(|parsed| parsed.arrival_seconds <= endpoint.now_ms() / 1_000) {
+/// still be a number that could have been given out. When its record arrived only the log's clock can tell.
+fn check_ordering(number: &str, stream: &StreamName, account_id: &str) -> Result<(), Error> {
+    let could_be_given = |number: SequenceNumber| {
+        number.counter <= SequenceNumber::ENDING_COUNTER && number.create_seconds < END_SECONDS
+    };
+    if number.parse().is_ok_and(could_be_given) {
         return Ok(());
     }
     let message = format!(
-        "ExclusiveMinimumSequenceNumber {number} used in PutRecord on stream {stream} under account {} is invalid.",
-        endpoint.account_id()
+        "ExclusiveMinimumSequenceNumber {number} used in PutRecord on stream {stream} under account {account_id} is \
+         invalid."
     );
     Err(Error::new(ErrorCode::InvalidArgumentException, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_that_could_have_been_given_is_taken_whatever_the_clock_here_says() {
+        let given = SequenceNumber {
+            create_seconds: 1_700_000_000,
+            shard: catalog::ShardId::FIRST,
+            counter: 7,
+            arrival_seconds: (1 << 36) - 1,
+        };
+        let check = |number: SequenceNumber| {
+            check_ordering(&number.to_string(), &"orders".parse().unwrap(), "000000000000")
+        };
+        assert_eq!(check(given), Ok(()));
+        assert_eq!(check(SequenceNumber { counter: SequenceNumber::ENDING_COUNTER, ..given }), Ok(()));
+        for never in [
+            SequenceNumber { counter: SequenceNumber::ENDING_COUNTER + 1, ..given },
+            SequenceNumber { create_seconds: END_SECONDS, ..given },
+        ] {
+            let error = check(never).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidArgumentException);
+            assert!(error.message.unwrap().starts_with("ExclusiveMinimumSequenceNumber "));
+        }
+    }
 }

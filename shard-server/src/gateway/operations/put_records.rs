@@ -45,7 +45,7 @@ pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
     writer.finish().into()
 }
 
-/// What is told of one record: as of a whole request, but never without words.
+/// The error of one record: that of a whole request, but never without a message.
 fn record_error(refusal: &Refusal) -> Error {
     let error = error_of(refusal);
     if error.message.is_some() { error } else { Error::internal_failure() }
@@ -65,7 +65,7 @@ pub(super) enum Path {
 pub(super) struct Batch {
     appends: Appends,
     /// Where each record of the request is; none has no open shard.
-    places: Few<Option<Place>>,
+    places: Few<Option<RecordPlace>>,
     bytes: Few<u64>,
 }
 
@@ -87,9 +87,17 @@ struct RunPlace {
 
 /// A record of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct RecordPlace {
     run: usize,
     at: u32,
+}
+
+/// The records of a run, before they are in its block.
+struct Gathered<'s> {
+    shard: &'s Shard,
+    encoded_bytes: usize,
+    /// Their numbers in the request.
+    records: Few<usize>,
 }
 
 impl Batch {
@@ -102,46 +110,49 @@ impl Batch {
             check(stream, record, (path == Path::List).then_some(index)).map(|checked| (checked, record))
         });
         let checked: Few<_> = checked.collect::<Result<_, _>>()?;
-        let mut shards: Few<&Shard> = Few::new();
-        // The records of each shard, by their place in the request.
-        let mut members: Few<Few<usize>> = Few::new();
+        let mut runs: Few<Gathered<'_>> = Few::new();
         let mut places = Few::from_elem(None, records.len());
         let mut bytes = Few::with_capacity(records.len());
-        let mut encoded_bytes = 0;
         for (index, ((partition_key, hash_key), record)) in checked.iter().enumerate() {
             bytes.push((partition_key.len() + record.data.len()) as u64);
             let Some(shard) = stream.open_shard_at(*hash_key) else { continue };
-            let run = shards.iter().position(|known| known.id == shard.id).unwrap_or_else(|| {
-                shards.push(shard);
-                members.push(Few::new());
-                shards.len() - 1
+            let encoded_bytes = record::encoded_bytes(partition_key, record.data.len());
+            // A shard's newest run takes what fits.
+            let newest = runs.iter().rposition(|run| run.shard.id == shard.id);
+            let run = newest.filter(|run| !RunsBuilder::is_full(runs[*run].encoded_bytes, encoded_bytes));
+            let run = run.unwrap_or_else(|| {
+                runs.push(Gathered { shard, encoded_bytes: 0, records: Few::new() });
+                runs.len() - 1
             });
-            places[index] = Some(Place { run, at: members[run].len() as u32 });
-            members[run].push(index);
-            encoded_bytes += record::encoded_bytes(partition_key, record.data.len());
+            let gathered = &mut runs[run];
+            places[index] = Some(RecordPlace { run, at: gathered.records.len() as u32 });
+            gathered.records.push(index);
+            gathered.encoded_bytes += encoded_bytes;
         }
-        let mut blocks = RunsBuilder::with_capacity(encoded_bytes);
-        for run in &members {
-            for ((partition_key, _), record) in run.iter().map(|index| &checked[*index]) {
+        let mut blocks = RunsBuilder::default();
+        for run in &runs {
+            blocks.begin_run(run.encoded_bytes);
+            for ((partition_key, _), record) in run.records.iter().map(|index| &checked[*index]) {
                 blocks.push(partition_key, record.data.len(), |block| record.data.append_to(block));
             }
-            blocks.end_run();
         }
-        let appends = Appends::new(stream, &shards, blocks.build());
+        let shards = runs.iter().map(|run| run.shard);
+        let appends = Appends::new(stream, shards.zip(blocks.build()));
         Ok(Self { appends, places, bytes })
     }
 }
 
 impl Appends {
     /// The runs of these shards, by log.
-    fn new(stream: &Stream, shards: &[&Shard], blocks: Vec<RecordBlock>) -> Self {
+    fn new<'s>(stream: &Stream, blocks: impl Iterator<Item = (&'s Shard, RecordBlock)>) -> Self {
         let mut calls: Few<Append> = Few::new();
-        let mut runs = Few::with_capacity(shards.len());
-        for (shard, block) in shards.iter().zip(blocks) {
+        let mut runs = Few::new();
+        for (shard, block) in blocks {
             let call = calls.iter().position(|call| call.log == shard.log).unwrap_or_else(|| {
                 calls.push(Append {
                     stream_uid: stream.uid.clone(),
                     log: shard.log.clone(),
+                    id: None,
                     runs: Vec::new(),
                 });
                 calls.len() - 1
@@ -178,10 +189,11 @@ pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Few<Result<Sequence
     let stream = &*stream;
     let call = |append: Append| async move {
         let runs = append.runs.len();
-        match endpoint.route(stream, &append.log) {
-            Ok(route) => route.append(append).await,
-            Err(refusal) => vec![Err(refusal); runs],
-        }
+        let outcomes = match endpoint.route(stream, &append.log) {
+            Ok(route) => route.call(append).await,
+            Err(refusal) => Err(refusal),
+        };
+        outcomes.unwrap_or_else(|refusal| vec![Err(refusal); runs])
     };
     let outcomes: Few<_> = match calls.into_inner() {
         Ok([append]) => Few::from_buf([call(append).await]),
@@ -200,7 +212,7 @@ pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Few<Result<Sequence
 /// The sequence number of one record.
 fn stored(
     stream: &Stream,
-    place: Option<Place>,
+    place: Option<RecordPlace>,
     runs: &[RunPlace],
     outcomes: &[Vec<RunOutcome>],
 ) -> Result<SequenceNumber, Refusal> {
@@ -209,8 +221,8 @@ fn stored(
     let place = place.ok_or_else(nobody)?;
     let run = runs[place.run];
     let outcome = outcomes.get(run.call).and_then(|outcomes| outcomes.get(run.at));
-    let silent = || Refusal::OutcomeUnknown("the group answered for fewer runs than it was sent".into());
-    let appended = outcome.cloned().ok_or_else(silent)??;
+    let unanswered = || Refusal::OutcomeUnknown("the group answered for fewer runs than it was sent".into());
+    let appended = outcome.cloned().ok_or_else(unanswered)??;
     Ok(SequenceNumber {
         create_seconds: run.create_seconds,
         shard: run.shard,
@@ -248,12 +260,12 @@ mod tests {
     #[test]
     fn records_are_sorted_by_log_and_shard_and_keep_their_order() {
         let records: Vec<_> = [2, 0, 2, 1].into_iter().map(record).collect();
-        let batch = Batch::new(&two_logs(), &records, Path::List).unwrap();
+        let batch = Batch::new(&two_logs(), &records, Path::List, 1).unwrap();
         let shape: Vec<_> =
             batch.appends.calls.iter().map(|append| (append.log.as_str(), append.runs.len())).collect();
         assert_eq!(shape, [("g1", 1), ("g0", 2)]);
         assert_eq!(batch.appends.calls[0].runs[0].block.count(), 2);
-        let at = |place: &Place| {
+        let at = |place: &RecordPlace| {
             let run = batch.appends.runs[place.run];
             (run.call, run.at, place.at)
         };
@@ -265,7 +277,7 @@ mod tests {
     fn answers_are_in_the_order_of_the_request_and_a_lost_group_costs_only_its_own() {
         let stream = two_logs();
         let records: Vec<_> = [2, 0, 2].into_iter().map(record).collect();
-        let batch = Batch::new(&stream, &records, Path::List).unwrap();
+        let batch = Batch::new(&stream, &records, Path::List, 1).unwrap();
         let good = Ok(Appended { first_offset: 7, arrival_ms: 1_700_000_001_999 });
         let outcomes = [vec![good], vec![Err(Refusal::QueueFull)]];
         let stored: Vec<_> = batch
@@ -280,12 +292,13 @@ mod tests {
     }
 
     #[test]
-    fn record_that_the_store_does_not_take_is_told_why_and_others_that_it_failed() {
+    fn record_that_is_not_stored_has_the_reason_where_the_client_can_do_something() {
         let text = |refusal| record_error(&refusal).message.unwrap();
-        let told = [Refusal::QueueFull, Refusal::StorageFull, Refusal::LogStopped("disk".into())].map(text);
+        let messages =
+            [Refusal::QueueFull, Refusal::StorageFull, Refusal::LogStopped("disk".into())].map(text);
         assert!(
-            told[0].contains("busy") && told[1].contains("full") && told[2].contains("stopped"),
-            "{told:?}"
+            messages[0].contains("busy") && messages[1].contains("full") && messages[2].contains("stopped"),
+            "{messages:?}"
         );
         assert_eq!(text(Refusal::OutcomeUnknown("10.0.0.1".into())), "Internal Service Failure");
     }
@@ -298,16 +311,40 @@ mod tests {
             partition_key: Some("key".into()),
             explicit_hash_key: None,
         };
-        assert!(Batch::new(&stream, &[sized(1_048_573)], Path::List).is_ok());
-        let error = Batch::new(&stream, &[sized(1), sized(1_048_574)], Path::List).unwrap_err();
+        assert!(Batch::new(&stream, &[sized(1_048_573)], Path::List, 1).is_ok());
+        let error = Batch::new(&stream, &[sized(1), sized(1_048_574)], Path::List, 1).unwrap_err();
         assert_eq!(error, Error::record_too_large(Some(1), 1024));
+    }
+
+    #[test]
+    fn each_block_of_a_large_request_keeps_no_memory_but_its_own() {
+        let record = |_| request::Record {
+            data: Data::from_bytes(vec![0; 20_000]),
+            partition_key: Some("key".into()),
+            explicit_hash_key: None,
+        };
+        let records: Vec<_> = (0..500).map(record).collect();
+        let batch = Batch::new(&stream("orders"), &records, Path::List, 1).unwrap();
+        let runs = batch.appends.calls.into_iter().flat_map(|call| call.runs);
+        let blocks: Vec<_> = runs.map(|run| run.block.bytes().clone()).collect();
+        assert!(blocks.len() >= 80);
+        let last = batch.places.last().copied().flatten().unwrap();
+        assert_eq!((last.run, last.at), (blocks.len() - 1, 499 % 6));
+        let (mut counted_bytes, mut pinned_bytes) = (0, 0);
+        for block in blocks {
+            assert!(block.len() <= record::MAX_BLOCK_BYTES);
+            counted_bytes += block.len();
+            // Only what shares its memory with nobody can be taken back.
+            pinned_bytes += block.try_into_mut().expect("a block of its own").capacity();
+        }
+        assert!(counted_bytes >= 10_000_000 && pinned_bytes == counted_bytes);
     }
 
     #[test]
     fn hash_key_out_of_range_refuses_all() {
         let key = "340282366920938463463374607431768211456";
         let record = request::Record { explicit_hash_key: Some(key.into()), ..record(0) };
-        let error = Batch::new(&stream("orders"), &[record], Path::Single).unwrap_err();
+        let error = Batch::new(&stream("orders"), &[record], Path::Single, 1).unwrap_err();
         assert_eq!(error, Error::explicit_hash_key_out_of_range(key));
     }
 }

@@ -1,5 +1,6 @@
-//! The answer to GetRecords, piece by piece: the next one is read when the client has taken the one before, so an answer
-//! takes the memory of a piece and not of ten megabytes. How large a piece is depends on how much is not sent yet.
+//! The answer to GetRecords, piece by piece: a frame of one stream of records each. The next one is taken from the stream
+//! when the client has taken the one before, so an answer takes the memory of a piece and not of ten megabytes. How large
+//! the pieces are depends on how much was not sent yet when the answer began.
 
 use std::sync::Arc;
 
@@ -9,13 +10,12 @@ use kinesis_wire::{Error, ErrorCode};
 
 use super::Answer;
 use super::shard_view::children_of;
-use crate::gateway::Endpoint;
-use crate::gateway::budget::Share;
+use crate::budget::Permit;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
-use crate::protocol::{Position, Read, ReadOutcome};
+use crate::gateway::{Endpoint, Route};
+use crate::protocol::{Frame, FrameError, MAX_FRAME_BYTES, Read, ReadOutcome, RecordStream, Refusal};
+use crate::shard::STREAM_WINDOW_BYTES;
 
-/// What a piece takes while it is made, in halves of its records' bytes: the records, and what they are encoded to.
-const MAKING_HALVES: usize = 2 + 3;
 /// What a record takes in the answer beside its data and key.
 const RECORD_JSON_BYTES: usize = 176;
 /// What an answer takes beside its records.
@@ -27,13 +27,16 @@ pub struct RecordPieces {
     stream: Arc<Stream>,
     shard: Shard,
     iterator: ShardIterator,
-    /// The next read; its limits are what is left.
     read: Read,
+    /// The records that follow; none before the first piece and behind the last.
+    records: Option<RecordStream>,
+    /// What may have come over the network and was not taken yet.
+    window: Option<Permit>,
     writer: GetRecordsWriter,
     behind_ms: u64,
-    /// Records given so far.
+    /// Records given so far, and their encoded bytes.
     given: u64,
-    at_end: bool,
+    given_bytes: usize,
 }
 
 /// A piece of a body.
@@ -42,7 +45,7 @@ pub struct Piece {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// What was taken to make it, until it is counted among what is to be sent.
-    pub share: Option<Share>,
+    pub permit: Option<Permit>,
 }
 
 impl RecordPieces {
@@ -55,7 +58,20 @@ impl RecordPieces {
         read: Read,
     ) -> Self {
         let writer = GetRecordsWriter::with_capacity(0);
-        Self { endpoint, stream, shard, iterator, read, writer, behind_ms: 0, given: 0, at_end: false }
+        let (records, behind_ms, given, given_bytes) = (None, 0, 0, 0);
+        Self {
+            endpoint,
+            stream,
+            shard,
+            iterator,
+            read,
+            records,
+            window: None,
+            writer,
+            behind_ms,
+            given,
+            given_bytes,
+        }
     }
 
     /// The answer, whole where one piece is enough.
@@ -63,55 +79,59 @@ impl RecordPieces {
     /// # Errors
     /// If not even the first piece can be read.
     pub async fn answer(mut self: Box<Self>) -> Result<Answer, Error> {
-        let (outcome, share) = self.read_piece().await?;
-        let share = Some(share);
+        let Frame { outcome, permit } = self.begin().await.map_err(|error| match error {
+            FrameError::Refused(refusal) => self.endpoint.refused(&refusal),
+            FrameError::Exhausted(exhausted) => self.endpoint.exhausted(exhausted),
+        })?;
+        let permit = Some(permit);
         if self.take(&outcome) {
             let bytes = self.writer.take_piece(0);
-            return Ok(Answer::Pieces { first: Piece { bytes, share }, rest: self });
+            return Ok(Answer::Pieces { first: Piece { bytes, permit }, rest: self });
         }
         drop(outcome);
-        Ok(Answer::Whole(Piece { bytes: self.finish()?, share }))
+        Ok(Answer::Whole(Piece { bytes: self.finish()?, permit }))
     }
 
-    /// The next piece; nothing behind the last. What cannot be read ends the answer early, with an iterator to go on
+    /// The next piece; nothing behind the last. A stream that breaks ends the answer early, with an iterator to go on
     /// with: what was sent is good.
     pub async fn next(&mut self) -> Option<Piece> {
-        if self.at_end {
-            return None;
-        }
-        let read = self.read_piece().await.ok();
-        // One record is found whatever is left; one for which nothing is left is for the next answer.
-        let read = read.filter(|(outcome, _)| encoded_bytes(outcome) <= self.read.max_bytes as usize);
-        let more = read.as_ref().is_some_and(|(outcome, _)| self.take(outcome));
-        let share = read.map(|(_, share)| share);
+        let next = self.records.as_mut()?.next(&self.endpoint.memory().reads).await;
+        let (more, permit) = match next {
+            Some(Ok(Frame { outcome, permit })) => (self.take(&outcome), Some(permit)),
+            Some(Err(FrameError::Refused(refusal))) => {
+                self.endpoint.note(&[&refusal]);
+                (false, None)
+            }
+            Some(Err(FrameError::Exhausted(exhausted))) => {
+                self.endpoint.note_exhausted(exhausted);
+                (false, None)
+            }
+            None => (false, None),
+        };
         let mut bytes = self.writer.take_piece(FRAME_BYTES);
         if !more {
             bytes.extend(self.finish().ok()?);
         }
-        Some(Piece { bytes, share })
+        Some(Piece { bytes, permit })
     }
 
-    async fn read_piece(&self) -> Result<(ReadOutcome, Share), Error> {
-        let piece_bytes = self.endpoint.memory().unsent.piece_bytes();
-        let mut expected_bytes = piece_bytes.min(self.read.max_bytes as usize);
-        loop {
-            let share = self.endpoint.memory().reads.take(expected_bytes * MAKING_HALVES / 2).await;
-            let share = share.map_err(|exhausted| self.endpoint.exhausted(exhausted))?;
-            let max_bytes = u32::try_from(expected_bytes).unwrap_or(u32::MAX);
-            let route = self.endpoint.route(&self.stream, &self.shard.log);
-            let route = route.map_err(|refusal| self.endpoint.refused(&refusal))?;
-            let outcome = route.read(Read { max_bytes, ..self.read.clone() }).await;
-            let outcome = outcome.map_err(|refusal| self.endpoint.refused(&refusal))?;
-            let found_bytes = encoded_bytes(&outcome);
-            if found_bytes <= expected_bytes {
-                return Ok((outcome, share));
+    /// Opens the stream and takes its first frame.
+    async fn begin(&mut self) -> Result<Frame, FrameError> {
+        let route = self.endpoint.route(&self.stream, &self.shard.log)?;
+        if let Route::Remote(_) = route {
+            self.window = self.endpoint.memory().windows.take_free(STREAM_WINDOW_BYTES as usize);
+            if self.window.is_none() {
+                // A stream of one frame, which is taken at once, leaves nothing in its window.
+                self.read.max_bytes = self.read.max_frame_bytes.min(MAX_FRAME_BYTES as u32);
             }
-            // One record may be larger than a piece. Nobody waits for more while he holds some: it is read again.
-            expected_bytes = found_bytes;
         }
+        let mut records = route.call(self.read.clone()).await?;
+        let first = records.next(&self.endpoint.memory().reads).await;
+        self.records = Some(records);
+        first.unwrap_or_else(|| Err(Refusal::OutcomeUnknown("a read ended before it began".into()).into()))
     }
 
-    /// Writes the records of a read; whether another is due.
+    /// Writes the records of a frame; whether another is due.
     fn take(&mut self, outcome: &ReadOutcome) -> bool {
         let (mut records, mut bytes, mut capacity) = (0_u64, 0_u64, FRAME_BYTES);
         for run in &outcome.runs {
@@ -138,21 +158,18 @@ impl RecordPieces {
             }
         }
         self.endpoint.metrics().got(records, bytes);
-        let taken = encoded_bytes(outcome);
-        self.read.position = Position::Offset(outcome.next_offset);
-        self.read.max_records =
-            self.read.max_records.saturating_sub(u32::try_from(records).unwrap_or(u32::MAX));
-        self.read.max_bytes = self.read.max_bytes.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX));
         self.behind_ms = outcome.millis_behind_latest;
         self.iterator.position = IteratorPosition::Offset(outcome.next_offset);
-        let more = self.read.max_records > 0 && self.read.max_bytes > 0;
         self.given += records;
-        more && records > 0 && self.behind_ms > 0
+        self.given_bytes += encoded_bytes(outcome);
+        let is_full = self.given >= u64::from(self.read.max_records)
+            || self.given_bytes >= self.read.max_bytes as usize;
+        !is_full && records > 0 && self.behind_ms > 0
     }
 
     /// The end of the body.
     fn finish(&mut self) -> Result<Vec<u8>, Error> {
-        self.at_end = true;
+        self.records = None;
         let iterator = ShardIterator { created_ms: self.endpoint.now_ms(), ..self.iterator.clone() };
         let next =
             iterator.seal(&self.endpoint.keys()).ok_or_else(|| Error::bare(ErrorCode::InternalFailure))?;

@@ -60,9 +60,9 @@ async fn read(catalog: &LocalCatalog, name: &str) -> Result<(), DataRefusal> {
         position: Position::TrimHorizon,
         max_records: 1,
         max_bytes: 1,
-        oldest_arrival_ms: 0,
+        max_frame_bytes: 0,
     };
-    group.read(read).await.map(drop)
+    group.call(read).await.map(drop)
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The real disk, but for what it is told to refuse.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use record_log::disk::system::SystemDisk;
@@ -24,6 +25,7 @@ struct Control {
     changed: Condvar,
     /// Writes that wait.
     held: Mutex<usize>,
+    read_bytes: AtomicU64,
 }
 
 /// Tells a [`FaultyDisk`] what to do.
@@ -40,6 +42,16 @@ impl Switch {
     pub(crate) fn wait_for_held_write(&self) {
         let held = self.0.held.lock().unwrap();
         drop(self.0.changed.wait_while(held, |held| *held == 0).unwrap());
+    }
+
+    /// How many bytes were read so far.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.0.read_bytes.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, read: io::Result<usize>) -> io::Result<usize> {
+        self.0.read_bytes.fetch_add(*read.as_ref().unwrap_or(&0) as u64, Ordering::Relaxed);
+        read
     }
 
     fn now(&self) -> Faults {
@@ -123,11 +135,11 @@ impl DiskFile for FaultyFile {
     }
 
     fn read_disk(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read_disk(position, buffer)
+        self.switch.count(self.file.read_disk(position, buffer))
     }
 
     fn read(&self, position: u64, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
-        self.file.read(position, buffer, wait)
+        self.switch.count(self.file.read(position, buffer, wait))
     }
 
     fn resize(&self, bytes: u64) -> io::Result<()> {

@@ -5,73 +5,89 @@ use std::sync::Arc;
 use catalog::ShardId;
 use smallvec::SmallVec;
 
-use super::Inner;
+use super::records::{Following, Reading};
 use super::state::{Serving, State};
-use crate::log;
-use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, Run, RunOutcome};
-use record_log::value::Limits;
+use super::{Group, Inner};
+use crate::protocol::{Append, AppendId, Call, Follow, Locate, Read, RecordStream, Refusal, RunOutcome};
 
-/// What one read gives at most, whatever it asks for: so much an answer can carry.
-const MAX_READ_RECORDS: u32 = 10_000;
-const MAX_READ_BYTES: usize = log::MAX_APPEND_BYTES;
+/// A call that a group does.
+pub trait Served: Call {
+    /// Does it.
+    fn serve(self, group: &Group) -> impl Future<Output = Result<Self::Answer, Refusal>> + Send;
+}
 
-impl Inner {
-    pub(super) async fn append(&self, append: Append) -> Vec<RunOutcome> {
-        let serving = match self.serving() {
-            Ok(serving) => serving,
-            Err(refusal) => return append.runs.iter().map(|_| Err(refusal.clone())).collect(),
-        };
-        // Mostly one: nothing is allocated for it.
-        let mut refusals = SmallVec::<[_; 1]>::with_capacity(append.runs.len());
-        let mut runs: Vec<Run> = Vec::with_capacity(append.runs.len());
-        for run in append.runs {
-            let refusal = match self.check(&serving, &append.stream_uid, &append.log, run.shard) {
-                Ok(()) if run.block.count() == 0 => Some(Refusal::Invalid("a run has no records".into())),
-                // No more are known than the log has shards.
-                Ok(()) if runs.iter().any(|known| known.shard == run.shard) => {
-                    Some(Refusal::Invalid(format!("{} has two runs", run.shard)))
-                }
-                Ok(()) => None,
-                Err(refusal) => Some(refusal),
-            };
-            if refusal.is_none() {
-                runs.push(run);
-            }
-            refusals.push(refusal);
+impl Served for Append {
+    async fn serve(self, Group { inner }: &Group) -> Result<Vec<RunOutcome>, Refusal> {
+        let serving = inner.serving()?;
+        if let Some(run) = self.runs.first().filter(|_| !serving.is(&self.stream_uid, &self.log)) {
+            return Err(unknown(&self.stream_uid, &self.log, run.shard));
         }
-        let mut appended = match runs.len() {
-            0 => Ok(Vec::new()),
-            _ => serving.log.append(runs).await,
-        }
-        .map(Vec::into_iter);
-        let mut next = || match &mut appended {
-            Ok(outcomes) => {
-                outcomes.next().ok_or_else(|| Refusal::OutcomeUnknown("the log gave no outcome".into()))
-            }
-            Err(refusal) => Err(refusal.clone()),
+        let shards: SmallVec<[ShardId; 4]> = self.runs.iter().map(|run| run.shard).collect();
+        let session = self.id.map(|AppendId { session, sequence }| (session, sequence));
+        let append = group_core::Append { session, runs: self.runs };
+        let outcomes = serving.log.append(append).await?;
+        let outcome = |(outcome, shard)| match outcome {
+            group_core::RunOutcome::Appended(appended) => Ok(appended),
+            group_core::RunOutcome::NotHere => Err(unknown(&self.stream_uid, &self.log, shard)),
+            group_core::RunOutcome::Invalid(why) => Err(Refusal::Invalid(why.into())),
         };
-        refusals.into_iter().map(|refusal| refusal.map_or_else(&mut next, Err)).collect()
+        Ok(outcomes.into_iter().zip(shards).map(outcome).collect())
     }
+}
 
-    pub(super) async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
-        let serving = self.serving()?;
-        self.check(&serving, &read.stream_uid, &read.log, read.shard)?;
-        if read.max_records == 0 {
+impl Served for Locate {
+    async fn serve(self, Group { inner }: &Group) -> Result<u64, Refusal> {
+        let serving = inner.serving()?;
+        serving.check(&self.stream_uid, &self.log, self.shard)?;
+        serving.log.locate(self.shard, self.position).await
+    }
+}
+
+impl Served for Read {
+    async fn serve(self, Group { inner }: &Group) -> Result<RecordStream, Refusal> {
+        let serving = inner.serving()?;
+        serving.check(&self.stream_uid, &self.log, self.shard)?;
+        if self.max_records == 0 {
             return Err(Refusal::Invalid("a read of no records".into()));
         }
-        let limits = Limits {
-            max_records: read.max_records.min(MAX_READ_RECORDS),
-            max_bytes: (read.max_bytes as usize).min(MAX_READ_BYTES),
-        };
-        serving.log.read(read.shard, read.position, limits).await
+        Ok(RecordStream::new(Reading::new(serving, inner.config.metrics.clone(), &self)))
+    }
+}
+
+impl Served for Follow {
+    async fn serve(self, Group { inner }: &Group) -> Result<RecordStream, Refusal> {
+        let serving = inner.serving()?;
+        serving.check(&self.stream_uid, &self.log, self.shard)?;
+        Ok(RecordStream::new(Following::new(serving, inner.config.metrics.clone(), &self)))
+    }
+}
+
+#[cfg(feature = "version-skew")]
+impl Served for crate::protocol::skew::Newer {
+    async fn serve(self, group: &Group) -> Result<u64, Refusal> {
+        self.0.serve(group).await
+    }
+}
+
+impl Serving {
+    /// Whether a call for this log of this stream is meant for this group.
+    fn is(&self, stream_uid: &str, log: &str) -> bool {
+        self.identity.stream_uid == stream_uid && self.identity.log == log
     }
 
-    pub(super) async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
-        let serving = self.serving()?;
-        self.check(&serving, &locate.stream_uid, &locate.log, locate.shard)?;
-        serving.log.locate(locate.shard, locate.position).await
+    fn check(&self, stream_uid: &str, log: &str, shard: ShardId) -> Result<(), Refusal> {
+        match self.is(stream_uid, log) && self.log.has(shard) {
+            true => Ok(()),
+            false => Err(unknown(stream_uid, log, shard)),
+        }
     }
+}
 
+fn unknown(stream_uid: &str, log: &str, shard: ShardId) -> Refusal {
+    Refusal::UnknownShard(format!("{shard} is not in log {log} of stream {stream_uid} here"))
+}
+
+impl Inner {
     /// The log that a call of the operator means.
     pub(super) fn serving_log(&self, stream_uid: &str, log: &str) -> Result<Arc<Serving>, Refusal> {
         let serving = self.serving()?;
@@ -95,13 +111,5 @@ impl Inner {
                 Err(Refusal::NotReady(state.not_ready().unwrap_or_default()))
             }
         }
-    }
-
-    fn check(&self, serving: &Serving, stream_uid: &str, log: &str, shard: ShardId) -> Result<(), Refusal> {
-        let identity = &serving.identity;
-        if identity.stream_uid == stream_uid && identity.log == log && serving.log.has(shard) {
-            return Ok(());
-        }
-        Err(Refusal::UnknownShard { stream_uid: stream_uid.into(), log: log.into(), shard })
     }
 }

@@ -92,7 +92,7 @@ impl Inner {
     }
 
     /// Serves, and watches for the log to stop, and to go on where what it stopped for is given up.
-    fn serve(self: &Arc<Self>, serving: Serving) {
+    pub(super) fn serve(self: &Arc<Self>, serving: Serving) {
         let serving = Arc::new(serving);
         let mut condition = serving.log.condition();
         serving.log.look_after();
@@ -164,7 +164,7 @@ mod tests {
     use crate::log::tests::faulty_disk::{Faults, FaultyDisk, Switch};
     use crate::protocol::Refusal;
     use crate::shard::Group;
-    use crate::shard::tests::{append, bootstrap, config, data, read_all, run};
+    use crate::shard::tests::{Calls as _, append, bootstrap, config, data, read_all, run};
 
     /// A group with the record "a", and from then on with a disk that fails on demand.
     async fn group_on(directory: &Path, switch: &Switch) -> Group {

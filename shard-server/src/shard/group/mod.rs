@@ -2,6 +2,7 @@
 
 mod calls;
 mod life;
+mod records;
 mod state;
 
 use std::path::PathBuf;
@@ -14,7 +15,8 @@ use tokio::sync::watch;
 use super::Metrics;
 use super::volume::{self, Lock};
 use crate::log::Resources;
-use crate::protocol::{Append, Locate, Read, ReadOutcome, Refusal, RunOutcome};
+use crate::protocol::Refusal;
+pub use calls::Served;
 use state::State;
 
 /// How often it looks whether the volume is free.
@@ -85,13 +87,13 @@ impl Group {
         let starting = Arc::downgrade(&inner);
         tokio::spawn(async move {
             // Without the lock it only looks now and then, and no longer than somebody has a handle.
-            let mut is_told = false;
+            let mut is_reported = false;
             while let Some(inner) = starting.upgrade() {
                 match Lock::try_take(&inner.directory) {
                     Ok(Some(lock)) => return inner.recover(lock).await,
-                    Ok(None) if !is_told => {
+                    Ok(None) if !is_reported => {
                         inner.enter(State::WaitingForVolume { is_held: true });
-                        is_told = true;
+                        is_reported = true;
                     }
                     Ok(None) => {}
                     Err(error) => return inner.enter(State::Failed(Arc::new(error))),
@@ -195,6 +197,13 @@ impl Group {
         Ok(self.status())
     }
 
+    /// Shows the log another machine's wall clock, in milliseconds since 1970, where its own is suspect.
+    pub fn see_clock(&self, other_ms: u64) {
+        if let Some(serving) = self.inner.state.borrow().serving() {
+            serving.log.see_clock(other_ms);
+        }
+    }
+
     /// What the group is doing.
     #[must_use]
     pub fn status(&self) -> MemberStatus {
@@ -217,26 +226,15 @@ impl Group {
         self.inner.not_ready.subscribe()
     }
 
-    /// Appends; answers when every accepted run is durable. One outcome a run, in their order.
-    pub async fn append(&self, append: Append) -> Vec<RunOutcome> {
-        let outcomes = self.inner.append(append).await;
-        outcomes.into_iter().map(|outcome| self.counted(outcome)).collect()
-    }
-
-    /// Reads durable records of one shard.
+    /// Does a call. An append is answered when every run that was accepted is durable.
     ///
     /// # Errors
     /// See [`Refusal`].
-    pub async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
-        self.counted(self.inner.read(read).await)
-    }
-
-    /// The offset that a position is now: that of the record which a read from there would give first.
-    ///
-    /// # Errors
-    /// See [`Refusal`].
-    pub async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
-        self.counted(self.inner.locate(locate).await)
+    pub async fn call<C: Served>(&self, call: C) -> Result<C::Answer, Refusal> {
+        let answer = self.counted(call.serve(self).await)?;
+        let refusals = C::outcomes(&answer).iter().filter_map(|outcome| outcome.as_ref().err());
+        refusals.for_each(|refusal| self.inner.config.metrics.refusals(refusal).inc());
+        Ok(answer)
     }
 
     /// Takes no more calls, waits until the appends that were taken are durable and answered, and gives the directory

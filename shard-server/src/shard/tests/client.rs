@@ -15,11 +15,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
-use super::super::body::Pieces;
+use super::super::body::AnswerBody;
 use super::super::client::{Client, HoldBudget};
-use super::super::wire;
 use super::*;
-use crate::protocol::{Appended, Refusal, RunOutcome};
+use crate::admin::Termination;
+use crate::protocol::{AppendId, Appended, Call, Encoded, encode_frame, frame::Frames};
 
 /// What a member does with one request, after it read it.
 #[derive(Clone)]
@@ -34,16 +34,16 @@ enum Act {
 #[derive(Clone)]
 struct Member {
     script: Arc<Mutex<VecDeque<Act>>>,
-    read: Arc<Mutex<usize>>,
+    requests: Arc<Mutex<Vec<Bytes>>>,
 }
 
 impl Member {
     fn new(script: impl IntoIterator<Item = Act>) -> Self {
-        Self { script: Arc::new(Mutex::new(script.into_iter().collect())), read: Arc::default() }
+        Self { script: Arc::new(Mutex::new(script.into_iter().collect())), requests: Arc::default() }
     }
 
     fn requests(&self) -> usize {
-        *self.read.lock().unwrap()
+        self.requests.lock().unwrap().len()
     }
 
     /// Serves in a task until the test ends.
@@ -61,19 +61,21 @@ impl Member {
         let service = service_fn(move |request: Request<Incoming>| {
             let (member, broken) = (self.clone(), broken.clone());
             async move {
-                request.into_body().collect().await.unwrap();
-                *member.read.lock().unwrap() += 1;
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                member.requests.lock().unwrap().push(body);
                 let act =
                     member.script.lock().unwrap().pop_front().expect("a request more than the script has");
-                let message = match act {
-                    Act::Append(outcomes) => wire::encode_appended(&outcomes),
-                    Act::Read(outcome) => wire::encode_read_outcome(outcome),
+                let answer = match act {
+                    Act::Append(outcomes) => Append::encode_answer(Ok(outcomes)),
+                    Act::Read(outcome) => {
+                        Encoded::Whole(encode_frame(outcome.as_ref().map_err(Clone::clone)))
+                    }
                     Act::BreakOff => {
                         broken.send(()).await.unwrap();
                         std::future::pending().await
                     }
                 };
-                Ok::<_, Infallible>(Response::new(Pieces::from(message)))
+                Ok::<_, Infallible>(Response::new(body_of(answer)))
             }
         });
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -83,6 +85,10 @@ impl Member {
             Some(()) = is_broken.recv() => {}
         }
     }
+}
+
+fn body_of(answer: Encoded) -> AnswerBody {
+    AnswerBody::new(answer, &budget(64 << 20), &Termination::by_hand().1)
 }
 
 async fn listen() -> (TcpListener, String) {
@@ -154,10 +160,31 @@ async fn read_that_was_not_answered_is_sent_again() {
 }
 
 #[tokio::test]
+async fn appends_of_a_client_are_numbered_and_one_that_is_asked_again_keeps_its_number() {
+    let (listener, address) = listen().await;
+    let not_ready = Act::Append(vec![Err(Refusal::NotReady("it recovers".into()))]);
+    let member = Member::new([Act::Append(appended(1)), not_ready, Act::Append(appended(2))]);
+    member.serve(listener);
+    let client = Client::new(address, HoldBudget::new());
+    assert_eq!(client.append(one()).await, appended(1));
+    assert_eq!(client.append(one()).await, appended(2));
+    let mut ids = Vec::new();
+    let requests = member.requests.lock().unwrap().clone();
+    for body in requests {
+        let append =
+            Append::decode(&mut Frames::new(http_body_util::Full::new(body))).await.unwrap().unwrap();
+        ids.push(append.id.unwrap());
+    }
+    let session = ids[0].session;
+    assert_eq!(ids, [1, 2, 2].map(|sequence| AppendId { session, sequence }));
+    assert_ne!(session, Client::new("other".into(), HoldBudget::new()).session());
+}
+
+#[tokio::test]
 async fn member_that_is_not_ready_is_asked_again() {
     let (listener, address) = listen().await;
     let not_ready = || Refusal::NotReady("it recovers".into());
-    let unknown = Refusal::UnknownShard { stream_uid: UID.into(), log: "g0".into(), shard: shard(0) };
+    let unknown = Refusal::UnknownShard("not here".into());
     let member = Member::new([
         Act::Append(vec![Err(not_ready())]),
         Act::Append(vec![Err(unknown)]),
@@ -174,7 +201,7 @@ async fn member_that_is_not_ready_is_asked_again() {
 #[tokio::test]
 async fn append_of_which_a_part_was_done_is_not_sent_again() {
     let (listener, address) = listen().await;
-    let unknown = Refusal::UnknownShard { stream_uid: UID.into(), log: "g0".into(), shard: shard(1) };
+    let unknown = Refusal::UnknownShard("not here".into());
     let outcomes = vec![Ok(Appended { first_offset: 1, arrival_ms: 1 }), Err(unknown)];
     let member = Member::new([Act::Append(outcomes.clone())]);
     member.serve(listener);
@@ -222,9 +249,8 @@ async fn large_append_arrives_whole() {
         let service = service_fn(move |request: Request<Incoming>| {
             let group = serving.clone();
             async move {
-                let body: Bytes = request.into_body().collect().await.unwrap().to_bytes();
-                let outcomes = group.append(wire::decode_append(body).unwrap()).await;
-                Ok::<_, Infallible>(Response::new(Pieces::from(wire::encode_appended(&outcomes))))
+                let append = Append::decode(&mut Frames::new(request.into_body())).await.unwrap().unwrap();
+                Ok::<_, Infallible>(Response::new(body_of(Append::encode_answer(group.call(append).await))))
             }
         });
         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
@@ -232,8 +258,10 @@ async fn large_append_arrives_whole() {
     });
     let client = Client::new(address, HoldBudget::new());
     let large = "x".repeat(1 << 20);
-    let records: Vec<_> = (0..10).map(|_| large.as_str()).collect();
-    assert_eq!(client.append(append(vec![run(0, &records)])).await[0].as_ref().unwrap().first_offset, 1);
+    let runs = (0..10).map(|_| run(0, &[&large])).collect();
+    let outcomes = client.append(append(runs)).await;
+    let offsets: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().unwrap().first_offset).collect();
+    assert_eq!(offsets, (1..=10).collect::<Vec<_>>());
     let read = Read { max_bytes: 20 << 20, ..read_all(0) };
     assert_eq!(data(&group.read(read).await.unwrap()).len(), 10);
 }

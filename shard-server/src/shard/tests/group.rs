@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use catalog::member::MemberPhase;
 use futures::FutureExt;
+use record_log::record::MAX_BLOCK_BYTES;
 
 use super::*;
-use crate::protocol::{Locate, Refusal};
 
 #[tokio::test]
 async fn group_lives_from_bootstrap_over_restarts() {
@@ -56,9 +56,9 @@ async fn second_process_waits_until_the_first_is_done() {
     assert!(settled.as_mut().now_or_never().is_none());
     assert_eq!(second.status().phase, MemberPhase::WaitingForVolume);
     assert!(!second.status().reason.unwrap().contains("holds"), "nobody has looked yet");
-    let told = |why: &Option<String>| why.as_ref().is_some_and(|why| why.contains("holds the volume"));
+    let is_held = |why: &Option<String>| why.as_ref().is_some_and(|why| why.contains("holds the volume"));
     let mut not_ready = second.not_ready();
-    tokio::time::timeout(Duration::from_secs(10), not_ready.wait_for(told)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), not_ready.wait_for(is_held)).await.unwrap().unwrap();
     assert_eq!(second.status().phase, MemberPhase::WaitingForVolume);
     assert!(first.append(append(vec![run(0, &["a"])])).await[0].is_ok());
     first.close().await;
@@ -134,21 +134,24 @@ async fn damaged_log_is_reported_and_every_call_answers_so() {
 async fn misrouted_calls_are_refused_run_by_run() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::create(directory.path().into(), config(), bootstrap(2)).await.unwrap();
-    let outcomes =
-        group.append(append(vec![run(7, &["x"]), run(1, &["a"]), run(1, &["b"]), run(0, &[])])).await;
-    assert!(matches!(outcomes[0], Err(Refusal::UnknownShard { .. })));
+    let large = "x".repeat(MAX_BLOCK_BYTES / 2);
+    let runs =
+        vec![run(7, &["x"]), run(1, &["a", "b"]), run(1, &["c"]), run(0, &[]), run(0, &[&large, &large])];
+    let outcomes = group.append(append(runs)).await;
+    assert!(matches!(outcomes[0], Err(Refusal::UnknownShard(_))));
     assert_eq!(outcomes[1].as_ref().unwrap().first_offset, 1);
-    assert!(matches!(outcomes[2], Err(Refusal::Invalid(_))), "a shard has one run");
+    assert_eq!(outcomes[2].as_ref().unwrap().first_offset, 3, "runs of a shard follow each other");
     assert!(matches!(outcomes[3], Err(Refusal::Invalid(_))), "a run has records");
+    assert!(matches!(outcomes[4], Err(Refusal::Invalid(_))), "a block has 128 KiB or one record");
 
     let foreign = Append { stream_uid: "uid-2".into(), ..append(vec![run(0, &["x"])]) };
-    assert!(matches!(group.append(foreign).await[0], Err(Refusal::UnknownShard { .. })));
+    assert!(matches!(group.append(foreign).await[0], Err(Refusal::UnknownShard(_))));
     let other_log = Read { log: "g1".into(), ..read_all(0) };
-    assert!(matches!(group.read(other_log).await, Err(Refusal::UnknownShard { .. })));
+    assert!(matches!(group.read(other_log).await, Err(Refusal::UnknownShard(_))));
     let locate =
         |shard| Locate { stream_uid: UID.into(), log: "g0".into(), shard, position: Position::Latest };
-    assert!(matches!(group.locate(locate(shard(9))).await, Err(Refusal::UnknownShard { .. })));
-    assert_eq!(group.locate(locate(shard(1))).await, Ok(2));
+    assert!(matches!(group.locate(locate(shard(9))).await, Err(Refusal::UnknownShard(_))));
+    assert_eq!(group.locate(locate(shard(1))).await, Ok(4));
 }
 
 #[tokio::test]

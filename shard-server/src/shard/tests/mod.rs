@@ -6,8 +6,12 @@ mod group;
 use catalog::member::{Bootstrap, OpenShard};
 use catalog::{HashKeyRange, ShardId};
 
+use super::client::Client;
 use super::*;
-use crate::protocol::{Append, Position, Read, ReadOutcome, Run};
+use crate::budget::{ByteBudget, Counts};
+use crate::protocol::{
+    Append, Frame, FrameError, Locate, Position, Read, ReadOutcome, RecordStream, Refusal, Run, RunOutcome,
+};
 use record_log::record::{Record, RecordBlockBuilder};
 
 pub(crate) const UID: &str = "uid-1";
@@ -44,7 +48,7 @@ pub(crate) fn run(index: u32, records: &[&str]) -> Run {
 }
 
 pub(crate) fn append(runs: Vec<Run>) -> Append {
-    Append { stream_uid: UID.into(), log: "g0".into(), runs }
+    Append { stream_uid: UID.into(), log: "g0".into(), id: None, runs }
 }
 
 pub(crate) fn read_all(index: u32) -> Read {
@@ -55,9 +59,57 @@ pub(crate) fn read_all(index: u32) -> Read {
         position: Position::TrimHorizon,
         max_records: 10_000,
         max_bytes: 10 << 20,
-        oldest_arrival_ms: 0,
+        max_frame_bytes: 0,
     }
 }
+
+pub(crate) fn budget(bytes: usize) -> ByteBudget {
+    ByteBudget::new(bytes, Counts::unseen())
+}
+
+/// What a stream gives until it ends.
+pub(crate) async fn collect(mut records: RecordStream) -> Result<ReadOutcome, Refusal> {
+    let budget = budget(64 << 20);
+    let mut whole = ReadOutcome { runs: Vec::new(), next_offset: 0, millis_behind_latest: 0 };
+    while let Some(frame) = records.next(&budget).await {
+        let Frame { outcome, .. } = frame.map_err(|error| match error {
+            FrameError::Refused(refusal) => refusal,
+            FrameError::Exhausted(_) => Refusal::QueueFull,
+        })?;
+        whole.runs.extend(outcome.runs);
+        (whole.next_offset, whole.millis_behind_latest) = (outcome.next_offset, outcome.millis_behind_latest);
+    }
+    Ok(whole)
+}
+
+/// Calls as tests like them, of a group here or elsewhere.
+pub(crate) trait Calls {
+    async fn append(&self, append: Append) -> Vec<RunOutcome>;
+    async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal>;
+    async fn locate(&self, locate: Locate) -> Result<u64, Refusal>;
+}
+
+macro_rules! calls {
+    ($of:ty) => {
+        impl Calls for $of {
+            async fn append(&self, append: Append) -> Vec<RunOutcome> {
+                let runs = append.runs.len();
+                self.call(append).await.unwrap_or_else(|refusal| vec![Err(refusal); runs])
+            }
+
+            async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
+                collect(self.call(read).await?).await
+            }
+
+            async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
+                self.call(locate).await
+            }
+        }
+    };
+}
+
+calls!(Group);
+calls!(Client);
 
 pub(crate) fn data(outcome: &ReadOutcome) -> Vec<String> {
     let text = |record: Record<'_>| String::from_utf8(record.data.to_vec()).unwrap();

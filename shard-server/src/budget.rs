@@ -15,6 +15,7 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 pub struct ByteBudget {
     units: Arc<Semaphore>,
     total_units: u32,
+    charged_percent: usize,
     counts: Counts,
 }
 
@@ -27,10 +28,10 @@ pub struct Counts {
     pub refusals: IntCounter,
 }
 
-/// A part of a budget, given back when it is dropped.
+/// Bytes of a budget, given back when it is dropped.
 #[derive(Debug)]
-pub struct Share {
-    permit: OwnedSemaphorePermit,
+pub struct Permit {
+    permits: OwnedSemaphorePermit,
     taken_bytes: IntGauge,
 }
 
@@ -44,7 +45,20 @@ impl ByteBudget {
     #[must_use]
     pub fn new(bytes: usize, counts: Counts) -> Self {
         let total_units = units_of(bytes);
-        Self { units: Arc::new(Semaphore::new(total_units as usize)), total_units, counts }
+        let units = Arc::new(Semaphore::new(total_units as usize));
+        Self { units, total_units, charged_percent: 100, counts }
+    }
+
+    /// Has each permit take so many percent of what is asked for: what is made of the bytes needs memory too.
+    #[must_use]
+    pub fn charging(self, charged_percent: usize) -> Self {
+        Self { charged_percent, ..self }
+    }
+
+    /// Whether at least half of it is left.
+    #[must_use]
+    pub fn is_half_free(&self) -> bool {
+        self.units.available_permits() >= self.total_units as usize / 2
     }
 
     /// How many bytes are left.
@@ -53,73 +67,93 @@ impl ByteBudget {
         self.units.available_permits() * UNIT_BYTES
     }
 
-    /// Takes a share, waiting for others to give theirs back; one of more than the whole budget takes all of it. Who
+    /// Takes a permit, waiting for others to give theirs back; one of more than the whole budget takes all of it. Who
     /// waits must hold nothing that others wait for.
     ///
     /// # Errors
     /// If that took longer than 10 s.
-    pub async fn take(&self, bytes: usize) -> Result<Share, Exhausted> {
+    pub async fn take(&self, bytes: usize) -> Result<Permit, Exhausted> {
         // Mostly there is room: then nothing is set up for waiting.
         match self.take_free(bytes) {
-            Some(share) => Ok(share),
+            Some(permit) => Ok(permit),
             None => tokio::time::timeout(MAX_WAIT, self.wait(bytes)).await.map_err(|_| self.refuse()),
         }
     }
 
-    /// Takes a share without waiting.
+    /// Takes a permit without waiting.
     ///
     /// # Errors
     /// If there is none.
-    pub fn try_take(&self, bytes: usize) -> Result<Share, Exhausted> {
+    pub fn try_take(&self, bytes: usize) -> Result<Permit, Exhausted> {
         self.take_free(bytes).ok_or_else(|| self.refuse())
     }
 
-    /// Takes a share if nobody has to be waited for; that there is none is not counted.
-    pub fn take_free(&self, bytes: usize) -> Option<Share> {
+    /// Takes a permit if nobody has to be waited for; that there is none is not counted.
+    pub fn take_free(&self, bytes: usize) -> Option<Permit> {
         let units = self.units_of(bytes);
-        Arc::clone(&self.units).try_acquire_many_owned(units).ok().map(|permit| self.share(permit))
+        Arc::clone(&self.units).try_acquire_many_owned(units).ok().map(|permits| self.permit(permits))
     }
 
-    /// Takes a share, however long that takes.
-    pub async fn wait(&self, bytes: usize) -> Share {
+    /// Takes a permit, however long that takes.
+    pub async fn wait(&self, bytes: usize) -> Permit {
         let units = self.units_of(bytes);
-        let permit = Arc::clone(&self.units).acquire_many_owned(units).await;
-        self.share(permit.expect("nobody closes it"))
+        let permits = Arc::clone(&self.units).acquire_many_owned(units).await;
+        self.permit(permits.expect("nobody closes it"))
     }
 
-    /// Notes that somebody did not get a share.
+    /// A permit of nothing, for which nobody waits.
+    ///
+    /// # Panics
+    /// Never: nobody closes a budget.
+    #[must_use]
+    pub fn nothing(&self) -> Permit {
+        self.permit(Arc::clone(&self.units).try_acquire_many_owned(0).expect("nobody closes it"))
+    }
+
+    /// Splits a permit: what so many bytes take, and the rest.
+    #[must_use]
+    pub fn split(&self, mut permit: Permit, bytes: usize) -> (Permit, Permit) {
+        let units = (self.units_of(bytes) as usize).min(permit.permits.num_permits());
+        let first = permit
+            .permits
+            .split(units)
+            .map(|permits| Permit { permits, taken_bytes: permit.taken_bytes.clone() });
+        (first.unwrap_or_else(|| self.nothing()), permit)
+    }
+
+    /// Counts somebody who did not get a permit.
     pub fn refuse(&self) -> Exhausted {
         self.counts.refusals.inc();
         Exhausted
     }
 
     fn units_of(&self, bytes: usize) -> u32 {
-        units_of(bytes).min(self.total_units)
+        units_of(bytes * self.charged_percent / 100).min(self.total_units)
     }
 
-    fn share(&self, permit: OwnedSemaphorePermit) -> Share {
-        let share = Share { permit, taken_bytes: self.counts.taken_bytes.clone() };
-        share.taken_bytes.add(share.bytes() as i64);
-        share
+    fn permit(&self, permits: OwnedSemaphorePermit) -> Permit {
+        let permit = Permit { permits, taken_bytes: self.counts.taken_bytes.clone() };
+        permit.taken_bytes.add(permit.bytes() as i64);
+        permit
     }
 }
 
-impl Share {
+impl Permit {
     /// How many bytes it stands for.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.permit.num_permits() * UNIT_BYTES
+        self.permits.num_permits() * UNIT_BYTES
     }
 
-    /// Adds another share of the same budget.
+    /// Adds another permit of the same budget.
     pub fn merge(&mut self, mut other: Self) {
-        if let Some(permit) = other.permit.split(other.permit.num_permits()) {
-            self.permit.merge(permit);
+        if let Some(permits) = other.permits.split(other.permits.num_permits()) {
+            self.permits.merge(permits);
         }
     }
 }
 
-impl Drop for Share {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.taken_bytes.sub(self.bytes() as i64);
     }
@@ -148,11 +182,11 @@ mod tests {
     async fn share_is_waited_for_but_not_for_ever() {
         let counts = Counts::unseen();
         let budget = ByteBudget::new(4096, counts.clone());
-        let share = budget.take(4000).await.unwrap();
+        let permit = budget.take(4000).await.unwrap();
         assert_eq!((counts.taken_bytes.get(), counts.refusals.get()), (4096, 0));
         assert_eq!(budget.take(1).await.unwrap_err(), Exhausted);
         assert_eq!(budget.try_take(1).unwrap_err(), Exhausted);
-        drop(share);
+        drop(permit);
         assert!(budget.take(1).await.is_ok());
         assert_eq!((counts.taken_bytes.get(), counts.refusals.get()), (0, 2));
     }

@@ -1,0 +1,57 @@
+//! What a version says that does not exist, for the test of how versions get on: a call more, and a call that is known with
+//! a requirement more. Both are answered as [`Locate`].
+
+use super::*;
+
+/// What a requirement of that version changes.
+pub(super) const REQUIREMENT: u32 = 1_000;
+
+/// A call that older versions do not know.
+#[derive(Clone, Debug)]
+pub struct Newer(pub Locate);
+
+/// A call that older versions know, but not what it requires.
+#[derive(Clone, Debug)]
+pub struct Requiring(pub Locate);
+
+macro_rules! as_locate {
+    ($call:ident, $path:expr) => {
+        impl Call for $call {
+            type Answer = u64;
+            const PATH: &'static str = $path;
+            const IS_REPEATABLE: bool = true;
+
+            fn encode(&self) -> Message {
+                let head = LocateHead {
+                    requires: vec![REQUIREMENT],
+                    stream_uid: self.0.stream_uid.clone(),
+                    log: self.0.log.clone(),
+                    shard: self.0.shard.index(),
+                    position: Some(self.0.position.into()),
+                };
+                Message::new(&head, [])
+            }
+
+            async fn decode<B>(frames: &mut Frames<B>) -> Result<Result<Self, Refusal>, Broken>
+            where
+                B: Body<Data = Bytes, Error: Display> + Unpin + Send,
+            {
+                Ok(Locate::decode(frames).await?.map(Self))
+            }
+
+            fn encode_answer(answer: Result<u64, Refusal>) -> Encoded {
+                Locate::encode_answer(answer)
+            }
+
+            async fn receive<B>(frames: Frames<B>) -> Result<Result<u64, Refusal>, Broken>
+            where
+                B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static,
+            {
+                Locate::receive(frames).await
+            }
+        }
+    };
+}
+
+as_locate!(Newer, "/v2/newer");
+as_locate!(Requiring, Locate::PATH);

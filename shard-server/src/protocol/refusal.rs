@@ -1,0 +1,51 @@
+//! Why a group did not do what it was asked.
+
+/// Why a group did not do it. Nothing was written, unless it is [`Refusal::OutcomeUnknown`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The stream, log or shard is not in this group: the caller's map is wrong, or newer than the group.
+    #[error("{0}")]
+    UnknownShard(String),
+    /// The group is not ready: it starts, recovers or waits for its volume.
+    #[error("the group does not serve yet: {0}")]
+    NotReady(String),
+    /// Its queue is full; ask again later.
+    #[error("the log's queue is full")]
+    QueueFull,
+    /// The volume is full.
+    #[error("the volume is full")]
+    StorageFull,
+    /// A write failed, which is final until a restart.
+    #[error("the log has stopped: {0}")]
+    LogStopped(String),
+    /// What was to be read is damaged.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
+    /// There is no answer, or none that this version understands: a write may have happened.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    /// No group would do it: the caller has a fault.
+    #[error("the request cannot be done: {0}")]
+    Invalid(String),
+    /// The group's version does not know the call, or something that the call requires.
+    #[error("the group's version does not support it: {0}")]
+    Unsupported(String),
+}
+
+impl Refusal {
+    /// The kind, as metrics label it.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::UnknownShard(_) => "unknown_shard",
+            Self::NotReady(_) => "not_ready",
+            Self::QueueFull => "queue_full",
+            Self::StorageFull => "storage_full",
+            Self::LogStopped(_) => "log_stopped",
+            Self::Damaged(_) => "damaged",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::Invalid(_) => "invalid",
+            Self::Unsupported(_) => "unsupported",
+        }
+    }
+}
