@@ -146,8 +146,11 @@ impl Log {
     pub fn accept_loss(&mut self, file: &str, position: u64) -> Result<(), AcceptLossError> {
         let found = Reader::new(std::sync::Arc::clone(&self.writer.shared)).find_loss(file, position)?;
         self.writer.accept_loss(&found)?;
-        self.core = open_core(&self.writer);
-        self.begin();
+        if self.writer.state() != self.core.committed() {
+            // Behind a corrupt tail batches and records are numbered anew.
+            self.core = open_core(&self.writer);
+            self.begin();
+        }
         Ok(())
     }
 

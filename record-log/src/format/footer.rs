@@ -6,7 +6,7 @@
 //! at the first block behind the last batch, or, where an end was lost and given up, behind all of the file
 //!   marks of 24 bytes, shard by shard: first offset u64, arrival u64, position u64
 //!   shards of 16 bytes: index u32, number of its marks u32, CRC32C of its marks u32 (seeded with the nonce), 0 u32
-//! the last 96 bytes of the file
+//! the last 88 bytes of the file
 //!   0  8  magic "KINEFOOT"
 //!   8  4  CRC32C, seeded with the nonce, of the bytes behind it and of the shards
 //!  12  4  number of shards
@@ -18,7 +18,6 @@
 //!  64  8  the nonce
 //!  72  8  index of the last batch
 //!  80  8  its term
-//!  88  8  0
 //! ```
 
 use bytes::{Buf as _, BufMut as _};
@@ -29,7 +28,7 @@ use super::{Invalid, block_ceil, seed_of};
 use crate::format::index::{IndexEntry, SegmentIndex, ShardIndex};
 
 /// Bytes of the trailer.
-pub const TRAILER_BYTES: usize = 96;
+pub const TRAILER_BYTES: usize = 88;
 const MARK_BYTES: usize = 24;
 const SHARD_BYTES: usize = 16;
 const MAGIC: &[u8; 8] = b"KINEFOOT";
@@ -104,7 +103,6 @@ pub fn encode(features: &Features, nonce: u64, start: u64, closed: Closed, marks
     bytes.put_u64_le(nonce);
     bytes.put_u64_le(closed.index);
     bytes.put_u64_le(closed.term);
-    bytes.put_u64_le(0);
     let crc = trailer_crc(nonce, &bytes[trailer + CRC_END..], &directory);
     bytes[trailer + MAGIC.len()..trailer + CRC_END].copy_from_slice(&crc.to_le_bytes());
     bytes
@@ -155,7 +153,6 @@ impl Trailer {
         rest.put_u64_le(nonce);
         rest.put_u64_le(self.closed.index);
         rest.put_u64_le(self.closed.term);
-        rest.put_u64_le(0);
         if trailer_crc(nonce, &rest, bytes) != self.crc {
             return Err(Invalid("the checksum of a footer is wrong"));
         }
@@ -204,7 +201,7 @@ impl Part {
     }
 }
 
-const _: () = assert!(TRAILER_BYTES == 16 + FEATURES_BYTES + 6 * 8);
+const _: () = assert!(TRAILER_BYTES == 16 + FEATURES_BYTES + 5 * 8);
 
 #[cfg(test)]
 mod tests {
@@ -258,7 +255,7 @@ mod tests {
     fn no_bit_of_a_footer_is_without_a_check() {
         let mut footer = encode(&Features::OWN, NONCE, START, CLOSED, &marks());
         let (bytes, shards) = (footer.len(), 2 * SHARD_BYTES);
-        for at in (0..3 * MARK_BYTES).chain(bytes - TRAILER_BYTES - shards..bytes - 8) {
+        for at in (0..3 * MARK_BYTES).chain(bytes - TRAILER_BYTES - shards..bytes) {
             for bit in 0..8 {
                 footer[at] ^= 1 << bit;
                 let trailer = Trailer::decode(NONCE, &footer[bytes - TRAILER_BYTES..], START + bytes as u64);

@@ -85,7 +85,7 @@ impl LocalCatalog {
                 foreign.account_id
             );
         }
-        let resources = Resources::new(metrics.log.clone());
+        let resources = Resources::new(metrics.log.clone()).trusting_own_clock();
         let data_dir = Arc::new(data_dir);
         let none = Mutex::default();
         let catalog = Self { data_dir, copy, routes, clock, metrics, resources, unreadable, entries: none };

@@ -48,6 +48,7 @@ const TAIL_BYTES: usize = 32 << 20;
 #[derive(Clone)]
 pub struct Resources {
     clock: Arc<dyn Clock>,
+    trusts_own_clock: bool,
     tail: TailBudget,
     reads: ReadThreads,
     metrics: Metrics,
@@ -58,7 +59,13 @@ impl Resources {
     #[must_use]
     pub fn new(metrics: Metrics) -> Self {
         let (clock, tail) = (Arc::new(SystemClock), TailBudget::new(TAIL_BYTES));
-        Self { clock, tail, reads: ReadThreads::new(), metrics }
+        Self { clock, trusts_own_clock: false, tail, reads: ReadThreads::new(), metrics }
+    }
+
+    /// Lets logs follow the clock of this machine however far it is from theirs: where no other machine can agree with it.
+    #[must_use]
+    pub fn trusting_own_clock(self) -> Self {
+        Self { trusts_own_clock: true, ..self }
     }
 
     /// What counts the logs.
@@ -77,6 +84,7 @@ impl Resources {
         Environment {
             disk,
             clock: Arc::clone(&self.clock),
+            trusts_own_clock: self.trusts_own_clock,
             random: Arc::new(rand::random::<u64>),
             tail: self.tail.clone(),
             sizes: Sizes::default(),

@@ -27,7 +27,7 @@ const BOOTSTRAP: &str = "bootstrap";
 const LOST_AND_FOUND: &str = "lost+found";
 const IDENTITY: &str = "identity.json";
 const LOGS: &str = "logs";
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Whose a directory is. Written once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,13 @@ pub struct Identity {
     pub log: String,
     /// The random id of this copy.
     pub replica_id: String,
+}
+
+/// What every version of [`Identity`] has.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    format_version: u32,
 }
 
 /// Why a directory cannot be used as a group's volume.
@@ -86,6 +93,17 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A newer version laid the directory out.
+    #[error(
+        "{} is of format {found}, which a newer version wrote, and this version knows format {FORMAT_VERSION}: run the \
+         version that wrote it, or a newer one; nothing of the volume is served or changed", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its format.
+        found: u32,
+    },
     /// Nothing of the log can be served, or it cannot be written.
     #[error("the log in {}: {error}", directory.display())]
     Log {
@@ -115,7 +133,10 @@ impl Error {
             Self::Foreign { .. }
             | Self::UnknownContent { .. }
             | Self::Empty(_)
-            | Self::Log { error: log::Error::Io { .. } | log::Error::Foreign { .. }, .. }
+            | Self::Newer { .. }
+            | Self::Log {
+                error: log::Error::Io { .. } | log::Error::Foreign { .. } | log::Error::Newer(_), ..
+            }
             | Self::Io { .. } => false,
         }
     }
@@ -191,6 +212,11 @@ pub fn read_identity(directory: &Path) -> Result<Identity, Error> {
         io::ErrorKind::NotFound => damaged("there is no such file".into()),
         _ => failed("read", &path)(error),
     })?;
+    let Version { format_version } =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if format_version > FORMAT_VERSION {
+        return Err(Error::Newer { path, found: format_version });
+    }
     let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if identity.format_version != FORMAT_VERSION {
         return Err(damaged(format!("its format is version {}", identity.format_version)));

@@ -30,6 +30,14 @@ impl Clocks {
     }
 }
 
+impl Clocks {
+    /// Boottime and the wall's, as [`crate::log_time`] has them.
+    #[must_use]
+    pub fn both(&self) -> (u64, u64) {
+        (self.monotonic_ms(), self.wall_ms())
+    }
+}
+
 impl Clock for Clocks {
     fn wall_ms(&self) -> u64 {
         self.wall_ms.load(Relaxed)

@@ -7,13 +7,13 @@ use catalog::ShardId;
 use record_log::disk::BLOCK_BYTES;
 
 const SEGMENT_MAGIC: &[u8] = b"KINESEGM";
-const SEGMENT_HEAD_BYTES: usize = 96;
+const SEGMENT_HEAD_BYTES: usize = 136;
 const BATCH_MAGIC: &[u8] = b"KBAT";
 const BATCH_HEAD_BYTES: usize = 64;
-const ENTRY_BYTES: usize = 32;
-const APPEND: u32 = 1;
+const LEAST_ENTRY_BYTES: usize = 48;
+const APPEND: u8 = 1;
 const TRAILER_MAGIC: &[u8] = b"KINEFOOT";
-const TRAILER_BYTES: usize = 40;
+const TRAILER_BYTES: usize = 88;
 
 /// A segment.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ pub struct Stored {
 #[must_use]
 pub fn trailer(bytes: &[u8]) -> Option<Range<usize>> {
     let start = bytes.len().checked_sub(TRAILER_BYTES)?;
-    let is_own = bytes[start..].starts_with(TRAILER_MAGIC) && bytes[bytes.len() - 8..] == bytes[16..24];
+    let trailer = &bytes[start..];
+    let is_own = trailer.starts_with(TRAILER_MAGIC) && trailer[64..72] == bytes[48..56];
     is_own.then_some(start..bytes.len())
 }
 
@@ -61,8 +62,8 @@ impl Layout {
         if !bytes.starts_with(SEGMENT_MAGIC) || bytes.len() < SEGMENT_HEAD_BYTES {
             return None;
         }
-        let nonce = &bytes[16..24];
-        let header_end = (SEGMENT_HEAD_BYTES + number(bytes, 88)?).next_multiple_of(BLOCK_BYTES);
+        let nonce = &bytes[48..56];
+        let header_end = number(bytes, 12)?.next_multiple_of(BLOCK_BYTES);
         let (mut batches, mut position) = (Vec::new(), header_end);
         while let Some(batch) = Batch::at(bytes, position, nonce) {
             position = batch.end;
@@ -84,21 +85,24 @@ impl Batch {
         if !header.starts_with(BATCH_MAGIC) || &header[8..16] != nonce {
             return None;
         }
-        let (end, entries) = (start + number(header, 16)?, number(header, 20)?);
-        let headers_end = start + BATCH_HEAD_BYTES + entries.checked_mul(ENTRY_BYTES)?;
-        if headers_end > end || end > bytes.len() {
+        let (end, headers_end) = (start + number(header, 16)?, start + number(header, 20)?);
+        if headers_end < start + BATCH_HEAD_BYTES || headers_end > end || end > bytes.len() {
             return None;
         }
         let (mut runs, mut position) = (Vec::new(), headers_end);
-        for entry in bytes[start + BATCH_HEAD_BYTES..headers_end].chunks(ENTRY_BYTES) {
-            let block = position..position + number(entry, 20)?;
+        let mut entries = &bytes[start + BATCH_HEAD_BYTES..headers_end];
+        while !entries.is_empty() {
+            let entry_bytes = usize::from(u16::from_le_bytes(entries.get(..2)?.try_into().ok()?));
+            let entry = entries.get(..entry_bytes).filter(|entry| entry.len() >= LEAST_ENTRY_BYTES)?;
+            entries = &entries[entry_bytes..];
+            let block = position..position + number(entry, 32)?;
             position = block.end;
-            if number(entry, 0)? == APPEND as usize {
-                let shard = ShardId::new(u32::try_from(number(entry, 4)?).ok()?)?;
-                let first = u64::from_le_bytes(entry[8..16].try_into().ok()?);
+            if entry[2] == APPEND {
+                let shard = ShardId::new(u32::try_from(number(entry, 8)?).ok()?)?;
+                let first = u64::from_le_bytes(entry[16..24].try_into().ok()?);
                 runs.push(Stored {
                     shard,
-                    offsets: first..first.checked_add(number(entry, 16)? as u64)?,
+                    offsets: first..first.checked_add(number(entry, 12)? as u64)?,
                     block,
                 });
             }
@@ -143,7 +147,7 @@ pub(crate) mod tests {
         Run { shard: shard(index), block: block.build() }
     }
 
-    /// What a log writes: "first" and "second" for shard 0 and "other" for shard 1 in a batch, then "third" for shard 0, then
+    /// What a log writes: what begins its term, "first" and "second" for shard 0 and "other" for shard 1 in a batch, then "third" for shard 0, then
     /// what confirms that.
     pub fn written() -> Vec<u8> {
         let disk = SimulatedDisk::new(1, Faults::default());
@@ -163,6 +167,7 @@ pub(crate) mod tests {
             random: Arc::new(|| 7),
             tail: TailBudget::new(0),
             sizes: Sizes::default(),
+            trusts_own_clock: false,
         };
         let (mut log, _reader) = open(environment, config.incarnation).unwrap();
         log.append(&[vec![run(0, &["first", "second"]), run(1, &["other"])]]).unwrap();
@@ -179,15 +184,15 @@ pub(crate) mod tests {
         let runs: Vec<Vec<_>> = (layout.batches.iter())
             .map(|batch| batch.runs.iter().map(|run| (run.shard, run.offsets.clone())).collect())
             .collect();
-        assert_eq!(runs, [vec![(shard(0), 1..3), (shard(1), 1..2)], vec![(shard(0), 3..4)], vec![]]);
+        assert_eq!(runs, [vec![], vec![(shard(0), 1..3), (shard(1), 1..2)], vec![(shard(0), 3..4)], vec![]]);
         let holds = |batch: usize, run: usize, text: &str| {
             let block = &bytes[layout.batches[batch].runs[run].block.clone()];
             block.windows(text.len()).any(|window| window == text.as_bytes())
         };
         assert!(
-            holds(0, 0, "first") && holds(0, 0, "second") && holds(0, 1, "other") && holds(1, 0, "third")
+            holds(1, 0, "first") && holds(1, 0, "second") && holds(1, 1, "other") && holds(2, 0, "third")
         );
-        assert!(!holds(0, 0, "other") && !holds(0, 1, "second"));
+        assert!(!holds(1, 0, "other") && !holds(1, 1, "second"));
         assert!(bytes[layout.end()..].iter().all(|byte| *byte == 0));
         assert_eq!(trailer(&bytes), None);
     }

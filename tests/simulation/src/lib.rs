@@ -9,6 +9,7 @@ pub mod corrupted;
 pub mod disk;
 pub mod faults;
 pub mod layout;
+pub mod log_time;
 pub mod model;
 pub mod totals;
 pub mod world;

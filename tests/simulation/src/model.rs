@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use catalog::ShardId;
 use record_log::record::RecordBlock;
-use record_log::value::{Appended, ReadOutcome, Run};
+use record_log::value::{Appended, ReadOutcome, Run, RunOutcome};
 
 use crate::corrupted::Corrupted;
 
@@ -79,22 +79,28 @@ impl Model {
     }
 
     /// A batch was answered.
-    pub fn appended(&mut self, appends: &[Vec<Run>], appended: &[Vec<Appended>], now_ms: u64) -> Result<()> {
-        ensure!(appends.len() == appended.len(), "an answer for each append");
+    pub fn appended(
+        &mut self,
+        appends: &[Vec<Run>],
+        outcomes: &[Vec<RunOutcome>],
+        now_ms: u64,
+    ) -> Result<()> {
+        ensure!(appends.len() == outcomes.len(), "an answer for each append");
         let mut arrivals = Vec::new();
         self.confirmed();
         self.cut_off.clear();
         self.batches += 1;
-        for (runs, appended) in appends.iter().zip(appended) {
-            ensure!(runs.len() == appended.len(), "an answer for each run");
-            for (run, at) in runs.iter().zip(appended) {
+        for (runs, outcomes) in appends.iter().zip(outcomes) {
+            ensure!(runs.len() == outcomes.len(), "an answer for each run");
+            for (run, outcome) in runs.iter().zip(outcomes) {
+                let RunOutcome::Appended(at) = outcome else { bail!("a run is not appended: {outcome:?}") };
                 self.add(run, *at)?;
                 arrivals.push(at.arrival_ms);
             }
         }
         for arrival_ms in arrivals {
             ensure!(arrival_ms >= self.last_arrival_ms, "an arrival went back");
-            ensure!(arrival_ms >= now_ms, "an arrival lies before its append");
+            ensure!(arrival_ms == now_ms, "an arrival is {arrival_ms}, and log time {now_ms}");
             self.last_arrival_ms = arrival_ms;
         }
         Ok(())
@@ -168,8 +174,8 @@ impl Model {
         self.retention_hours.push(hours);
     }
 
-    /// The log was told to look after itself, at a time at which records may expire.
-    pub fn maintained(&mut self, now_ms: u64) {
+    /// Log time is this: records may have expired.
+    pub fn expire(&mut self, now_ms: u64) {
         let hours = self.retention_hours.iter().min().copied().unwrap_or_default();
         self.expired_ms = self.expired_ms.max(now_ms.saturating_sub(u64::from(hours) * HOUR_MS));
     }

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use catalog::ShardId;
 use rand::RngExt as _;
-use record_log::clock::Clock;
-use record_log::value::{Appended, Limits, Position, ReadOutcome, Run, Wait};
-use record_log::{ReadError, WriteError, Writer};
+use record_log::value::{Limits, Position, ReadOutcome, Run, RunOutcome, Wait};
+use record_log::{Log, ReadError, WriteError};
 
-use super::{ALL, Event, HOUR_MS, MAX_STEP_MS, Process, World};
+use super::{ALL, Event, HOUR_MS, Process, World};
+use crate::clocks::Clocks;
+use crate::log_time::LogTime;
 
 /// A read that another thread is to make.
 pub(super) struct Planned {
@@ -21,8 +22,8 @@ pub(super) struct Planned {
 
 /// What the writer did beside a reader.
 enum Did {
-    Appended { appends: Vec<Vec<Run>>, now_ms: u64, answer: Result<Vec<Vec<Appended>>, WriteError> },
-    Maintained { now_ms: u64, answer: Result<(), WriteError> },
+    Appended { appends: Vec<Vec<Run>>, now_ms: u64, answer: Result<Vec<Vec<RunOutcome>>, WriteError> },
+    Maintained { answer: Result<(), WriteError> },
 }
 
 impl World {
@@ -38,7 +39,7 @@ impl World {
         let after = self.random.random_range(0..8);
         let (reader, disk) = (self.process()?.reader.clone(), self.disk.clone());
         self.disk.meanwhile(after, move || {
-            let read = reader.read(shard, Position::Offset(from), 0, limits, Wait::ForDisk);
+            let read = reader.read(shard, Position::Offset(from), limits, Wait::ForDisk);
             if !disk.has_crashed() {
                 *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
             }
@@ -58,7 +59,8 @@ impl World {
 
     /// Reads, and in the midst of it the log is written: records are appended and expire.
     pub(super) fn read_while_written(&mut self) -> Result<()> {
-        let Process { log, reader, stepped_ms } = self.process.take().context("there is no process")?;
+        let Process { log, reader, stepped_ms, mut time } =
+            self.process.take().context("there is no process")?;
         let (shard, from) = self.draw_start();
         let limits = self.draw_limits();
         let batches = self.random.random_range(1..24);
@@ -67,39 +69,45 @@ impl World {
         let appends: Vec<_> = (0..batches).map(|_| self.draw_appends()).collect();
         let all_expires = self.random.random_ratio(1, 4);
         let goes_ms = if all_expires { 169 * HOUR_MS } else { self.random.random_range(0..30 * HOUR_MS) };
-        let suspended = stepped_ms.abs() > MAX_STEP_MS;
-        let (log, did) = (Arc::new(Mutex::new(log)), Arc::new(Mutex::new(Vec::new())));
+        let (log, did) = (Arc::new(Mutex::new(log)), Arc::new(Mutex::new(None)));
         {
             let (log, did, clocks) = (Arc::clone(&log), Arc::clone(&did), Arc::clone(&self.clocks));
             self.disk.meanwhile(self.random.random_range(0..6), move || {
                 let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
                 clocks.go(goes_ms);
                 let mut all = Vec::new();
+                let mut time = time;
                 for (number, appends) in appends.into_iter().enumerate() {
                     if number == due {
-                        all.push(Did::Maintained { now_ms: clocks.wall_ms(), answer: log.maintain() });
+                        time.look(clocks.both());
+                        all.push(Did::Maintained { answer: log.maintain() });
                     }
-                    all.push(append(&mut log, &*clocks, appends));
+                    all.push(append(&mut log, &clocks, &mut time, appends));
                 }
-                *did.lock().unwrap_or_else(PoisonError::into_inner) = all;
+                *did.lock().unwrap_or_else(PoisonError::into_inner) = Some((all, time));
             });
         }
-        let read = reader.read(shard, Position::Offset(from), 0, limits, Wait::ForDisk);
+        let read = reader.read(shard, Position::Offset(from), limits, Wait::ForDisk);
         self.disk.alone();
         let log = Arc::into_inner(log).context("nobody else has the log")?;
         let log = log.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.process = Some(Process { log, reader, stepped_ms });
-        let did = std::mem::take(&mut *did.lock().unwrap_or_else(PoisonError::into_inner));
+        let did = did.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let did = did.map(|(did, then)| {
+            time = then;
+            did
+        });
+        self.process = Some(Process { log, reader, stepped_ms, time });
+        self.note_time();
         let mut stopped = false;
-        for did in did {
-            stopped |= self.account(did, suspended)?;
+        for did in did.into_iter().flatten() {
+            stopped |= self.account(did)?;
         }
         self.check_beside(Event::WritesInARead, shard, from, read)?;
         if stopped { self.check_stopped() } else { Ok(()) }
     }
 
     /// Tells the model what the writer did; whether the log has stopped.
-    fn account(&mut self, did: Did, suspended: bool) -> Result<bool> {
+    fn account(&mut self, did: Did) -> Result<bool> {
         let answer = match did {
             Did::Appended { appends, now_ms, answer } => match answer {
                 Ok(appended) => self.model.appended(&appends, &appended, now_ms).map(|()| Ok(()))?,
@@ -110,12 +118,7 @@ impl World {
                     Err(error)
                 }
             },
-            Did::Maintained { now_ms, answer } => {
-                if !suspended {
-                    self.model.maintained(now_ms);
-                }
-                answer
-            }
+            Did::Maintained { answer } => answer,
         };
         if let Err(WriteError::Full(_)) = answer {
             ensure!(self.faults.capacity_bytes > 0, "the disk is full and has no end");
@@ -162,8 +165,8 @@ impl World {
     }
 }
 
-fn append(log: &mut Writer, clocks: &dyn Clock, appends: Vec<Vec<Run>>) -> Did {
-    let now_ms = clocks.wall_ms();
+fn append(log: &mut Log, clocks: &Clocks, time: &mut LogTime, appends: Vec<Vec<Run>>) -> Did {
+    let now_ms = time.look(clocks.both());
     let answer = log.append(&appends);
     Did::Appended { appends, now_ms, answer }
 }

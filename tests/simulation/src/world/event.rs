@@ -33,8 +33,8 @@ named! {
         ControlFull = "control, disk full",
         /// One of these stopped the log.
         ControlStopped = "control, stopped",
-        /// Nothing expired, as the clock had stepped.
-        TrimmingSuspended = "trimming suspended",
+        /// The wall's clock was far from log time, which went on without it.
+        ClockSuspect = "clock suspect",
         /// The log gave back memory.
         Rest = "rest",
         /// Somebody set the clock.

@@ -4,6 +4,7 @@ use anyhow::{Result, bail, ensure};
 use record_log::AcceptLossError;
 
 use super::{Event, World};
+use crate::log_time::LogTime;
 
 impl World {
     /// Accepts the loss of all corruption that is known. Whether that is answered.
@@ -27,6 +28,7 @@ impl World {
             }
             Err(AcceptLossError::TooMuch { .. }) => Ok(false),
             Err(AcceptLossError::Unknown { .. }) => bail!("{corruption} is reported and not known"),
+            Err(AcceptLossError::Newer(newer)) => bail!("the log passes for a newer version's: {newer}"),
             Err(AcceptLossError::Write(error)) => {
                 let may_fail =
                     self.disk.has_crashed() || self.faults.may_stop() || self.faults.capacity_bytes > 0;
@@ -66,6 +68,8 @@ impl World {
         }
         let status = self.process()?.reader.status();
         ensure!(status.stopped.is_none(), "the loss is accepted, and the log does not go on");
+        let time = LogTime::open(status.time_ms, self.clocks.both());
+        self.process()?.time = time;
         self.model.gone_on(&status.next_offsets);
         self.read_all()?;
         Ok(true)

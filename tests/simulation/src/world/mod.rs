@@ -12,13 +12,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use record_log::disk::Disk as _;
 use record_log::value::Limits;
-use record_log::{Counts, LogConfig, Reader, Writer, create};
+use record_log::{Counts, Log, LogConfig, Reader, create};
 use uuid::Uuid;
 
 use crate::clocks::Clocks;
 use crate::corrupted::Corrupted;
 use crate::disk::SimulatedDisk;
 use crate::faults::{Fault, Faults};
+use crate::log_time::LogTime;
 use crate::model::Model;
 use crate::totals::Totals;
 
@@ -37,8 +38,6 @@ const HOUR_MS: u64 = 3_600_000;
 const MINUTE_MS: i64 = 60_000;
 const START_MS: u64 = 500_000 * HOUR_MS;
 const ALL: Limits = Limits { max_records: u32::MAX, max_bytes: usize::MAX };
-/// A step of the wall's clock beyond this keeps everything from expiring.
-const MAX_STEP_MS: i64 = 3_600_000;
 
 /// What a world was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +50,12 @@ pub struct Outcome {
 
 /// A process with the log open.
 struct Process {
-    log: Writer,
+    log: Log,
     reader: Reader,
     /// All steps of the wall's clock since it was opened.
     stepped_ms: i64,
+    /// What log time must be.
+    time: LogTime,
 }
 
 struct World {
@@ -185,6 +186,14 @@ impl World {
     /// Whether the disk gives all that it has, so that nothing is refused but what is corrupt.
     fn gives_all(&self) -> bool {
         self.faults.failed_read == 0
+    }
+
+    /// Time went by: records may have expired, whether the log was told to look after itself or not.
+    fn note_time(&mut self) {
+        let (boottime_ms, _) = self.clocks.both();
+        if let Some(process) = &self.process {
+            self.model.expire(process.time.at(boottime_ms));
+        }
     }
 
     fn did(&mut self, what: Event, with: impl std::hash::Hash) {

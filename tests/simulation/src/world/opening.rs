@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rand::RngExt as _;
 use record_log::clock::Clock;
 use record_log::value::{Position, Wait};
-use record_log::{Corruption, Environment, Error, ReadError, Reader, Sizes, TailBudget, Writer, open};
+use record_log::{Corruption, Environment, Error, Log, ReadError, Reader, Sizes, TailBudget, open};
 
 use super::{ALL, COPY, Event, Process, World};
 use crate::corrupted::Corrupted;
+use crate::log_time::LogTime;
 
 /// Reads and syncs that fail for a while must not end the world.
 const TRIES: u32 = 20;
@@ -44,23 +45,21 @@ impl World {
         Ok(false)
     }
 
-    fn opened(&mut self, log: Writer, reader: Reader) -> Result<()> {
+    fn opened(&mut self, log: Log, reader: Reader) -> Result<()> {
         let status = reader.status();
         self.mistaken = !self.gives_all() && !status.corruption.is_empty();
         self.check_reported(&status.corruption)?;
-        if !self.corrupted.is_nothing() {
-            // A file that is lost is nothing to tell of where it has expired.
-            self.model.maintained(self.clocks.wall_ms());
-        }
         self.model.reopened(&status.next_offsets, &self.corrupted, self.mistaken)?;
         self.did(Event::Opened, format!("{:?}", status.next_offsets));
-        self.process = Some(Process { log, reader, stepped_ms: 0 });
+        let time = LogTime::open(status.time_ms, self.clocks.both());
+        self.process = Some(Process { log, reader, stepped_ms: 0, time });
+        self.note_time();
         self.read_all()
     }
 
     /// It takes nothing more, as it is not known what was appended last; what is known is served. Whether somebody
     /// accepts the loss, so that it goes on.
-    fn opened_stopped(&mut self, log: Writer, reader: Reader) -> Result<bool> {
+    fn opened_stopped(&mut self, log: Log, reader: Reader) -> Result<bool> {
         let status = reader.status();
         let why = status.stopped;
         ensure!(!self.gives_all() || self.corrupted.may_stop(), "the log stops for nothing: {why:?}");
@@ -68,7 +67,9 @@ impl World {
         self.mistaken = !self.gives_all();
         self.check_reported(&status.corruption)?;
         self.did(Event::OpenedStopped, 0);
-        self.process = Some(Process { log, reader, stepped_ms: 0 });
+        let time = LogTime::open(status.time_ms, self.clocks.both());
+        self.process = Some(Process { log, reader, stepped_ms: 0, time });
+        self.note_time();
         self.read_all().context("of a log that takes no appends")?;
         self.check_end_refused()?;
         let is_accepted =
@@ -83,7 +84,7 @@ impl World {
     fn check_end_refused(&mut self) -> Result<()> {
         let reader = self.process()?.reader.clone();
         for (shard, end) in reader.status().next_offsets {
-            let read = reader.read(shard, Position::Offset(end), 0, ALL, Wait::ForDisk);
+            let read = reader.read(shard, Position::Offset(end), ALL, Wait::ForDisk);
             ensure!(
                 matches!(read, Err(ReadError::Corrupt(_))),
                 "the corrupt tail of {shard} is read: {read:?}"
@@ -102,6 +103,7 @@ impl World {
                 !self.gives_all() || self.faults.may_stop() || self.corrupted.may_not_open(),
                 "the log does not open for nothing: {error}"
             ),
+            Error::Newer(_) => bail!("the log passes for a newer version's: {error}"),
             Error::Foreign { .. } => bail!("the log passes for another: {error}"),
         }
         self.did(Event::DidNotOpen, error.to_string());
@@ -127,6 +129,7 @@ impl World {
         Environment {
             disk: Arc::new(self.disk.clone()),
             clock: Arc::clone(&self.clocks) as Arc<dyn Clock>,
+            trusts_own_clock: false,
             random: Arc::new(move || nonces.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed)),
             tail: TailBudget::new(self.random.random_range(0..3) * 4_000),
             sizes: Sizes {

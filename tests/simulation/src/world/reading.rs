@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail, ensure};
 use catalog::ShardId;
 use rand::RngExt as _;
-use record_log::clock::Clock as _;
 use record_log::value::{Limits, Position, ReadOutcome, Wait};
 use record_log::{ReadError, Reader};
 
@@ -19,17 +18,17 @@ const MAX_REPORTED: usize = 64;
 struct Asked {
     shard: ShardId,
     position: Position,
-    oldest_ms: u64,
     limits: Limits,
     wait: Wait,
 }
 
 impl World {
     pub(super) fn read_somewhere(&mut self) -> Result<()> {
-        let Asked { shard, position, oldest_ms, limits, wait } = self.draw_asked();
+        let Asked { shard, position, limits, wait } = self.draw_asked();
+        self.note_time();
         let reader = self.process()?.reader.clone();
-        match reader.read(shard, position, oldest_ms, limits, wait) {
-            Ok(outcome) => self.check_answer(&reader, shard, position, oldest_ms, &outcome),
+        match reader.read(shard, position, limits, wait) {
+            Ok(outcome) => self.check_answer(&reader, shard, position, &outcome),
             Err(ReadError::WouldBlock) => {
                 ensure!(wait == Wait::Never, "a read that may wait did not");
                 self.did(Event::ReadWouldBlock, 0);
@@ -37,7 +36,7 @@ impl World {
             }
             Err(error) => {
                 let at = if let Position::Offset(offset) = position { Some((shard, offset)) } else { None };
-                self.check_refused(at.filter(|_| oldest_ms == 0), &error)
+                self.check_refused(at, &error)
             }
         }
     }
@@ -57,16 +56,12 @@ impl World {
                 Position::AtTimestamp(near.saturating_add_signed(self.random.random_range(-1..2)))
             }
         };
-        let oldest_ms = match self.random.random_bool(0.2) {
-            true => self.clocks.wall_ms().saturating_sub(24 * HOUR_MS),
-            false => 0,
-        };
         let limits = Limits {
             max_records: self.random.random_range(1..20),
             max_bytes: self.random.random_range(1..20_000),
         };
         let wait = if self.random.random_bool(0.3) { Wait::Never } else { Wait::ForDisk };
-        Asked { shard, position, oldest_ms, limits, wait }
+        Asked { shard, position, limits, wait }
     }
 
     fn check_answer(
@@ -74,16 +69,16 @@ impl World {
         reader: &Reader,
         shard: ShardId,
         position: Position,
-        oldest_ms: u64,
         outcome: &ReadOutcome,
     ) -> Result<()> {
         let last = self.model.last_offset(shard);
         let (from, oldest_ms) = match position {
-            Position::TrimHorizon => (1, oldest_ms),
-            Position::Latest => (last + 1, oldest_ms),
-            Position::Offset(offset) => (offset.max(1), oldest_ms),
-            Position::AtTimestamp(arrival_ms) => (1, arrival_ms.max(oldest_ms)),
+            Position::TrimHorizon => (1, 0),
+            Position::Latest => (last + 1, 0),
+            Position::Offset(offset) => (offset.max(1), 0),
+            Position::AtTimestamp(arrival_ms) => (1, arrival_ms),
         };
+        self.check_expired(reader, outcome)?;
         if position == Position::Latest {
             let end = self.model.next_offset(shard);
             ensure!(outcome.runs.is_empty() && outcome.next_offset == end, "LATEST is not the end");
@@ -94,6 +89,17 @@ impl World {
             self.check_locate(reader, shard, position, first)?;
         }
         self.did(Event::Read, (outcome.next_offset, outcome.runs.len()));
+        Ok(())
+    }
+
+    /// What has expired by log time is not read.
+    fn check_expired(&mut self, reader: &Reader, outcome: &ReadOutcome) -> Result<()> {
+        let Some(hours) = reader.status().retention_hours else { return Ok(()) };
+        let (boottime_ms, _) = self.clocks.both();
+        let now_ms = self.process()?.time.at(boottime_ms);
+        let horizon_ms = now_ms.saturating_sub(u64::from(hours) * HOUR_MS);
+        let expired = outcome.runs.iter().find(|run| run.arrival_ms < horizon_ms);
+        ensure!(expired.is_none(), "records that expired before {horizon_ms} are read: {expired:?}");
         Ok(())
     }
 
@@ -162,6 +168,7 @@ impl World {
     }
 
     fn read_shard(&mut self, shard: ShardId) -> Result<()> {
+        self.note_time();
         let reader = self.process()?.reader.clone();
         let end = reader.status().next_offsets.get(&shard).copied().unwrap_or_default();
         let mut offset = 1;
@@ -172,7 +179,7 @@ impl World {
                 true => ALL,
                 false => Limits { max_records: self.random.random_range(1..9), max_bytes: 2_000 },
             };
-            match reader.read(shard, Position::Offset(offset), 0, limits, Wait::ForDisk) {
+            match reader.read(shard, Position::Offset(offset), limits, Wait::ForDisk) {
                 Ok(outcome) => {
                     self.model.check_read(shard, offset, 0, &outcome, self.may_pass)?;
                     let may_end = limits.max_bytes < ALL.max_bytes

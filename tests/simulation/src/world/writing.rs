@@ -3,20 +3,21 @@
 use anyhow::{Result, ensure};
 use catalog::ShardId;
 use rand::RngExt as _;
-use record_log::clock::Clock as _;
 use record_log::record::{Record, RecordBlockBuilder};
 use record_log::value::Run;
-use record_log::{WriteError, Writer};
+use record_log::{Log, WriteError};
 
-use super::{Event, MAX_STEP_MS, World};
+use super::{Event, World};
 use crate::model::Model;
 
 impl World {
     pub(super) fn append(&mut self) -> Result<()> {
         let appends = self.draw_appends();
-        let now_ms = self.clocks.wall_ms();
+        let clocks = self.clocks.both();
+        self.note_time();
         let beside = self.plan_read()?;
         let process = self.process()?;
+        let now_ms = process.time.look(clocks);
         let appended = process.log.append(&appends);
         let full = process.reader.status().full.is_some();
         self.check_planned(beside)?;
@@ -92,12 +93,21 @@ impl World {
         Ok(())
     }
 
+    /// The log is about to look at its clocks.
+    fn look_at_clocks(&mut self) -> Result<()> {
+        let clocks = self.clocks.both();
+        self.process()?.time.look(clocks);
+        self.note_time();
+        Ok(())
+    }
+
     fn with_log(
         &mut self,
         what: Event,
-        ask: impl FnOnce(&mut Writer) -> Result<(), WriteError>,
+        ask: impl FnOnce(&mut Log) -> Result<(), WriteError>,
         done: impl FnOnce(&mut Model),
     ) -> Result<bool> {
+        self.look_at_clocks()?;
         let beside = self.plan_read()?;
         let answer = ask(&mut self.process()?.log);
         self.check_planned(beside)?;
@@ -126,20 +136,13 @@ impl World {
     }
 
     pub(super) fn maintain(&mut self) -> Result<()> {
-        let now_ms = self.clocks.wall_ms();
-        let suspended = self.process()?.stepped_ms.abs() > MAX_STEP_MS;
-        if !suspended {
-            // Also one that fails half way may have expired something.
-            self.model.maintained(now_ms);
-        }
         if self.with_log(Event::Maintain, |log| log.maintain(), |_| ())? {
-            let reported = self.process()?.reader.status().trimming_suspended.is_some();
-            ensure!(
-                reported == suspended,
-                "the clock stepped, and that is reported: {suspended}, {reported}"
-            );
-            if suspended {
-                self.did(Event::TrimmingSuspended, 0);
+            let process = self.process()?;
+            let suspect = process.time.is_clock_suspect();
+            let reported = process.reader.status().clock_suspect.is_some();
+            ensure!(reported == suspect, "the clock is suspect, and that is reported: {suspect}, {reported}");
+            if suspect {
+                self.did(Event::ClockSuspect, 0);
             }
         }
         Ok(())

@@ -1,0 +1,60 @@
+//! Log time, by a reading of its rules that shares no code with the log: it goes on by the boottime clock, never back, and
+//! follows the wall's clock forward by at most an hour at once and a day.
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// What two clocks show: boottime and the wall's, in milliseconds.
+pub type Clocks = (u64, u64);
+
+/// Log time of a log that is open.
+#[derive(Clone, Copy, Debug)]
+pub struct LogTime {
+    time_ms: u64,
+    boottime_ms: u64,
+    day_began_ms: u64,
+    /// What it followed the wall's clock since the day began.
+    followed_ms: u64,
+    /// How far the wall's clock is from it.
+    apart_ms: u64,
+}
+
+impl LogTime {
+    /// Of a log that is opened, whose last batch has this time.
+    #[must_use]
+    pub fn open(time_ms: u64, clocks: Clocks) -> Self {
+        let boottime_ms = clocks.0;
+        let mut time = Self { time_ms, boottime_ms, day_began_ms: boottime_ms, followed_ms: 0, apart_ms: 0 };
+        time.look(clocks);
+        time
+    }
+
+    /// The log looks at its clocks.
+    pub fn look(&mut self, (boottime_ms, wall_ms): Clocks) -> u64 {
+        self.time_ms = self.at(boottime_ms);
+        self.boottime_ms = boottime_ms;
+        if boottime_ms - self.day_began_ms >= DAY_MS {
+            (self.day_began_ms, self.followed_ms) = (boottime_ms, 0);
+        }
+        let ahead_ms = wall_ms.saturating_sub(self.time_ms);
+        if ahead_ms <= HOUR_MS {
+            let follows_ms = ahead_ms.min(HOUR_MS - self.followed_ms);
+            self.followed_ms += follows_ms;
+            self.time_ms += follows_ms;
+        }
+        self.apart_ms = wall_ms.abs_diff(self.time_ms);
+        self.time_ms
+    }
+
+    /// What it is at a moment of the boottime clock, as readers go by it.
+    #[must_use]
+    pub fn at(&self, boottime_ms: u64) -> u64 {
+        self.time_ms + (boottime_ms - self.boottime_ms)
+    }
+
+    /// Whether the wall's clock was so far from it that it is not believed.
+    #[must_use]
+    pub fn is_clock_suspect(&self) -> bool {
+        self.apart_ms > HOUR_MS
+    }
+}
