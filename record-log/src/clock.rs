@@ -10,7 +10,8 @@ pub trait Clock: Send + Sync {
     fn monotonic_ms(&self) -> u64;
 }
 
-/// The clocks of the system. The monotonic one goes on while the machine sleeps: a laptop that wakes has no stepped clock.
+/// The clocks of the system. The monotonic one goes on while the machine sleeps: a laptop that wakes has no stepped
+/// clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

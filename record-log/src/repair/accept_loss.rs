@@ -11,9 +11,9 @@ use crate::state::{AcceptedLosses, MAX_RANGES, SegmentRange};
 use crate::writer::Writer;
 
 impl Writer {
-    /// Accepts a loss: gives up all that is corrupt now in the segments that known corruption names, one of which is at this
-    /// place, and records that are missing before such a place. Readers pass over it from then on, and over nothing that
-    /// goes corrupt later. A log whose end was lost when it was opened takes appends again. Reads those segments as a whole.
+    /// Accepts the loss of all that is corrupt now in the segments of known corruption, one of which is at this
+    /// position, and of the records that are missing before it. From then on readers pass over it, and over nothing
+    /// that becomes corrupt later. A log with a corrupt tail takes appends again. Reads those segments as a whole.
     ///
     /// # Errors
     /// See [`AcceptLossError`].
@@ -41,7 +41,7 @@ impl Writer {
         }
         let is_new = |range: &&SegmentRange| !before.as_slice().contains(range);
         let new: Vec<_> = accepted_losses.as_slice().iter().filter(is_new).copied().collect();
-        tracing::warn!(?new, "what is corrupt in the log is given up");
+        tracing::warn!(?new, "the loss of what is corrupt in the log is accepted");
         if let Some(tail) = corrupt_tail {
             self.go_on_behind(&tail, accepted_losses)?;
         } else if !new.is_empty() {
@@ -51,7 +51,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives up the known gaps in which nothing is corrupt any more: the first byte behind each is marked.
+    /// Accepts the known gaps in which nothing is corrupt any more: adds the first byte behind each.
     fn accept_gaps(&self, known: &[Corruption], accepted_losses: &mut AcceptedLosses) {
         let kept = self.kept();
         for location in known.iter().filter(|corruption| corruption.is_gap).map(Corruption::location) {
@@ -62,15 +62,15 @@ impl Writer {
         }
     }
 
-    /// The segments that are kept, as far as a corrupt tail.
+    /// The segments that are kept, up to and with a corrupt tail.
     fn kept(&self) -> RangeInclusive<u64> {
         let published = self.shared.published();
         let newest = published.newest.header.sequence;
         published.oldest..=published.corrupt_tail.as_ref().map_or(newest, |tail| tail.sequence.max(newest))
     }
 
-    /// All that is corrupt in these segments, and in those beside one whose header is corrupt, as the hole may be wider than what
-    /// is known; and which segments these are.
+    /// All that is corrupt in these segments, and which segments were looked at. Looks also beside a corrupt header, as
+    /// the hole may be wider than what is known.
     fn find_corruption(&self, mut due: BTreeSet<u64>) -> (BTreeSet<u64>, Vec<SegmentRange>) {
         let kept = self.kept();
         let (mut looked_at, mut found) = (BTreeSet::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Going on behind an end of the log that is lost.
+//! Going on behind a corrupt tail.
 
 use crate::error::WriteError;
 use crate::format::block_ceil;
@@ -7,8 +7,8 @@ use crate::state::{AcceptedLosses, State};
 use crate::writer::Writer;
 
 impl Writer {
-    /// What is behind the newest batch, where that is not known. All the rest of its segment, if it is there, is from then
-    /// on a part of what the segment holds, so that what is corrupt in it has a place.
+    /// Counts all the rest of the newest segment, if that is where the corrupt tail is, as a part of the segment, so
+    /// that its corruption has a location. Gives the tail.
     pub(super) fn take_in_corrupt_tail(&self) -> Option<CorruptTail> {
         let mut published = self.shared.publish();
         let tail = published.corrupt_tail.clone()?;
@@ -22,7 +22,7 @@ impl Writer {
         Some(tail)
     }
 
-    /// Goes on in a segment behind an corrupt tail and accepted, as these ranges are.
+    /// Goes on in a new segment behind a corrupt tail whose loss is accepted.
     pub(super) fn go_on_behind(
         &mut self,
         tail: &CorruptTail,
@@ -32,13 +32,13 @@ impl Writer {
         let sequence = tail.sequence + 1;
         let state = state.behind_corrupt_tail(sequence, self.environment.clock.wall_ms());
         let before = self.begin_segment(sequence, state, 0, self.environment.sizes.first_segment_bytes)?;
-        // What is lost is left as it is: it may be of use to somebody. The footer says where the rest ends, also if the
-        // next header is corrupt.
+        // The tail stays on the disk: it may be of use to somebody. The footer says where the good batches end even if
+        // the next header becomes corrupt.
         if before.has_footer().is_ok_and(|has| !has) {
             self.close(&before, before.file.bytes().map(block_ceil));
         }
         self.shared.segments.count(|counts| counts.corrupt_tails_accepted += 1);
-        tracing::warn!(corruption = %tail.corruption, "the lost end of the log is given up: it takes appends again");
+        tracing::warn!(corruption = %tail.corruption, "the loss of the corrupt tail is accepted: the log takes appends again");
         Ok(())
     }
 }

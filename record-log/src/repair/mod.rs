@@ -1,9 +1,9 @@
-//! What an administrator does about corruption: accept its loss, and with that let a log whose tail is corrupt take appends
-//! again, far behind the tail.
+//! What an administrator does about corruption: accept its loss, and with that let a log whose tail is corrupt take
+//! appends again, far behind the tail.
 //!
-//! These are calls of the [`crate::Writer`], written down as entries of the log or in the next segment's header. Nothing is
-//! repaired in place: corrupt bytes stay where they are until they expire, as they may be of use to somebody. Finding
-//! corruption is not here, see [`crate::shared::corruption`].
+//! These are calls of the [`crate::Writer`], written down as entries of the log or in the next segment's header.
+//! Nothing is repaired in place: corrupt bytes stay where they are until they expire, as they may be of use to
+//! somebody. Finding corruption is not here, see [`crate::shared::corruption`].
 //!
 //! Invariant: an accepted loss covers what is corrupt at that moment, and nothing that becomes corrupt later.
 

@@ -1,4 +1,4 @@
-//! Looks for what is corrupt: between two places where records are missing, or in a segment of which a loss is accepted.
+//! Finds corruption: between two locations where records are missing, or in a segment whose loss is accepted.
 
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ pub struct CorruptRange {
 }
 
 impl CorruptRange {
-    /// As corruption, if not all of it is accepted.
+    /// As corruption, unless all of it is accepted.
     pub fn outside(&self, accepted_losses: &AcceptedLosses) -> Option<Corruption> {
         let position = accepted_losses.first_outside(self.range)?;
         Some(Corruption::new(&segment_name(self.range.segment), position, self.what.clone()))
     }
 }
 
-/// What keeps a reader from going from one place, where a batch begins, to another: corrupt headers of segments and batches.
+/// Corrupt headers of segments and batches between two locations, at which batches begin.
 pub fn corruption_between(shared: &Shared, from: Location, to: Location) -> Vec<CorruptRange> {
     let in_segment = |sequence| {
         let start = if sequence == from.segment { from.position } else { 0 };

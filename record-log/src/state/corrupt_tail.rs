@@ -4,12 +4,12 @@ use super::State;
 
 /// No segment has so many records, as none takes less than a byte.
 const SEGMENT_RECORDS: u64 = 1 << 32;
-/// So many segments may be lost behind the last one that is known of.
+/// So many unknown segments may follow the last known one.
 const UNKNOWN_SEGMENTS: u64 = 1 << 10;
 
 impl State {
-    /// The state with which a log goes on in this segment, behind a corrupt tail. It numbers nothing as a batch or record
-    /// in the tail may be numbered, even where the tail itself began behind another one.
+    /// The state with which a log goes on in this segment, behind a corrupt tail. It numbers nothing as a batch or
+    /// record in the tail may be numbered, even where the tail itself began behind another one.
     #[must_use]
     pub fn behind_corrupt_tail(mut self, sequence: u64, now_ms: u64) -> Self {
         let first = first_number_in(sequence);

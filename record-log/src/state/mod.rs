@@ -28,18 +28,18 @@ pub struct State {
     pub next_index: u64,
     /// When the last batch arrived, in milliseconds since 1970.
     pub last_arrival_ms: u64,
-    /// How long records are kept; none where corruption may hide what was said last, so that nothing expires by mistake.
+    /// How long records are kept; none where corruption may hide a change, so that nothing expires by mistake.
     pub retention_hours: Option<u32>,
     /// Records that arrived before this (milliseconds since 1970) have expired.
     pub trimmed_ms: u64,
-    /// What is corrupt and accepted: readers pass over it.
+    /// The accepted losses: readers pass over them.
     #[serde(rename = "accepted")]
     pub accepted_losses: AcceptedLosses,
     /// The shards.
     pub shards: BTreeMap<ShardId, LogShard>,
 }
 
-/// A place in the log.
+/// A position in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// The sequence number of the segment.
@@ -61,7 +61,7 @@ pub struct LogShard {
 }
 
 impl State {
-    /// Whether a batch can be the next one. Behind corruption numbers and offsets may jump, never go back.
+    /// Whether a batch can come next. Behind corruption, indexes and offsets may jump, but never go back.
     fn follows(&self, header: &BatchHeader, behind_corruption: bool) -> Result<(), Invalid> {
         if header.index < self.next_index || header.index > self.next_index && !behind_corruption {
             return Err(Invalid("a batch has not the number that follows"));

@@ -1,4 +1,4 @@
-//! What is due now and then: expired records go, and a full disk is asked again for room.
+//! Regular work: expires old records, and asks a full disk for room again.
 
 use super::Writer;
 use super::trim::horizon_ms;
@@ -12,7 +12,7 @@ use crate::value::Wait;
 const MAX_SEGMENTS: u64 = 16;
 
 impl Writer {
-    /// Expires what is older than the retention and frees its segments; asks a full disk again for room. Due every
+    /// Expires records older than the retention and frees their segments; asks a full disk for room again. Due every
     /// second or so.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Says what is trimmed, before it is; with no room for that, room has to be made first. Whether it is said.
+    /// Writes down what will be trimmed, before it is. Gives false on a full disk: there a segment must go first.
     fn write_trim(&mut self, horizon_ms: u64) -> Result<bool, WriteError> {
         match self.control(vec![EntryHeader::control(EntryKind::Trim, horizon_ms, 0)]) {
             Ok(()) => Ok(true),
@@ -65,7 +65,7 @@ impl Writer {
         }
     }
 
-    /// How many of the oldest segments hold nothing but expired records. The newest is none of them.
+    /// How many of the oldest segments hold only expired records. Never counts the newest.
     fn expired_segments(&self, horizon_ms: u64) -> u64 {
         let (oldest, newest) = {
             let published = self.shared.published();
@@ -76,14 +76,14 @@ impl Writer {
             match self.shared.segments.header(sequence, Wait::ForDisk) {
                 Ok(header) if header.state.last_arrival_ms < horizon_ms => expired = sequence - oldest,
                 Ok(_) => break,
-                // What cannot be judged goes with the next segment that can.
+                // A segment with an unreadable header goes with the next one that can be judged.
                 Err(Unavailable::Corrupt(_) | Unavailable::NoFile | Unavailable::WouldBlock) => {}
             }
         }
         expired
     }
 
-    /// Goes on in a new segment where all of the newest one has expired.
+    /// Rolls to a new segment where all records of the newest one have expired.
     fn leave_expired_segment(&mut self, horizon_ms: u64) -> Result<(), WriteError> {
         let due = {
             let published = self.shared.published();
@@ -96,9 +96,8 @@ impl Writer {
         }
     }
 
-    /// Removes the oldest segment, or makes it the spare, unless nothing was appended for so long that all has expired:
-    /// then a spare would only take space. The names are durable before the next goes, so that a crash
-    /// leaves no gap.
+    /// Removes the oldest segment or makes it the spare. On a quiet log, where everything has expired, a spare would
+    /// only take space. The names are durable before the next segment goes, so a crash leaves no gap.
     fn remove_oldest(&mut self) -> Result<(), WriteError> {
         let (sequence, is_quiet) = {
             let mut published = self.shared.publish();

@@ -1,4 +1,11 @@
-//! The writing side of a log: one owner, who calls; one write under way at a time.
+//! The writing side of a log. One owner calls it, and one write is under way at a time.
+//!
+//! It numbers batches, writes them, rolls to the next segment, expires old ones, and publishes what is durable to the
+//! readers in [`crate::shared`]. It never reads records, and never decides about corruption: see [`crate::recovery`]
+//! and [`crate::repair`].
+//!
+//! Invariants: a batch is published only after its write returned. A failed write or sync is final. Space is taken
+//! before it is written to. A segment is written once, front to back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -25,7 +32,7 @@ pub mod trim;
 
 use trim::TrimGate;
 
-/// What the buffer keeps from batch to batch; a larger batch takes more for as long as it is written.
+/// The buffer keeps so much from batch to batch. A larger batch takes more only while it is written.
 const KEPT_BUFFER_BYTES: usize = 2 << 20;
 
 /// Appends to a log.
@@ -34,24 +41,24 @@ pub struct Writer {
     pub(crate) environment: Environment,
     owner: Slots,
     pub(crate) shared: Arc<Shared>,
-    /// The segment that takes batches; none until the first after opening.
+    /// The segment that takes batches; none before the first write after opening.
     active: Option<Active>,
     /// Whether there is a spare on the disk.
     has_spare: bool,
-    /// Begins with the durable bytes of the block that the next batch begins in.
+    /// Begins with the durable bytes of the block in which the next batch begins.
     buffer: AlignedBuffer,
     gate: TrimGate,
     unconfirmed: bool,
-    /// The least segment that could not be had, while that is so.
+    /// The smallest segment that the disk had no room for, while that is so.
     refused_bytes: Option<u64>,
 }
 
 /// The segment that takes batches.
 #[derive(Clone, Copy, Debug)]
 struct Active {
-    /// The length of its file, all of it space that is taken.
+    /// The length of its file. All of that space is taken.
     capacity: u64,
-    /// Bytes at its end that only control entries use: what must get through where the disk is full.
+    /// Bytes at its end for control entries alone, which must get through on a full disk.
     reserve: u64,
 }
 
@@ -86,14 +93,14 @@ impl Writer {
         }
     }
 
-    /// Appends runs as one batch and returns when it is durable: for each append, where each of its runs is. Runs are
-    /// not empty, their shards are in the log, and an append has at most one run a shard.
+    /// Appends runs as one batch and returns when it is durable. Gives where each run of each append is. Runs are not
+    /// empty, their shards are in the log, and an append has at most one run a shard.
     ///
     /// # Errors
     /// See [`WriteError`].
     ///
     /// # Panics
-    /// If a run's shard is not in the log, or the batch is too large: whoever calls has checked.
+    /// If a run's shard is not in the log, or the batch is too large: the caller checks that.
     pub fn append(&mut self, appends: &[Vec<Run>]) -> Result<Vec<Vec<Appended>>, WriteError> {
         self.check_running()?;
         let (index, arrival_ms) = self.next_batch();
@@ -128,8 +135,8 @@ impl Writer {
         self.control(vec![EntryHeader::control(EntryKind::SetRetention, 0, hours)])
     }
 
-    /// Confirms the last batch, if none behind it does, so that corruption to it can be told from a torn end. Due after a
-    /// moment of quiet.
+    /// Confirms the last batch, unless a later batch did, so that its corruption is not taken for a torn tail. Due
+    /// after a moment of quiet.
     ///
     /// # Errors
     /// See [`WriteError`].
@@ -171,7 +178,7 @@ impl Writer {
         }
     }
 
-    /// Number and arrival of the next batch.
+    /// The index and the arrival of the next batch.
     fn next_batch(&self) -> (u64, u64) {
         let state = &self.shared.published().state;
         (state.next_index, self.environment.clock.wall_ms().max(state.last_arrival_ms))
@@ -210,7 +217,7 @@ impl Writer {
         if self.has_room(batch_bytes, by) { Ok(()) } else { self.roll(batch_bytes, self.wanted_bytes()) }
     }
 
-    /// Writes a batch behind the last one, in a new segment if need be, and shows it to readers.
+    /// Writes a batch behind the last one, in a new segment where this one has no room, and publishes it.
     fn write<'b>(
         &mut self,
         header: &mut BatchHeader,
@@ -263,7 +270,7 @@ impl Writer {
         (Arc::clone(&newest.header), Arc::clone(&newest.file), newest.end)
     }
 
-    /// Makes the buffer as large as it has to be, keeping the block that it begins with.
+    /// Makes the buffer as large as it must be, and keeps its first block.
     fn fit_buffer(&mut self, bytes: usize) {
         let now = self.buffer.as_slice().len();
         let wanted = bytes.max(BLOCK_BYTES);

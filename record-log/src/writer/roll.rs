@@ -20,12 +20,13 @@ use crate::format::{SPARE, block_ceil, segment_name};
 use crate::shared::Newest;
 use crate::state::State;
 
-/// At most so much of a segment is kept for what must get through where the disk is full. Behind a restart there is no
-/// such room until the next segment is begun: the one before is written no more.
+/// At most so much of a segment is reserved for control entries, which must get through on a full disk. After a restart
+/// there is no reserve until the next segment begins, as the old one is never written again.
 const MAX_RESERVE_BYTES: u64 = 1 << 20;
 
 impl Writer {
-    /// Goes on in a segment of about `wanted` bytes that has room for a batch of so many bytes, and closes the one before.
+    /// Rolls to a segment of about `wanted` bytes that has room for a batch of so many bytes, and closes the one
+    /// before.
     pub(super) fn roll(&mut self, batch_bytes: u64, wanted: u64) -> Result<(), WriteError> {
         let (sequence, state) = {
             let published = self.shared.published();
@@ -36,7 +37,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives a segment that is written no more its footer, at a place behind all of it that is to be kept.
+    /// Writes the footer of a segment that is full, at a position behind everything to be kept.
     pub(crate) fn close(&self, segment: &Newest, start: io::Result<u64>) {
         match start.and_then(|start| write_footer(segment, start)) {
             Ok(()) => self.shared.segments.count(|counts| counts.footers_written += 1),
@@ -47,7 +48,7 @@ impl Writer {
         }
     }
 
-    /// Begins a segment with this state and shows it to readers; gives the one that was the newest.
+    /// Begins a segment with this state and publishes it. Gives the segment that was the newest.
     pub(crate) fn begin_segment(
         &mut self,
         sequence: u64,
@@ -82,7 +83,7 @@ impl Writer {
         let (before, end) = (&published.newest.header, published.newest.end);
         let nonce = (self.environment.random)();
         let bytes_before = before.bytes_before + end;
-        // Of a segment between that is lost nothing counts.
+        // A segment that is missing between them counts for nothing.
         let previous_end = if before.sequence + 1 == sequence { end } else { 0 };
         SegmentHeader::new(nonce, self.owner, sequence, previous_end, bytes_before, state)
     }
@@ -96,7 +97,7 @@ impl Writer {
         disk.sync_directory()
     }
 
-    /// A file of the size that is due, or where the disk has no room for that, one of the least size.
+    /// A file of the wanted size, or of the least size where the disk has no more.
     pub(super) fn take_space(&mut self, wanted: u64, least: u64) -> Result<Arc<dyn DiskFile>, WriteError> {
         let mut taken = self.spare_of(wanted);
         let mut bytes = wanted;
@@ -125,7 +126,7 @@ impl Writer {
         }
     }
 
-    /// A segment of so many bytes could be had: there is room again if so many were refused.
+    /// Notes that space for so many bytes was taken: there is room again if no more was refused.
     fn note_room(&mut self, bytes: u64) {
         if self.refused_bytes.is_some_and(|refused| refused <= bytes) {
             tracing::info!("there is room for appends again");
@@ -135,7 +136,7 @@ impl Writer {
         }
     }
 
-    /// Remembers that a segment of so many bytes could not be had. Nothing was written.
+    /// Notes that the disk has no room for so many bytes. Nothing was written.
     fn refuse(&mut self, bytes: u64, why: String) -> WriteError {
         if self.refused_bytes.is_none() {
             tracing::warn!(why, "appends are refused until there is room again");
@@ -146,8 +147,7 @@ impl Writer {
         WriteError::Full(why)
     }
 
-    /// Takes the space that was refused as soon as there is some, so that it is known that there is. A spare that is
-    /// larger stays as it is.
+    /// Takes the refused space as soon as the disk has it, so that the log knows. A larger spare stays as it is.
     pub(super) fn ask_for_room(&mut self) -> Result<(), WriteError> {
         let Some(refused) = self.refused_bytes else { return Ok(()) };
         let spare = match self.has_spare {
@@ -161,7 +161,7 @@ impl Writer {
         }
     }
 
-    /// The spare, made or made to fit.
+    /// The spare, resized or newly made.
     fn spare_of(&mut self, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let disk = &self.environment.disk;
         if self.has_spare {
@@ -186,7 +186,7 @@ impl Writer {
 
 fn write_footer(segment: &Newest, start: u64) -> io::Result<()> {
     let footer = footer::encode(segment.header.nonce, start, segment.end, &segment.index);
-    // The length first: it says where the footer is. Space behind it that was not used is given back.
+    // The length first: it says where the footer is. Unused space behind it is freed.
     segment.file.resize(start + footer.len() as u64)?;
     write_blocks(&*segment.file, start, &footer)?;
     segment.file.sync()
@@ -204,7 +204,7 @@ fn least_bytes(bytes: u64) -> u64 {
     bytes + block_ceil(MAX_RESERVE_BYTES.min(bytes / 4))
 }
 
-/// What a segment of this size keeps for control entries.
+/// The bytes that a segment of this size reserves for control entries.
 fn reserve_bytes(capacity: u64) -> u64 {
     MAX_RESERVE_BYTES.min(capacity / 8)
 }
@@ -213,7 +213,7 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whether the system has too little of something else than space just now.
+/// Whether the system is out of a resource other than space.
 fn is_out_of_handles(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))

@@ -6,11 +6,10 @@ const MAX_STEP_MS: i64 = 3_600_000;
 const MAX_SLEW_MS: i64 = 1_000;
 const HOUR_MS: u64 = 3_600_000;
 
-/// Watches the wall's clock against the monotonic one: one corrupt answer of a time server must not delete a stream.
+/// Watches the wall clock against the monotonic clock: one bad answer of a time server must not delete a stream.
 ///
-/// It sees steps from its beginning on, when the log is opened, and takes the clock for right then: that years went by
-/// since the last record looks like a clock that is years ahead. A process that is started while the clock is ahead
-/// expires by it.
+/// It sees the steps since the log was opened, and takes the clock for right at that moment: years without a record
+/// look the same as a clock that is years ahead. A process that starts while the clock is ahead expires by that clock.
 #[derive(Clone, Copy, Debug)]
 pub struct TrimGate {
     wall_ms: u64,

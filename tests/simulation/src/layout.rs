@@ -143,8 +143,8 @@ pub(crate) mod tests {
         Run { shard: shard(index), block: block.build() }
     }
 
-    /// What a log writes: "first" and "second" for shard 0 and "other" for shard 1 in a batch, then "third" for shard 0, then
-    /// what confirms that.
+    /// What a log writes: "first" and "second" for shard 0 and "other" for shard 1 in a batch, then "third" for shard
+    /// 0, then what confirms that.
     pub fn written() -> Vec<u8> {
         let disk = SimulatedDisk::new(1, Faults::default());
         let open_shard =
