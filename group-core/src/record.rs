@@ -13,7 +13,6 @@ const HEAD_BYTES: usize = 4 + 2;
 /// A block of several records has no more bytes, so that a piece of a run costs a piece and not the run.
 pub const MAX_BLOCK_BYTES: usize = 128 << 10;
 
-
 /// One record, borrowed from its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use group_core::{Answer, Call, NotDone, RunOutcome, Token};
 use record_log::{AcceptLossError, Log, Reader, WriteError};
+use smallvec::SmallVec;
 use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
@@ -39,7 +40,8 @@ pub enum Condition {
 /// An append that waits for its batch.
 struct Waiting {
     token: Token,
-    bytes: usize,
+    /// The records and encoded bytes of each of its runs.
+    runs: SmallVec<[(u32, u64); 4]>,
     reply: oneshot::Sender<Result<Vec<RunOutcome>, Refusal>>,
     _slot: QueueSlot,
 }
@@ -241,14 +243,28 @@ impl Worker {
         let begin = Instant::now();
         let done = self.log.drive();
         self.metrics.write_seconds.observe(begin.elapsed().as_secs_f64());
-        self.metrics.batches.inc();
         self.note(done.as_ref().err());
-        self.committed.send_replace(());
-        for Waiting { token, bytes, reply, _slot } in waiting {
-            let outcome = outcome(self.log.take_answer(token));
-            if outcome.is_ok() {
-                self.metrics.appended_bytes.inc_by(bytes as u64);
-            }
+        let (mut durable_records, mut durable_bytes) = (0, 0);
+        let answers: Vec<_> = waiting
+            .into_iter()
+            .map(|Waiting { token, runs, reply, _slot }| {
+                let outcome = outcome(self.log.take_answer(token));
+                for (outcome, (records, bytes)) in outcome.iter().flatten().zip(runs) {
+                    if matches!(outcome, RunOutcome::Appended(_)) {
+                        durable_records += u64::from(records);
+                        durable_bytes += bytes;
+                    }
+                }
+                (reply, outcome, _slot)
+            })
+            .collect();
+        if durable_records > 0 {
+            self.committed.send_replace(());
+            self.metrics.batches.inc();
+            self.metrics.appended_records.inc_by(durable_records);
+            self.metrics.appended_bytes.inc_by(durable_bytes);
+        }
+        for (reply, outcome, _slot) in answers {
             // Whoever asked may have gone; the records are durable all the same.
             let _ = reply.send(outcome);
         }
@@ -258,11 +274,10 @@ impl Worker {
     /// Hands an append to the log; it is done with the next that is driven.
     fn hand_in(&mut self, Appending { append, reply, slot }: Appending) -> Waiting {
         let patience = DEADLINE.saturating_sub(slot.since.elapsed());
-        self.metrics
-            .appended_records
-            .inc_by(append.runs.iter().map(|run| u64::from(run.block.count())).sum());
+        let runs =
+            append.runs.iter().map(|run| (run.block.count(), run.block.bytes().len() as u64)).collect();
         let token = self.log.call(Call::Append(append), patience);
-        Waiting { token, bytes: slot.bytes, reply, _slot: slot }
+        Waiting { token, runs, reply, _slot: slot }
     }
 
     /// Says that the log has stopped, if it has.

@@ -135,7 +135,8 @@ impl Error {
             | Self::Empty(_)
             | Self::Newer { .. }
             | Self::Log {
-                error: log::Error::Io { .. } | log::Error::Foreign { .. } | log::Error::Newer(_), ..
+                error: log::Error::Io { .. } | log::Error::Foreign { .. } | log::Error::Newer(_),
+                ..
             }
             | Self::Io { .. } => false,
         }

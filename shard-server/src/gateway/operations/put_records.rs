@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn records_are_sorted_by_log_and_shard_and_keep_their_order() {
         let records: Vec<_> = [2, 0, 2, 1].into_iter().map(record).collect();
-        let batch = Batch::new(&two_logs(), &records, Path::List, 1).unwrap();
+        let batch = Batch::new(&two_logs(), &records, Path::List).unwrap();
         let shape: Vec<_> =
             batch.appends.calls.iter().map(|append| (append.log.as_str(), append.runs.len())).collect();
         assert_eq!(shape, [("g1", 1), ("g0", 2)]);
@@ -277,7 +277,7 @@ mod tests {
     fn answers_are_in_the_order_of_the_request_and_a_lost_group_costs_only_its_own() {
         let stream = two_logs();
         let records: Vec<_> = [2, 0, 2].into_iter().map(record).collect();
-        let batch = Batch::new(&stream, &records, Path::List, 1).unwrap();
+        let batch = Batch::new(&stream, &records, Path::List).unwrap();
         let good = Ok(Appended { first_offset: 7, arrival_ms: 1_700_000_001_999 });
         let outcomes = [vec![good], vec![Err(Refusal::QueueFull)]];
         let stored: Vec<_> = batch
@@ -311,8 +311,8 @@ mod tests {
             partition_key: Some("key".into()),
             explicit_hash_key: None,
         };
-        assert!(Batch::new(&stream, &[sized(1_048_573)], Path::List, 1).is_ok());
-        let error = Batch::new(&stream, &[sized(1), sized(1_048_574)], Path::List, 1).unwrap_err();
+        assert!(Batch::new(&stream, &[sized(1_048_573)], Path::List).is_ok());
+        let error = Batch::new(&stream, &[sized(1), sized(1_048_574)], Path::List).unwrap_err();
         assert_eq!(error, Error::record_too_large(Some(1), 1024));
     }
 
@@ -324,7 +324,7 @@ mod tests {
             explicit_hash_key: None,
         };
         let records: Vec<_> = (0..500).map(record).collect();
-        let batch = Batch::new(&stream("orders"), &records, Path::List, 1).unwrap();
+        let batch = Batch::new(&stream("orders"), &records, Path::List).unwrap();
         let runs = batch.appends.calls.into_iter().flat_map(|call| call.runs);
         let blocks: Vec<_> = runs.map(|run| run.block.bytes().clone()).collect();
         assert!(blocks.len() >= 80);
@@ -344,7 +344,7 @@ mod tests {
     fn hash_key_out_of_range_refuses_all() {
         let key = "340282366920938463463374607431768211456";
         let record = request::Record { explicit_hash_key: Some(key.into()), ..record(0) };
-        let error = Batch::new(&stream("orders"), &[record], Path::Single, 1).unwrap_err();
+        let error = Batch::new(&stream("orders"), &[record], Path::Single).unwrap_err();
         assert_eq!(error, Error::explicit_hash_key_out_of_range(key));
     }
 }

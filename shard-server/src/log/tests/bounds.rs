@@ -78,13 +78,13 @@ async fn read_of_the_disk_keeps_its_place_when_its_caller_goes_away() {
 async fn log_that_stops_while_the_disk_is_full_gives_its_thread_back() {
     let bench = Bench::new();
     let log = bench.open();
-    log.append(vec![run(0, &["kept"])]).await.unwrap();
+    log.append(of(vec![run(0, &["kept"])])).await.unwrap();
     bench.switch.set(Faults { full: true, ..Faults::default() });
-    assert_eq!(log.append(vec![run(0, &[vec![b'x'; 2 << 20]])]).await, Err(Refusal::StorageFull));
+    assert_eq!(log.append(of(vec![run(0, &[vec![b'x'; 2 << 20]])])).await, Err(Refusal::StorageFull));
     bench.switch.set(Faults { full: true, fail_write: true, ..Faults::default() });
-    assert!(matches!(log.append(vec![run(0, &["lost"])]).await, Err(Refusal::OutcomeUnknown(_))));
+    assert!(matches!(log.append(of(vec![run(0, &["lost"])])).await, Err(Refusal::OutcomeUnknown(_))));
     until("it is parked", || log.queue.is_parked()).await;
-    assert!(matches!(log.append(vec![run(0, &["late"])]).await, Err(Refusal::LogStopped(_))));
+    assert!(matches!(log.append(of(vec![run(0, &["late"])])).await, Err(Refusal::LogStopped(_))));
     assert!(log.queue.is_parked(), "a refusal needs no thread");
     log.close().await;
     assert!(!log.queue.is_parked());
@@ -114,7 +114,7 @@ async fn every_append_is_answered_where_there_is_no_thread() {
     for _ in 0..5_000 {
         let appends = (0..3).map(|_| {
             let log = Arc::clone(&log);
-            tokio::spawn(async move { log.append(vec![run(0, &["a"])]).await })
+            tokio::spawn(async move { log.append(of(vec![run(0, &["a"])])).await })
         });
         let round = tokio::time::timeout(LIMIT, join_all(appends)).await.expect("one waits for ever");
         for refused in round {

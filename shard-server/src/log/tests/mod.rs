@@ -6,6 +6,7 @@ pub(crate) mod faulty_disk;
 use catalog::HashKeyRange;
 use futures::FutureExt as _;
 use futures::future::join_all;
+use group_core::{Appended, Run};
 use record_log::record::{Record, RecordBlockBuilder};
 
 use super::*;
@@ -61,6 +62,19 @@ fn run(index: u32, records: &[impl AsRef<[u8]>]) -> Run {
     Run { shard: shard(index), block: builder.build() }
 }
 
+/// An append of this process.
+fn of(runs: Vec<Run>) -> Append {
+    Append { session: None, runs }
+}
+
+/// Where the only run of an append is.
+fn appended(outcomes: Vec<RunOutcome>) -> Appended {
+    match outcomes[..] {
+        [RunOutcome::Appended(appended)] => appended,
+        ref other => panic!("{other:?}"),
+    }
+}
+
 async fn all(log: &Log, index: u32) -> Vec<String> {
     let outcome = log.read(shard(index), Position::TrimHorizon, ALL).await.unwrap();
     let text = |record: Record<'_>| String::from_utf8(record.data.to_vec()).unwrap();
@@ -68,9 +82,9 @@ async fn all(log: &Log, index: u32) -> Vec<String> {
 }
 
 /// A log whose first append has begun and is held by the disk.
-async fn held(bench: &Bench) -> (Log, impl Future<Output = Result<Vec<Appended>, Refusal>>) {
+async fn held(bench: &Bench) -> (Log, impl Future<Output = Result<Vec<RunOutcome>, Refusal>>) {
     let log = bench.open();
-    log.append(vec![run(0, &["before"])]).await.unwrap();
+    log.append(of(vec![run(0, &["before"])])).await.unwrap();
     // Else the write that is held may be that of the confirmation.
     tokio::time::timeout(std::time::Duration::from_secs(30), async {
         while log.status().counts.confirmations == 0 {
@@ -81,7 +95,7 @@ async fn held(bench: &Bench) -> (Log, impl Future<Output = Result<Vec<Appended>,
     .unwrap();
     bench.switch.set(Faults { hold_write: true, ..Faults::default() });
     let queue = Arc::clone(&log.queue);
-    let mut first = Box::pin(async move { queue.append(vec![run(0, &["first"])]).await });
+    let mut first = Box::pin(async move { queue.append(of(vec![run(0, &["first"])])).await });
     assert!(first.as_mut().now_or_never().is_none());
     bench.switch.wait_for_held_write();
     (log, first)
@@ -92,7 +106,7 @@ async fn appends_that_wait_share_one_write() {
     let bench = Bench::new();
     let (log, first) = held(&bench).await;
     let mut waiting: Vec<_> = (0..100)
-        .map(|number: u32| Box::pin(log.append(vec![run(number % 2, &[number.to_string()])])))
+        .map(|number: u32| Box::pin(log.append(of(vec![run(number % 2, &[number.to_string()])]))))
         .collect();
     for append in &mut waiting {
         assert!(append.as_mut().now_or_never().is_none());
@@ -100,10 +114,11 @@ async fn appends_that_wait_share_one_write() {
     assert_eq!(all(&log, 0).await, ["before"], "nothing is read before it is durable");
     bench.switch.set(Faults::default());
     first.await.unwrap();
-    let appended: Vec<_> = join_all(waiting).await.into_iter().map(|appended| appended.unwrap()[0]).collect();
+    let places: Vec<_> =
+        join_all(waiting).await.into_iter().map(|outcomes| appended(outcomes.unwrap())).collect();
 
     assert_eq!(bench.metrics().batches.get(), 3);
-    for (number, appended) in appended.iter().enumerate() {
+    for (number, appended) in places.iter().enumerate() {
         let before = 2 * u64::from(number % 2 == 0);
         assert_eq!(appended.first_offset, number as u64 / 2 + 1 + before, "in the order of arrival");
     }
@@ -119,7 +134,7 @@ async fn full_queue_refuses_and_takes_again() {
     let large = run(0, &[vec![0; 16 << 20]]);
     let mut waiting = Vec::new();
     let refusal = loop {
-        let mut append = Box::pin(log.append(vec![large.clone()]));
+        let mut append = Box::pin(log.append(of(vec![large.clone()])));
         match append.as_mut().now_or_never() {
             None => waiting.push(append),
             Some(outcome) => break outcome.unwrap_err(),
@@ -130,13 +145,13 @@ async fn full_queue_refuses_and_takes_again() {
     bench.switch.set(Faults::default());
     first.await.unwrap();
     assert!(join_all(waiting).await.into_iter().all(|outcome| outcome.is_ok()));
-    log.append(vec![large]).await.unwrap();
+    log.append(of(vec![large])).await.unwrap();
 }
 
 #[tokio::test]
 async fn append_beyond_the_largest_is_refused() {
     let log = Bench::new().open();
-    let outcome = log.append(vec![run(0, &[vec![0; MAX_APPEND_BYTES]])]).await;
+    let outcome = log.append(of(vec![run(0, &[vec![0; MAX_APPEND_BYTES]])])).await;
     assert!(matches!(outcome, Err(Refusal::Invalid(_))), "{outcome:?}");
 }
 
@@ -146,7 +161,7 @@ async fn closed_log_finishes_what_it_took_and_takes_no_more() {
     let (log, first) = held(&bench).await;
     let mut closing = Box::pin(log.close());
     assert!(closing.as_mut().now_or_never().is_none());
-    assert!(matches!(log.append(vec![run(0, &["b"])]).await, Err(Refusal::NotReady(_))));
+    assert!(matches!(log.append(of(vec![run(0, &["b"])])).await, Err(Refusal::NotReady(_))));
     bench.switch.set(Faults::default());
     closing.await;
     first.await.unwrap();
@@ -164,15 +179,15 @@ async fn idle_log_is_closed_too() {
 async fn full_disk_refuses_appends_serves_reads_and_recovers_by_itself() {
     let bench = Bench::new();
     let log = bench.open();
-    log.append(vec![run(0, &["kept"])]).await.unwrap();
+    log.append(of(vec![run(0, &["kept"])])).await.unwrap();
     bench.switch.set(Faults { full: true, ..Faults::default() });
     // More than the first segment has room for.
     let large = run(0, &[vec![b'x'; 2 << 20]]);
-    assert_eq!(log.append(vec![large.clone()]).await, Err(Refusal::StorageFull));
+    assert_eq!(log.append(of(vec![large.clone()])).await, Err(Refusal::StorageFull));
     let kinds = |log: &Log| conditions_of(&log.status()).iter().map(|c| c.kind).collect::<Vec<_>>();
     assert_eq!(kinds(&log), [LogConditionKind::StorageFull]);
     assert_eq!(all(&log, 0).await, ["kept"]);
-    assert!(log.append(vec![run(0, &["small"])]).await.is_ok(), "what has its space already is taken");
+    assert!(log.append(of(vec![run(0, &["small"])])).await.is_ok(), "what has its space already is taken");
 
     bench.switch.set(Faults::default());
     // Nobody appends: the log looks for itself.
@@ -183,18 +198,18 @@ async fn full_disk_refuses_appends_serves_reads_and_recovers_by_itself() {
     })
     .await
     .unwrap();
-    log.append(vec![large]).await.unwrap();
+    log.append(of(vec![large])).await.unwrap();
 }
 
 #[tokio::test]
 async fn failed_write_stops_the_log_for_good_and_leaves_what_was_durable() {
     let bench = Bench::new();
     let log = bench.open();
-    log.append(vec![run(0, &["a"])]).await.unwrap();
+    log.append(of(vec![run(0, &["a"])])).await.unwrap();
     bench.switch.set(Faults { fail_write: true, ..Faults::default() });
-    assert!(matches!(log.append(vec![run(0, &["b"])]).await, Err(Refusal::OutcomeUnknown(_))));
+    assert!(matches!(log.append(of(vec![run(0, &["b"])])).await, Err(Refusal::OutcomeUnknown(_))));
     bench.switch.set(Faults::default());
-    assert!(matches!(log.append(vec![run(0, &["c"])]).await, Err(Refusal::LogStopped(_))));
+    assert!(matches!(log.append(of(vec![run(0, &["c"])])).await, Err(Refusal::LogStopped(_))));
     assert!(matches!(&*log.condition().borrow(), Condition::Stopped(why) if why.contains("broken")));
     assert_eq!(all(&log, 0).await, ["a"]);
 }
@@ -204,7 +219,7 @@ async fn log_at_work_has_a_thread_and_an_idle_one_has_none() {
     let bench = Bench::new();
     let log = bench.open();
     assert!(log.queue.is_parked());
-    log.append(vec![run(0, &["a"])]).await.unwrap();
+    log.append(of(vec![run(0, &["a"])])).await.unwrap();
     assert!(!log.queue.is_parked());
     drop(log);
     let log = bench.open();
@@ -228,7 +243,9 @@ async fn concurrent_appends_are_contiguous_and_in_order_per_shard() {
         tokio::spawn(async move {
             for number in 0..20 {
                 let records = [format!("{writer}-{number}-0"), format!("{writer}-{number}-1")];
-                log.append(vec![run(writer % 3, &records), run((writer + 1) % 3, &records)]).await.unwrap();
+                log.append(of(vec![run(writer % 3, &records), run((writer + 1) % 3, &records)]))
+                    .await
+                    .unwrap();
             }
         })
     });
