@@ -7,6 +7,10 @@ named! {
     Event {
         /// A process opened a group's log.
         Opened = "groups: opened",
+        /// A batch that must not follow a log's end was refused by its state.
+        StaleRefused = "groups: stale batch refused",
+        /// A core heard of a write of an earlier opening.
+        ReportedLate = "groups: late report of another opening",
         /// A process waited for the lock of one that still ran.
         WaitedForLock = "groups: waited for the lock",
         /// A router sent an append.

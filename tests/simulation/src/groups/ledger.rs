@@ -53,6 +53,8 @@ pub struct History {
 #[derive(Debug, Default)]
 pub struct Ledger {
     sent: BTreeMap<RecordNumber, Sent>,
+    /// What arrives in a shard does not arrive before this.
+    pub floors_ms: BTreeMap<ShardId, u64>,
     /// By group.
     pub groups: Vec<History>,
     /// Where each record is.
@@ -130,6 +132,7 @@ impl Ledger {
             offset > sent.behind,
             "record {number} is before one that was acknowledged before it was sent"
         );
+        ensure!(stored.arrival_ms >= self.floors_ms[&shard], "an arrival in {shard} lies before its floor");
         if let Some(last) = records.last() {
             ensure!(stored.arrival_ms >= last.arrival_ms, "an arrival goes back in {shard}");
             let before = &self.sent[&last.number];

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use group_core::clock::ClockReading;
-use group_core::{Answer, Append, Call, Config, Core, Effect, NotDone, State, StoreReport, Token};
+use group_core::{
+    Answer, Append, Call, Change, Config, Continuity, Core, Effect, NotDone, State, Step, StoreReport, Token,
+};
 use rand::RngExt as _;
 
 use super::event::{Event, Fault};
@@ -71,6 +73,7 @@ impl World {
         }
         let state = self.groups[group].store.fold()?;
         self.check_fold(group, &state)?;
+        self.check_stale(&state)?;
         let address = self.groups[group].address;
         let clock = self.clock(address);
         let version = self.draw_version();
@@ -99,6 +102,11 @@ impl World {
         self.poll(group)?;
         self.feed(group, group_core::Event::Tick { clock, store })?;
         self.plan(SECOND_MS, Happening::Tick { group, opening });
+        let number = self.groups[group].reported_before;
+        for _ in 0..4 {
+            let delay_ms = self.random.random_range(0..SECOND_MS);
+            self.plan(delay_ms, Happening::ReportedLate { group, opening, number });
+        }
         Ok(())
     }
 
@@ -176,9 +184,9 @@ impl World {
                     self.did(Event::SegmentsRemoved, (group, removed));
                 }
             }
-            Effect::Halt { .. } => {
+            Effect::Halt { reason } => {
                 let process = self.process(group)?;
-                process.watch.halted = true;
+                process.watch.halt(&reason)?;
                 let opening = process.opening;
                 let delay_ms = self.random.random_range(1..3 * SECOND_MS);
                 self.plan(delay_ms, Happening::Ends { group, opening });
@@ -262,6 +270,16 @@ impl World {
             return Ok(());
         }
         self.feed(group, group_core::Event::Persisted { number })
+    }
+
+    /// A report of an earlier opening was late: its number is not of this one yet.
+    pub(super) fn reported_late(&mut self, group: usize, number: u64) -> Result<()> {
+        let process = self.process(group)?;
+        if process.watch.last_number() < number && process.watch.under_way() > 0 && !process.failed {
+            self.did(Event::ReportedLate, (group, number));
+            self.feed(group, group_core::Event::Persisted { number })?;
+        }
+        Ok(())
     }
 
     pub(super) fn no_room(&mut self, group: usize, number: u64) -> Result<()> {
@@ -393,10 +411,58 @@ impl World {
 
     /// A process ends without a word, and its pod opens the log again.
     pub(super) fn end_process(&mut self, group: usize) -> Result<()> {
+        self.groups[group].reported_before = self.process(group)?.durable_number;
         self.keep_some(group)?;
         self.groups[group].process = None;
         let delay_ms = self.random.random_range(1..2 * SECOND_MS);
         self.plan(delay_ms, Happening::Opens { group });
+        Ok(())
+    }
+
+    /// What a process of an earlier term, or with an earlier end of the log, might still write does not follow.
+    fn check_stale(&mut self, state: &State) -> Result<()> {
+        let next = Step {
+            index: state.index + 1,
+            term: state.term,
+            time_ms: state.time_ms,
+            changes: [].into_iter(),
+        };
+        let mut stale = vec![
+            Step { index: state.index, ..next.clone() },
+            Step { index: state.index + 2, ..next.clone() },
+            Step { time_ms: state.time_ms - 1, ..next.clone() },
+        ];
+        stale.extend(state.term.checked_sub(1).map(|term| Step { term, ..next.clone() }));
+        for step in stale {
+            let mut folded = state.clone();
+            let applied: Result<(), _> =
+                folded.apply::<std::array::IntoIter<Change, 0>>(step, Continuity::Required);
+            ensure!(applied.is_err() && folded == *state, "a stale batch is taken");
+            self.did(Event::StaleRefused, state.index);
+        }
+        for (shard, known) in &state.shards {
+            let first_offset = known.next_offset;
+            let append = |first_offset, arrival_ms| Change::Append {
+                shard: *shard,
+                first_offset,
+                records: 1,
+                arrival_ms,
+            };
+            let wrong = [
+                append(first_offset + 1, known.last_arrival_ms),
+                append(first_offset - 1, known.last_arrival_ms),
+                append(first_offset, known.last_arrival_ms.wrapping_sub(1)),
+            ];
+            for change in wrong.into_iter().take(if known.last_arrival_ms > 0 { 3 } else { 2 }) {
+                let Step { index, term, time_ms, .. } = next;
+                let step = Step { index, term, time_ms, changes: [change] };
+                let mut folded = state.clone();
+                ensure!(
+                    folded.apply(step, Continuity::Required).is_err() && folded == *state,
+                    "a stale append is taken"
+                );
+            }
+        }
         Ok(())
     }
 

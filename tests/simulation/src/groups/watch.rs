@@ -85,10 +85,16 @@ impl Watch {
             latest_ms: follow(state.time_ms, clock.wall_ms),
             agreed_ms: None,
             published: 0,
-            published_time_ms: 0,
+            published_time_ms: state.time_ms,
             failed: false,
             halted: false,
         }
+    }
+
+    /// The last write that was proposed.
+    #[must_use]
+    pub fn last_number(&self) -> u64 {
+        self.last_number
     }
 
     /// The last write that was reported durable.
@@ -132,6 +138,8 @@ impl Watch {
                 let asked = Asked { judged_on, deadline_ms: *deadline_ms, runs };
                 self.asked.insert(*token, asked);
             }
+            // A report that is late, of another opening, says nothing about this one.
+            Event::Persisted { number } if *number > self.last_number => {}
             Event::Persisted { number } => {
                 self.reported_number = *number;
                 while let Some(proposed) = self.proposed.pop_front_if(|first| first.number <= *number) {
@@ -282,6 +290,13 @@ impl Watch {
             time_ms - self.latest_ms
         );
         self.published_time_ms = time_ms;
+        Ok(())
+    }
+
+    /// The core takes no more calls.
+    pub fn halt(&mut self, reason: &str) -> Result<()> {
+        ensure!(self.failed, "it halts on a store that did not fail: {reason}");
+        self.halted = true;
         Ok(())
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Group {
     pub address: usize,
     /// The catalog has it from then on.
     pub born_ms: u64,
+    /// The last write of the last opening that was reported durable.
+    pub reported_before: u64,
     /// Its writes take seconds until then.
     pub slow_until_ms: u64,
     /// Its next write fails.
@@ -67,6 +69,8 @@ pub(super) enum Happening {
     Synced { group: usize, opening: u64 },
     /// Its core hears of it.
     Reported { group: usize, opening: u64 },
+    /// Its core hears of a write of an earlier opening.
+    ReportedLate { group: usize, opening: u64, number: u64 },
     /// Its core hears that a write found no room.
     NoRoom { group: usize, opening: u64, number: u64 },
     /// Time passes for a core.
@@ -95,6 +99,7 @@ impl Happening {
             Self::Copied { .. } => "a copy of the catalog",
             Self::Synced { .. } => "a sync",
             Self::Reported { .. } => "a report of a sync",
+            Self::ReportedLate { .. } => "a late report of a sync",
             Self::NoRoom { .. } => "a full store",
             Self::Tick { .. } => "a tick",
             Self::Quiet { .. } => "a quiet moment",
@@ -181,6 +186,10 @@ impl World {
             trace: DefaultHasher::new(),
             totals: Totals::default(),
         };
+        for state in world.groups.iter().map(|group| &group.genesis) {
+            let floors_ms = state.shards.iter().map(|(shard, known)| (*shard, known.last_arrival_ms));
+            world.ledger.floors_ms.extend(floors_ms);
+        }
         Event::ALL.iter().for_each(|event| world.totals.add(event.name(), 0));
         Fault::ALL.iter().for_each(|fault| world.totals.add(fault.name(), 0));
         world.turns = world.random.random_range(3..8);
@@ -234,6 +243,9 @@ impl World {
             Happening::Copied { router, map } => self.copied(router, &map),
             Happening::Synced { group, opening } if self.runs(group, opening) => self.synced(group)?,
             Happening::Reported { group, opening } if self.runs(group, opening) => self.reported(group)?,
+            Happening::ReportedLate { group, opening, number } if self.runs(group, opening) => {
+                self.reported_late(group, number)?;
+            }
             Happening::NoRoom { group, opening, number } if self.runs(group, opening) => {
                 self.no_room(group, number)?;
             }
@@ -248,6 +260,7 @@ impl World {
             Happening::GoesWrong => self.go_wrong()?,
             Happening::Synced { .. }
             | Happening::Reported { .. }
+            | Happening::ReportedLate { .. }
             | Happening::NoRoom { .. }
             | Happening::Tick { .. }
             | Happening::Quiet { .. }
@@ -305,7 +318,13 @@ fn group(random: &mut StdRng, address: usize, shards: &[ShardId]) -> Group {
     let ranges = HashKeyRange::uniform(u32::try_from(shards.len()).unwrap_or(1));
     let open = |(id, range)| OpenShard { id, range, parents: Vec::new(), create_seconds: 1 };
     let open = shards.iter().copied().zip(ranges).map(open);
-    let genesis = State::new(open, 24, START_MS);
+    let mut genesis = State::new(open, 24, START_MS);
+    if random.random_ratio(1, 3) {
+        // A shard whose parent's clock was ahead: nothing arrives before what its parent has.
+        let floor_ms = START_MS + random.random_range(0..3 * HOUR_MS);
+        let first = genesis.shards.first_entry();
+        first.into_iter().for_each(|mut shard| shard.get_mut().last_arrival_ms = floor_ms);
+    }
     let capacity = random.random_ratio(1, 3).then(|| random.random_range(20..150));
     let born_ms = if random.random_ratio(1, 3) { random.random_range(0..4 * SECOND_MS) } else { 0 };
     Group {
@@ -314,6 +333,7 @@ fn group(random: &mut StdRng, address: usize, shards: &[ShardId]) -> Group {
         process: None,
         address,
         born_ms,
+        reported_before: 0,
         slow_until_ms: 0,
         fails: false,
     }
