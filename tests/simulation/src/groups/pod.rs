@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use group_core::clock::ClockReading;
-use group_core::{
-    Answer, Append, Call, Change, Config, Continuity, Core, Effect, NotDone, State, Step, StoreReport, Token,
-};
+use group_core::{Answer, Append, Call, Config, Core, Effect, NotDone, State, StoreReport, Token};
 use rand::RngExt as _;
 
 use super::event::{Event, Fault};
 use super::message::{Reply, ReplyBody, Request, RequestBody, Version};
+use super::stale::check_stale;
 use super::view::View;
 use super::watch::Watch;
 use super::world::{Happening, SECOND_MS, Sender, World};
@@ -73,7 +72,8 @@ impl World {
         }
         let state = self.groups[group].store.fold()?;
         self.check_fold(group, &state)?;
-        self.check_stale(&state)?;
+        check_stale(&state)?;
+        self.did(Event::StaleRefused, state.index);
         let address = self.groups[group].address;
         let clock = self.clock(address);
         let version = self.draw_version();
@@ -416,53 +416,6 @@ impl World {
         self.groups[group].process = None;
         let delay_ms = self.random.random_range(1..2 * SECOND_MS);
         self.plan(delay_ms, Happening::Opens { group });
-        Ok(())
-    }
-
-    /// What a process of an earlier term, or with an earlier end of the log, might still write does not follow.
-    fn check_stale(&mut self, state: &State) -> Result<()> {
-        let next = Step {
-            index: state.index + 1,
-            term: state.term,
-            time_ms: state.time_ms,
-            changes: [].into_iter(),
-        };
-        let mut stale = vec![
-            Step { index: state.index, ..next.clone() },
-            Step { index: state.index + 2, ..next.clone() },
-            Step { time_ms: state.time_ms - 1, ..next.clone() },
-        ];
-        stale.extend(state.term.checked_sub(1).map(|term| Step { term, ..next.clone() }));
-        for step in stale {
-            let mut folded = state.clone();
-            let applied: Result<(), _> =
-                folded.apply::<std::array::IntoIter<Change, 0>>(step, Continuity::Required);
-            ensure!(applied.is_err() && folded == *state, "a stale batch is taken");
-            self.did(Event::StaleRefused, state.index);
-        }
-        for (shard, known) in &state.shards {
-            let first_offset = known.next_offset;
-            let append = |first_offset, arrival_ms| Change::Append {
-                shard: *shard,
-                first_offset,
-                records: 1,
-                arrival_ms,
-            };
-            let wrong = [
-                append(first_offset + 1, known.last_arrival_ms),
-                append(first_offset - 1, known.last_arrival_ms),
-                append(first_offset, known.last_arrival_ms.wrapping_sub(1)),
-            ];
-            for change in wrong.into_iter().take(if known.last_arrival_ms > 0 { 3 } else { 2 }) {
-                let Step { index, term, time_ms, .. } = next;
-                let step = Step { index, term, time_ms, changes: [change] };
-                let mut folded = state.clone();
-                ensure!(
-                    folded.apply(step, Continuity::Required).is_err() && folded == *state,
-                    "a stale append is taken"
-                );
-            }
-        }
         Ok(())
     }
 
