@@ -16,7 +16,7 @@ test: ## run every test, those on a real Kubernetes included
 bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (15 minutes; BESIDE=commit)
 	@tests/bench/run $(if $(BESIDE),--beside $(BESIDE))
 
-simulate: ## live through 10,000 worlds in which the log's disk and clocks fail (SEEDS=n, SEED=first)
+simulate: ## live through 10,000 worlds of each kind, in which disks, clocks and networks fail (SEEDS=n, SEED=first, WORLDS=log|groups)
 	@cargo run --quiet --locked --package simulation
 
 bugs: ## plant bugs in a copy of the log, one by one, and look whether the simulation finds them

@@ -184,11 +184,6 @@ impl Core {
     }
 
     fn call(&mut self, staged: Staged) {
-        if let Some(reason) = &self.halted {
-            let answer = Answer::NotDone(NotDone::Halted(reason.clone()));
-            self.effects.push(Effect::Answer { token: staged.token, answer });
-            return;
-        }
         if let Some(pair) = staged.call.session() {
             match self.sessions.see(pair, staged.token) {
                 Seen::New => {}
@@ -198,6 +193,10 @@ impl Core {
                     return;
                 }
             }
+        }
+        if let Some(reason) = &self.halted {
+            let answer = Answer::NotDone(NotDone::Halted(reason.clone()));
+            return self.answer(staged.token, staged.call.session(), answer);
         }
         self.staged.push_back(staged);
     }

@@ -121,13 +121,16 @@ fn refused_batch_is_as_if_it_had_never_been() {
 #[test]
 fn failure_halts_what_is_under_way_unknown_and_the_rest_not_done() {
     let mut bench = Bench::new();
-    let under_way = bench.append(None, vec![run(0, 1, 1)]);
+    let under_way = bench.append(Some((5, 1)), vec![run(0, 1, 1)]);
     bench.poll();
     let staged = bench.append(None, vec![run(0, 1, 1)]);
     bench.core.handle(Event::Failed { reason: "broken".into() });
     let later = bench.append(None, vec![run(0, 1, 1)]);
+    let repeated = bench.append(Some((5, 1)), vec![run(0, 1, 1)]);
     bench.poll();
-    assert_eq!(bench.answers[&under_way], Answer::Unknown("broken".into()));
+    for token in [under_way, repeated] {
+        assert_eq!(bench.answers[&token], Answer::Unknown("broken".into()));
+    }
     for token in [staged, later] {
         assert_eq!(bench.answers[&token], Answer::NotDone(NotDone::Halted("broken".into())));
     }

@@ -1,0 +1,114 @@
+//! How records are read: by a router's readers, and as a process of the group sees its log.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use catalog::ShardId;
+use rand::RngExt as _;
+
+use super::event::Event;
+use super::message::{From, Page, ReplyBody, RequestBody, Version};
+use super::router::{Outstanding, Reader};
+use super::world::{HOUR_MS, World};
+
+impl World {
+    /// Reads a shard for a router, as this process sees it.
+    pub(super) fn read(
+        &mut self,
+        group: usize,
+        shard: ShardId,
+        from: From,
+        max_records: usize,
+    ) -> Result<ReplyBody> {
+        let now_ms = self.now_ms;
+        let address = self.process(group)?.address;
+        let clock = self.clock(address);
+        let Self { groups, ledger, .. } = self;
+        let process = groups[group].process.as_ref().context("no process")?;
+        let time_ms = process.view.time_ms(clock);
+        let store = &groups[group].store;
+        let Some(mut page) = process.view.read(store, shard, from, max_records, time_ms) else {
+            ensure!(!ledger.groups[group].shards.contains_key(&shard), "{shard} is not where it is");
+            return Ok(ReplyBody::NotHere);
+        };
+        if process.version == Version::Older {
+            page.millis_behind_latest = None;
+        }
+        let passed = process.view.check_page(&ledger.groups[group], shard, from, &page, (time_ms, now_ms))?;
+        if passed {
+            self.did(Event::ReadPassedExpired, (shard, page.next_offset));
+        }
+        Ok(ReplyBody::Page(page))
+    }
+
+    /// One of a router's readers goes on, or a new one begins.
+    fn read_on(&mut self, router: usize) -> Result<()> {
+        let Some(shard) = self.draw_shard(router) else { return Ok(()) };
+        let readers = self.routers[router].readers.len();
+        let begins = readers < 2 || readers < 6 && self.random.random_ratio(1, 5);
+        let reader = if begins { readers } else { self.random.random_range(0..readers) };
+        if begins {
+            let from = match self.random.random_range(0..4) {
+                0 => From::Latest,
+                1 => {
+                    // Any time is good: the log judges it in its own.
+                    let wall_ms = self.machines[router].clock(self.now_ms).wall_ms;
+                    From::Timestamp(wall_ms.saturating_sub(self.random.random_range(0..10 * HOUR_MS)))
+                }
+                _ => From::TrimHorizon,
+            };
+            self.routers[router].readers.push(Reader { shard, from, waiting: false });
+        }
+        let Reader { shard, from, waiting } = self.routers[router].readers[reader];
+        let Some(group) = self.routers[router].map.groups.get(&shard).copied() else { return Ok(()) };
+        if !waiting {
+            self.routers[router].readers[reader].waiting = true;
+            let acknowledged = self.ledger.acknowledged_offsets.get(&shard).copied().unwrap_or_default();
+            let max_records = self.random.random_range(1..30);
+            let body = RequestBody::Read { shard, from, max_records };
+            self.request(router, group, body, 0, Outstanding::Read { reader, from, acknowledged });
+        }
+        Ok(())
+    }
+
+    fn read_replied(
+        &mut self,
+        router: usize,
+        reader: usize,
+        from: From,
+        acknowledged: u64,
+        body: ReplyBody,
+    ) -> Result<()> {
+        let Page { records, next_offset, millis_behind_latest } = match body {
+            ReplyBody::Page(page) => page,
+            ReplyBody::NotHere => {
+                self.routers[router].readers[reader].waiting = false;
+                self.ask_catalog(router);
+                return Ok(());
+            }
+            _ => bail!("a read is answered as an append"),
+        };
+        if let From::Latest = from {
+            ensure!(
+                next_offset > acknowledged,
+                "the latest is {next_offset}, and {acknowledged} was acknowledged"
+            );
+            self.did(Event::ReadLatest, next_offset);
+        }
+        if let From::Timestamp(_) = from {
+            self.did(Event::ReadTimestamp, next_offset);
+        }
+        if let From::Offset(offset) = from {
+            ensure!(next_offset >= offset, "a reader goes back from {offset} to {next_offset}");
+        }
+        if millis_behind_latest == Some(0) {
+            ensure!(
+                next_offset > acknowledged,
+                "a reader at {next_offset} is at the tip before {acknowledged}"
+            );
+            self.did(Event::ReadTip, next_offset);
+        }
+        self.did(Event::Read, &records);
+        let reader = &mut self.routers[router].readers[reader];
+        (reader.from, reader.waiting) = (From::Offset(next_offset), false);
+        Ok(())
+    }
+}
