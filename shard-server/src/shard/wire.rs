@@ -16,7 +16,7 @@ use catalog::ShardId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Append, Locate, Read, ReadOutcome, ReadRun, Refusal, Run, RunOutcome};
+use crate::protocol::{Append, Appended, Locate, Read, ReadOutcome, ReadRun, Refusal, Run, RunOutcome};
 use record_log::record::RecordBlock;
 
 /// Path of an append.
@@ -159,6 +159,8 @@ pub fn decode_append(body: Bytes) -> Result<Append, InvalidMessage> {
 /// The answer to an append.
 #[must_use]
 pub fn encode_appended(outcomes: &[RunOutcome]) -> Message {
+    let place = |appended: &Appended| (appended.first_offset, appended.arrival_ms);
+    let outcomes: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().map(place)).collect();
     Message::new(&outcomes, [])
 }
 
@@ -167,7 +169,9 @@ pub fn encode_appended(outcomes: &[RunOutcome]) -> Message {
 /// # Errors
 /// If the body is not one.
 pub fn decode_appended(body: Bytes) -> Result<Vec<RunOutcome>, InvalidMessage> {
-    whole(body)
+    let outcomes: Vec<Result<(u64, u64), Refusal>> = whole(body)?;
+    let appended = |(first_offset, arrival_ms)| Appended { first_offset, arrival_ms };
+    Ok(outcomes.into_iter().map(|outcome| outcome.map(appended)).collect())
 }
 
 /// The body of a read.

@@ -62,7 +62,7 @@ fn run(index: u32, records: &[impl AsRef<[u8]>]) -> Run {
 }
 
 async fn all(log: &Log, index: u32) -> Vec<String> {
-    let outcome = log.read(shard(index), Position::TrimHorizon, 0, ALL).await.unwrap();
+    let outcome = log.read(shard(index), Position::TrimHorizon, ALL).await.unwrap();
     let text = |record: Record<'_>| String::from_utf8(record.data.to_vec()).unwrap();
     outcome.runs.iter().flat_map(|run| run.block.records().map(text)).collect()
 }
