@@ -58,6 +58,11 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
             Ok(inspection) => {
                 show(directory, &inspection, out)?;
                 damaged += usize::from(inspection.is_corrupt());
+                newer += usize::from(inspection.is_newer());
+            }
+            Err(error @ record_log::Error::Newer(_)) => {
+                writeln!(out, "log {}\n  NEWER  {error}\n", directory.display())?;
+                newer += 1;
             }
             Err(error) => {
                 writeln!(out, "log {}\n  DAMAGED  {error}\n", directory.display())?;
@@ -67,6 +72,9 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
     }
     if damaged > 0 {
         bail!("{damaged} of {total} logs are damaged");
+    }
+    if newer > 0 {
+        bail!("a newer version wrote {newer} of {total} logs: inspect them with that version, or a newer one");
     }
     Ok(())
 }
@@ -150,6 +158,12 @@ fn show_segment(segment: &Segment, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)?;
     for (shard, (first, behind)) in &segment.offsets {
         writeln!(out, "    {shard}  offsets {first} to {}", behind - 1)?;
+    }
+    if let Some(newer) = &segment.newer {
+        writeln!(out, "    NEWER  {newer}")?;
+    }
+    if let Some(newer) = &segment.read_only {
+        writeln!(out, "    READ ONLY  {newer}")?;
     }
     for corruption in &segment.corruption {
         writeln!(out, "    DAMAGED  {corruption}")?;
