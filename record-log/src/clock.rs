@@ -16,7 +16,8 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// The clocks of the system. The monotonic one goes on while the machine sleeps: a laptop that wakes has no stepped clock.
+/// The clocks of the system. The monotonic one goes on while the machine sleeps: a laptop that wakes has no stepped
+/// clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

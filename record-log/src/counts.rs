@@ -43,9 +43,9 @@ counts! {
     full,
     /// Times that it had room again.
     room_again,
-    /// Recovery: incomplete batches at the end that were cut off.
+    /// Recovery: torn tails, which were cut off.
     torn_tails,
-    /// Recovery: ranges that are no batch, with good ones behind them.
+    /// Recovery: ranges without a batch, with good batches behind them.
     corrupt_headers,
     /// Recovery: good headers with a corrupt block, with good batches behind them.
     corrupt_blocks,
@@ -53,19 +53,19 @@ counts! {
     corrupt_newest_header,
     /// Recovery: the disk did not give the end of the newest segment, so the log takes no appends.
     unreadable_tail,
-    /// Recovery: the newest segment had a footer, so the one behind it is lost, and the log takes no appends.
+    /// Recovery: the newest segment had a footer, so the one behind it is missing, and the log takes no appends.
     missing_newest,
-    /// Ends of the log that were lost and accepted, so that it takes appends again.
+    /// Corrupt tails whose loss was accepted, so that the log takes appends again.
     corrupt_tails_accepted,
-    /// Recovery: segments that are not there between others.
+    /// Recovery: segments missing between others.
     missing_segments,
-    /// Recovery: the segment before the oldest one was lost.
+    /// Recovery: the segment before the oldest one was missing.
     missing_oldest,
     /// Recovery: the oldest segment's header was corrupt.
     corrupt_oldest_header,
     /// Recovery: one of the two slots was corrupt.
     corrupt_slots,
-    /// Recovery: offsets that are not used, as records that cannot be read may have them.
+    /// Recovery: offsets that were skipped, as unreadable records may have them.
     offsets_left_out,
     /// Recovery: the newest segment had no batch.
     empty_segments,
@@ -73,16 +73,16 @@ counts! {
     spares_found,
     /// Reads answered from the tail.
     tail_reads,
-    /// Runs that a read left for the next one, as they were more than it had room for.
+    /// Runs that a read left for the next one, as they did not fit.
     runs_left,
-    /// Segments whose index entries came from their footer.
+    /// Segments whose index came from their footer.
     footers_read,
-    /// Segments without a good footer that were read from front to back for their index entries.
+    /// Segments without a good footer, read from front to back to rebuild their index.
     footers_rebuilt,
-    /// Reads of corruption, refused.
+    /// Reads that were refused for corruption.
     corrupt_reads,
     /// Reads that gave what they found before corruption, which the next read begins with.
     corrupt_reads_cut,
-    /// Times that a read passed over corruption that was accepted.
+    /// Times that a read passed over an accepted loss.
     losses_passed,
 }

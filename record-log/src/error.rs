@@ -17,7 +17,7 @@ pub struct Corruption {
     pub position: u64,
     /// What is wrong.
     pub what: String,
-    /// Whether records are missing before that place, and what is there may be good.
+    /// Whether records are missing before that position; what is there may be good.
     pub is_gap: bool,
 }
 
@@ -102,7 +102,7 @@ pub enum WriteError {
 /// Why nothing was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The disk would have to be waited for.
+    /// The caller would have to wait for the disk.
     #[error("the disk has to be waited for")]
     WouldBlock,
     /// The shard is not in this log.
@@ -116,10 +116,10 @@ pub enum ReadError {
     Newer(#[from] NewerFile),
 }
 
-/// Why a loss was not accepted. Nothing was accepted, unless the write's outcome is not known.
+/// Why a loss was not accepted. Nothing changed, unless the outcome of the write is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptLossError {
-    /// Another corruption was meant, or it is accepted already: look at what is corrupt now.
+    /// The location is not that of known corruption, or its loss is accepted already: look at the status again.
     #[error("no corruption is known at byte {position} of {file}: look again at what is corrupt")]
     Unknown {
         /// The file that was named.
@@ -127,8 +127,10 @@ pub enum AcceptLossError {
         /// The position that was named.
         position: u64,
     },
-    /// There is more to give up than a log keeps in mind: bring the volume back.
-    #[error("{ranges} ranges of the log would be given up, {allowed} are allowed: bring the volume back")]
+    /// The log cannot keep so many accepted ranges: bring the volume back.
+    #[error(
+        "{ranges} ranges of the log would be accepted as lost, {allowed} are allowed: bring the volume back"
+    )]
     TooMuch {
         /// How many it would be.
         ranges: usize,

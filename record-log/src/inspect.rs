@@ -1,8 +1,8 @@
 //! Looking at a log without opening it: of a copy, or of one that is being written.
 //!
-//! Who looks and who writes do not wait for each other, so what looks corrupt is believed only if no writer can have made
-//! it look so: a batch is judged by what is read behind the news that it was durable, and a segment only while its name is
-//! there (no name is used twice, and its file is used again only when the name is gone).
+//! Inspection and the writer do not wait for each other, so a finding counts only if no writer can have caused it. A
+//! batch is judged by what is read after the news that it was durable, and a segment only while its name is there (no
+//! name is used twice, and a file is used again only when its name is gone).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::segments::scan::{Scan, Step};
 use crate::segments::{Closed, Segments, Unavailable};
 use crate::value::Wait;
 
-/// At most so many missing segments are told of one by one.
+/// At most so many missing segments are reported one by one.
 const MAX_MISSING: usize = 1_000;
 
 /// What a log's directory holds.
@@ -163,7 +163,7 @@ fn look_at(segments: &Segments, sequence: u64, is_newest: bool, scanned: bool) -
     }
 }
 
-/// From where to where the shards go in a segment, as its header and the next one's say.
+/// The offsets of each shard in a segment, by its header and the next one.
 fn offsets(header: &SegmentHeader, next: &SegmentHeader) -> BTreeMap<ShardId, (u64, u64)> {
     let range = |(id, shard): (&ShardId, &LogShard)| {
         let behind = next.state().shards.get(id)?.next_offset;
@@ -172,7 +172,7 @@ fn offsets(header: &SegmentHeader, next: &SegmentHeader) -> BTreeMap<ShardId, (u
     header.state().shards.iter().filter_map(range).collect()
 }
 
-/// Something corrupt that is not judged yet.
+/// A batch that is torn or corrupt: what follows decides.
 struct Suspect {
     corruption: Corruption,
     header: Option<BatchHeader>,
@@ -210,8 +210,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Where the end is not certain what is corrupt may have been incomplete when it was read: it is corruption only where a
-    /// batch behind it says that it was durable, and it is corrupt still when it is read again after that.
+    /// Where the end is not certain, a batch may have been incomplete when it was read. It is corrupt only if a later
+    /// batch says that it was durable, and reading it again after that still fails.
     fn look_at_batches(&mut self, file: &Arc<dyn DiskFile>, closed: &Closed) {
         let from = |position| Scan::new(Arc::clone(file), closed.header.nonce, position, closed.end, true);
         let (mut scan, mut read_again) = (from(closed.header.bytes), 0);

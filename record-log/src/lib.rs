@@ -12,12 +12,14 @@
 //! - Nothing stale passes for new: every checksum is seeded with a nonce that is drawn when a segment is begun.
 //! - A segment is written once, front to back. After a restart, or behind a torn tail, the next batch opens a new one,
 //!   whose header says where the one before ends.
-//! - What is corrupt is named by file and position and never served; all the rest is. Where that is the end, so that it
-//!   is not known what was appended last, nothing is appended until the loss is accepted, and then far behind it.
-//!   Readers pass over a loss only once it is accepted, and accepting gives up what is corrupt then, nothing that goes corrupt
-//!   later.
+//! - Corruption is reported by file and position and never served; all the rest is served. A log with a corrupt tail
+//!   takes no appends until the loss is accepted, and then goes on far behind the tail. Readers pass over accepted
+//!   losses alone, and what is accepted covers only what was corrupt at that moment.
 //! - Readers see durable records alone, none older than the retention, and check what they read.
 //! - Arrival times never go back, so a time is found by bisection. Offsets decide order.
+//!
+//! The rooms, whose arrows point one way: `writer`, `reader`, `recovery` and `repair` use `shared` (what is published)
+//! and `segments` (closed segments); all of them use `format` (bytes of the files) and [`disk`].
 //!
 //! Not here: replication (the format carries its terms and slots), and anything of streams, volumes or the network.
 
@@ -75,16 +77,16 @@ pub struct Environment {
     pub sizes: Sizes,
 }
 
-/// The sizes of segments and of the ways in them, in bytes. A batch that is larger gets a segment of its own size, and no
-/// segment is as large as 4 GiB.
+/// The sizes of segments and of the ways in them, in bytes. A batch that is larger gets a segment of its own size, and
+/// no segment is as large as 4 GiB.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Of the first.
     pub first_segment_bytes: u64,
     /// Each next one is twice as large, up to this.
     pub largest_segment_bytes: u64,
-    /// How far a reader may have to walk in a segment to the next run of its shard: less finds it sooner, and takes more
-    /// memory. Never less than what the log was written with.
+    /// How far a reader may have to walk in a segment to the next run of its shard: less finds it sooner, and takes
+    /// more memory. Never less than what the log was written with.
     pub stride_bytes: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The sparse index of a segment: where the runs of each shard are, an entry every few KiB. Between two entries a reader
-//! goes from batch to batch. Kept in memory while the segment is written, and in its footer once it is closed.
+//! The sparse index of a segment: where the runs of each shard are, an entry every few KiB. Between two entries a
+//! reader goes from batch to batch. Kept in memory while the segment is written, and in its footer once it is closed.
 
 use std::collections::BTreeMap;
 
@@ -119,8 +119,8 @@ impl SegmentIndex {
         }
     }
 
-    /// Notes that runs of any shard, behind this state, may be at this position, which cannot be read just now. Who looks
-    /// for them goes there and tries again.
+    /// Notes that runs of any shard, behind this state, may be at this position, which cannot be read just now. Who
+    /// looks for them goes there and tries again.
     pub fn note_unread(&mut self, position: u64, state: &State) {
         for (shard, LogShard { next_offset, last_arrival_ms, .. }) in &state.shards {
             let run = IndexEntry { first_offset: *next_offset, arrival_ms: *last_arrival_ms, position };

@@ -1,4 +1,11 @@
 //! The reading side of a log: any number of handles, in any number of threads.
+//!
+//! A read takes from the tail cache what that has, and else goes over the segments run by run. It sees published
+//! records only, none older than the trim horizon, and checks the bytes it gives. It writes nothing and decides nothing
+//! about corruption: it reports it, and passes over it once its loss is accepted.
+//!
+//! Invariant: records come in order by offset, and none is left out silently but what has expired or is an accepted
+//! loss.
 
 use std::sync::{Arc, PoisonError};
 
@@ -46,7 +53,7 @@ impl Reader {
     /// Reads records of a shard that have not expired by the log's own time.
     ///
     /// # Errors
-    /// See [`ReadError`]. What was found before corruption is given first; only a read that begins with it is refused.
+    /// See [`ReadError`]. A read gives what it found before corruption; only a read that begins with it is refused.
     pub fn read(
         &self,
         shard: ShardId,
@@ -95,13 +102,13 @@ impl Reader {
         self.shared.status()
     }
 
-    /// Whether there is no room for appends: of [`Status`], without looking at the rest.
+    /// Whether there is no room for appends. Cheaper than [`Reader::status`].
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.shared.published().full.is_some()
     }
 
-    /// Segments may expire while they are read: then it begins anew, with those that are left.
+    /// Segments may expire while they are read: then the read begins again with those that are left.
     fn again_if_expired<T>(&self, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
         loop {
             let oldest = self.shared.published().oldest;
@@ -136,7 +143,7 @@ impl Reader {
         };
         let start = Start { offset, arrival_ms, next_offset, last_arrival_ms };
         match &published.corrupt_tail {
-            // What comes next is not known to be nothing.
+            // Nobody knows whether more records follow.
             Some(tail) if start.is_at_end() => Err(tail.corruption.clone().into()),
             _ => Ok(start),
         }
@@ -172,7 +179,7 @@ impl Reader {
         let Start { offset, arrival_ms, next_offset, .. } = gathered.start;
         let mut runs = Runs::new(&self.shared, shard, offset, arrival_ms, next_offset, wait)?;
         loop {
-            // A run is checked as a whole: what is cut off would be read again for the next page.
+            // A run is checked as a whole: what the page cuts off would be read again for the next page.
             let room_bytes = if gathered.runs.is_empty() { usize::MAX } else { gathered.left.max_bytes };
             let taken = match runs.next(room_bytes) {
                 Ok(Next::Run(run)) => gathered.take(run),
@@ -242,7 +249,7 @@ impl Gathered {
     fn outcome(self, start: Start) -> ReadOutcome {
         let last_ms = self.runs.last().map_or(start.last_arrival_ms, |run| run.arrival_ms);
         let behind_ms = match self.next_offset < start.next_offset {
-            // Also where what is left arrived in the same millisecond: 0 says that nothing is.
+            // At least 1, even where the rest arrived in the same millisecond: 0 says that nothing is left.
             true => start.last_arrival_ms.saturating_sub(last_ms).max(1),
             false => 0,
         };

@@ -1,5 +1,11 @@
-//! Reading a log again after its process ended, however it ended. Opening changes nothing on the disk; it makes durable
-//! what it finds there. Only the newest segment is looked at as a whole.
+//! Opening a log after its process ended, however it ended.
+//!
+//! Opening finds out what is durable, what a crash tore off, and what is corrupt. It changes no byte on the disk; it
+//! makes durable what it finds there. It reads only the newest segment as a whole; corruption elsewhere is found by who
+//! reads there. It repairs nothing: see [`crate::repair`].
+//!
+//! Invariants: only a torn tail, for which nobody was answered, is cut off. No offset that an unreadable record may
+//! have is ever given again.
 
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -26,7 +32,8 @@ mod newest_segment;
 
 use newest_segment::Recovery;
 
-/// So many segments are not lost together: a corrupt file whose number is farther from the others is none of this log's.
+/// Fewer segments than this get lost together: a corrupt file whose number is farther from the others belongs to
+/// another log.
 const MAX_GAP: u64 = 10_000;
 
 /// Opens the log in a directory.
@@ -50,7 +57,7 @@ pub fn open_writer(environment: Environment, incarnation: Uuid) -> Result<(Write
     if owner.incarnation != incarnation {
         return Err(Error::Foreign { found: owner.incarnation, expected: incarnation });
     }
-    // What an earlier process did may be seen and not durable. Nothing is built on that.
+    // What an earlier process left may be visible and not durable: never build on that.
     disk.sync_directory().map_err(Error::io("sync the directory of", SLOTS))?;
     let names = disk.list().map_err(Error::io("list the directory of", SLOTS))?;
     let mut sequences: Vec<_> = names.iter().filter_map(|name| format::sequence_of(name)).collect();
@@ -117,7 +124,7 @@ pub(crate) fn read_slots(disk: &dyn Disk) -> Result<(Slots, u64), Error> {
     })?;
     let mut good: Vec<(u64, Slots)> = Vec::new();
     let mut corrupt = Vec::new();
-    // One by one, so that a block that cannot be read costs one of them.
+    // Block by block: one that cannot be read costs one slot.
     for position in (0..SLOTS_BYTES as u64).step_by(BLOCK_BYTES) {
         let mut block = vec![0; BLOCK_BYTES];
         match file.read_disk(position, &mut block).map(|read| Slots::decode(&block[..read])) {
@@ -133,13 +140,12 @@ pub(crate) fn read_slots(disk: &dyn Disk) -> Result<(Slots, u64), Error> {
         corrupt.iter().for_each(|error| tracing::warn!(%error, "one of the log's two slots is corrupt"));
         return Ok((newest, corrupt.len() as u64));
     }
-    // Where one is corrupt for good, reading the other again may still help.
+    // Where one slot is corrupt for good, reading the other again may still help.
     let may_help = corrupt.iter().position(|error| matches!(error, Error::Io { .. })).unwrap_or(0);
     Err(corrupt.swap_remove(may_help))
 }
 
-/// The header of the newest segment, or where that is corrupt, of the newest one that has a good one: then the end of the
-/// log is lost.
+/// The header of the newest segment. Where that is corrupt: the newest good header, and the corrupt tail behind it.
 fn newest_header(
     segments: &Segments,
     sequences: &mut Vec<u64>,
@@ -170,7 +176,7 @@ fn newest_header(
     Err(Error::Corrupt(found.first().cloned().unwrap_or_else(nothing)))
 }
 
-/// The segments that are not there between others: one piece of corruption for all that follow each other.
+/// The segments that are missing between others, one piece of corruption for each row of them.
 fn missing_between(segments: &Segments, sequences: &[u64]) -> Vec<Corruption> {
     let gap = |pair: &[u64]| {
         let (first, behind) = (pair[0] + 1, pair[1]);
@@ -209,7 +215,7 @@ impl Oldest {
                 segments.count(|counts| counts.corrupt_oldest_header += 1);
                 let corruption =
                     if let Unavailable::Corrupt(corruption) = error { Some(corruption) } else { None };
-                // Nothing says that those before it have expired.
+                // Nothing says that the segments before it have expired.
                 Self { sequence: sequence.max(2) - 1, bytes_before: 0, corruption }
             }
         }

@@ -1,10 +1,10 @@
 //! Reading the newest segment again, as a whole.
 //!
-//! What is corrupt in it is judged by what is behind it: one write is under way at a time, so where a later batch says that
-//! more was durable already, it is corruption; else it is what a crash left of the last write, which nobody was answered
-//! for. (Corruption to the very last batch, while none confirms it, cannot be told from that.) Bytes that the disk does not
-//! give are never taken for a torn end, and a segment with a footer never for the newest: it gets one only when the next
-//! has its name.
+//! The batches behind it decide what a corrupt batch is. One write is under way at a time, so if a later batch says
+//! that more was durable, the batch is corrupt; else a crash tore it, and nobody was answered for it. (Corruption of
+//! the very last batch, while none confirms it, looks the same as a torn tail.) Bytes that the disk does not give are
+//! never taken for a torn tail. A segment with a footer is never taken for the newest: it gets its footer only when the
+//! next one has its name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,11 +33,11 @@ pub struct Recovery {
     pub corruption: Vec<Corruption>,
     /// What is behind it, where that is not known.
     pub corrupt_tail: Option<CorruptTail>,
-    /// Of each shard, bytes in which it may have records that cannot be read, since its last one that can.
+    /// For each shard: bytes behind its last readable record that may hold more of its records.
     unseen_bytes: BTreeMap<ShardId, u64>,
 }
 
-/// Something corrupt that is not judged yet.
+/// A batch that is torn or corrupt: what follows decides.
 struct Suspect {
     position: u64,
     until: u64,
@@ -109,7 +109,7 @@ impl Recovery {
         Ok(recovery)
     }
 
-    /// Adds a good batch, or one of which at least the headers are.
+    /// Adds a batch whose headers are good.
     fn take(&mut self, name: &str, position: u64, header: &BatchHeader) {
         let continuity = if self.corruption.is_empty() { Continuity::Required } else { Continuity::MayJump };
         match self.state.apply(header.step(), continuity) {
@@ -134,10 +134,10 @@ impl Recovery {
             None => {
                 segments.count(|counts| counts.corrupt_headers += 1);
                 self.newest.index.note_unread(suspect.position, &self.state);
-                // It is a part of the segment, also where nothing is kept behind it: else what is missing would have no
-                // place.
+                // It belongs to the segment even where nothing behind it is kept: else missing records would have no
+                // location.
                 self.newest.end = suspect.until;
-                // What cannot be read may have said how long records are kept.
+                // It may hold a change of the retention.
                 self.state.retention_hours = None;
                 for shard in self.state.shards.keys() {
                     *self.unseen_bytes.entry(*shard).or_default() += suspect.until - suspect.position;
@@ -152,8 +152,8 @@ impl Recovery {
         self.state.time_ms = self.state.time_ms.max(header.frame.time_ms);
     }
 
-    /// Leaves out every offset that a record which cannot be read may have: none is ever used twice. (No record takes
-    /// less than a byte.)
+    /// Skips every offset that an unreadable record may have, so that none is used twice. (No record takes less than a
+    /// byte.)
     fn leave_out_unseen(&mut self, segments: &Segments) {
         for (shard, bytes) in std::mem::take(&mut self.unseen_bytes) {
             segments.count(|counts| counts.offsets_left_out += bytes);
@@ -164,7 +164,7 @@ impl Recovery {
         }
     }
 
-    /// What is corrupt with nothing behind it that speaks against a torn end.
+    /// Judges suspects with no later batch behind them: torn, unless the disk did not give them.
     fn judge_end(&mut self, segments: &Segments, name: &str, suspects: &[Suspect]) {
         if self.newest.end == self.newest.header.bytes {
             segments.count(|counts| counts.empty_segments += 1);
@@ -186,7 +186,7 @@ impl Recovery {
         }
     }
 
-    /// A segment that was closed had another behind it.
+    /// A segment with a footer had another one behind it.
     fn judge_footer(&mut self, segments: &Segments) {
         let sequence = self.newest.header.sequence;
         match self.newest.has_footer() {

@@ -84,7 +84,7 @@ impl Writer {
         }
         let is_new = |range: &&SegmentRange| !before.as_slice().contains(range);
         let new: Vec<_> = accepted_losses.as_slice().iter().filter(is_new).copied().collect();
-        tracing::warn!(?new, "what is corrupt in the log is given up");
+        tracing::warn!(?new, "the loss of what is corrupt in the log is accepted");
         if let Some(tail) = corrupt_tail {
             self.take_in_corrupt_tail();
             self.go_on_behind(&tail, accepted_losses)?;

@@ -1,5 +1,5 @@
-//! What an administrator does about corruption: accept its loss, and with that let a log whose tail is corrupt take appends
-//! again, far behind the tail.
+//! What an administrator does about corruption: accept its loss, and with that let a log whose tail is corrupt take
+//! appends again, far behind the tail.
 //!
 //! These are calls of the [`crate::Writer`], written down in the next segment's header: what was accepted is this copy's
 //! own. Nothing is

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// At most so many values by key, of at most so many bytes together. Made for a handful: it is searched from end to end.
+/// At most so many values by key, of at most so many bytes together. Made for a handful: it is searched from end to
+/// end.
 #[derive(Debug)]
 pub struct Lru<K, V> {
     capacity: usize,

@@ -1,4 +1,10 @@
-//! The closed segments on disk, as readers need them: headers, ends, index entries and open files, each through a small cache.
+//! The closed segments on disk: their headers, ends, indexes and open files, each behind a small cache.
+//!
+//! Here also are the ways to read a segment file: [`scan`] over all its batches, and a [`window`] that moves over it.
+//! Nothing here writes, knows what is published, or judges what corruption means.
+//!
+//! Invariants: the end of a closed segment is what the next header says, and an uncertain end is never cached as
+//! certain. A footer saves time and is never the truth.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,26 +34,26 @@ const HEADS: usize = 32;
 const DIRECTORIES: usize = 16;
 const INDEXES: usize = 16;
 const REBUILT: usize = 4;
-/// How many bytes each of these may take: room for the index entries of two full segments, or a header of thousands of shards.
+/// How many bytes each cache may take: enough for the index of two full segments, or a header of thousands of shards.
 const CACHE_BYTES: usize = 1 << 20;
 
-/// A segment that is written no more.
+/// A segment that is never written again.
 #[derive(Clone, Debug)]
 pub struct Closed {
     /// Its header.
     pub header: Arc<SegmentHeader>,
     /// Where its last batch ends.
     pub end: u64,
-    /// Whether that is known for good: else batches at the end may be left out for now.
+    /// Whether that is certain; else batches at the end may be left out for now.
     pub is_certain: bool,
 }
 
-/// Why something of a segment is not to be had.
+/// Why a part of a segment is not available.
 #[derive(Debug)]
 pub enum Unavailable {
-    /// The disk would have to be waited for.
+    /// The caller would have to wait for the disk.
     WouldBlock,
-    /// There is no such file: it has expired meanwhile, or is lost.
+    /// There is no such file: it expired meanwhile, or is missing.
     NoFile,
     /// It is corrupt, or the disk does not give it.
     Corrupt(Corruption),
@@ -64,9 +70,9 @@ pub struct Segments {
     headers: Lru<u64, Arc<SegmentHeader>>,
     directories: Lru<u64, Option<Arc<footer::Directory>>>,
     index: Lru<(u64, ShardId), Arc<ShardIndex>>,
-    /// The index entries of all shards in segments without a good footer, and whether the disk gave all of the segment.
+    /// The rebuilt index of each segment without a good footer, and whether the disk gave all of the segment.
     rebuilt: Lru<u64, (Arc<SegmentIndex>, bool)>,
-    /// How far an index entry may be from the next run.
+    /// How far apart the entries of an index are at most.
     pub stride_bytes: u64,
     /// What was counted by readers and writer.
     pub counts: Mutex<Counts>,
@@ -136,8 +142,8 @@ impl Segments {
         SegmentHeader::decode(&bytes[..all], self.owner, sequence).map(Arc::new).map_err(unreadable)
     }
 
-    /// Where a segment ends that is followed by another: as that one's header says, or where that is not to be had, as its
-    /// own footer or its batches do.
+    /// Where a segment ends. The header of the next segment says so, or if that is not available, its own footer or
+    /// batches.
     pub fn closed(&self, sequence: u64, wait: Wait) -> Result<Closed, Unavailable> {
         let header = self.header(sequence, wait)?;
         match self.header(sequence + 1, wait) {
@@ -149,8 +155,8 @@ impl Segments {
         }
     }
 
-    /// Where a segment ends, as far as it says so itself. Without a footer its last batch is left out: it may be one that
-    /// was incomplete and cut off, whose offsets others have by now.
+    /// Where a segment ends by its own account. Without a footer its last batch is left out: it may be one that was
+    /// torn and cut off, whose offsets were given again.
     fn closed_by_itself(&self, header: Arc<SegmentHeader>, wait: Wait) -> Result<Closed, Unavailable> {
         let file = self.file(header.sequence)?;
         if let Some(trailer) = self.trailer(&*file, header.nonce, wait)? {
@@ -175,7 +181,7 @@ impl Segments {
         Ok(Closed { header, end, is_certain: false })
     }
 
-    /// Where the records of a shard are in a closed segment.
+    /// The index of a shard in a closed segment.
     pub fn index(
         &self,
         segment: &Closed,
@@ -196,13 +202,13 @@ impl Segments {
             Ok(Arc::new(rebuilt.shards.get(&shard).cloned().unwrap_or_default()))
         });
         if !is_whole {
-            // What the disk did not give this time it may give the next time.
+            // The disk may give the next time what it did not give this time.
             self.index.take(&key);
         }
         index
     }
 
-    /// The index entries that the footer has, if the segment has a good one.
+    /// The index in the footer, if the segment has a good one.
     fn index_of_footer(
         &self,
         segment: &Closed,
@@ -225,7 +231,7 @@ impl Segments {
         Ok(index.map(Arc::new))
     }
 
-    /// The index entries of all shards, as the segment's batches give them; and whether the disk gave all of it.
+    /// The index of all shards, rebuilt from the segment's batches, and whether the disk gave all of it.
     fn rebuilt_index(&self, segment: &Closed) -> Result<(Arc<SegmentIndex>, bool), Unavailable> {
         let sequence = segment.header.sequence;
         let (rebuilt, is_whole) = self.rebuilt.get_or(&sequence, || {
@@ -290,7 +296,7 @@ impl Segments {
 
     /// Gives back the memory and the open files that only a busy log needs.
     pub fn rest(&self) {
-        // It must be known which of them a reader holds.
+        // Readers may hold some of them.
         self.files.forget(|_, file| Arc::strong_count(file) == 1);
         self.headers.clear();
         self.directories.clear();
@@ -308,10 +314,10 @@ fn bytes_of(index: &ShardIndex) -> usize {
     std::mem::size_of_val(index.as_slice())
 }
 
-/// What is said of a segment that should be there.
+/// What errors say of a segment that should be there.
 pub const NO_SUCH_FILE: &str = "there is no such file";
 
-/// What the disk gave of a footer; nothing if it failed, as a segment can be read without one.
+/// What the disk gave of a footer; none if it failed, as a segment can be read without one.
 fn given<T>(read: io::Result<T>) -> Result<Option<T>, Unavailable> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -330,7 +336,7 @@ impl Unavailable {
         }
     }
 
-    /// As the answer of who opens the log.
+    /// The error of opening a log.
     pub fn refuse_opening(self, sequence: u64) -> Error {
         match self {
             Self::Corrupt(corruption) => Error::Corrupt(corruption),
@@ -341,7 +347,7 @@ impl Unavailable {
         }
     }
 
-    /// As a reader's answer.
+    /// The error of a read.
     pub fn refuse(self, sequence: u64) -> ReadError {
         match self {
             Self::WouldBlock => ReadError::WouldBlock,

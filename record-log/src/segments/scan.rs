@@ -1,4 +1,4 @@
-//! Walking over all batches of a segment, the corrupt ones too.
+//! A walk over all batches of a segment, the corrupt ones too.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::format::{Unknown, block_floor};
 
 /// How much is read at once.
 const PIECE_BYTES: usize = 1 << 20;
-/// A read that fails is tried so often: the next may get through.
+/// A failed read is tried so often.
 pub const TRIES: usize = 3;
 
-/// What is at a place.
+/// What the scan found at a position.
 #[derive(Debug)]
 pub enum Step {
     /// A batch whose headers are good.
@@ -51,7 +51,7 @@ pub struct ScanError {
     pub what: String,
     /// Whether the disk did not give the bytes.
     pub unreadable: bool,
-    /// Whether the header of a batch begins there, so that one was written, if not whole.
+    /// Whether a batch header begins there: then one was written, if not whole.
     pub begun: bool,
 }
 
@@ -73,7 +73,7 @@ impl Scan {
         Self { file, window, nonce, position, end, check_blocks }
     }
 
-    /// The next batch, or the next range that is none. Behind one it goes on at the next good header.
+    /// The next batch, or the next range without one, which ends at the next good header.
     pub fn next(&mut self) -> Option<Step> {
         let position = self.position;
         if position >= self.end {
@@ -161,7 +161,7 @@ impl Scan {
         None
     }
 
-    /// The bytes at a position, zeros for blocks that the disk does not give; and whether there were such.
+    /// The bytes at a position, with zeros for blocks that the disk does not give, and whether there were any.
     fn read_what_can_be(&self, position: u64, bytes: usize) -> (Vec<u8>, bool) {
         let mut buffer = vec![0; bytes];
         if self.file.read_disk(position, &mut buffer).is_ok() {

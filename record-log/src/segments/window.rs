@@ -1,4 +1,4 @@
-//! A file in pieces: a buffer that is filled as it is walked over.
+//! A window over a file: a buffer that moves with the reader.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::disk::{BLOCK_BYTES, DiskFile};
 use crate::format::block_floor;
 use crate::value::Wait;
 
-/// From where the bytes come.
+/// Where the bytes come from.
 #[derive(Clone, Copy, Debug)]
 pub enum ReadSource {
     /// From the disk, past every cache.
@@ -62,7 +62,7 @@ impl Window {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(wanted.max(self.piece_bytes), 0);
         let read = match self.read(start, &mut buffer) {
-            // What is not asked for yet may be what the disk does not give, or what is not in memory.
+            // The read ahead may fail where what is asked for does not.
             Err(_) if buffer.len() > wanted => {
                 buffer.truncate(wanted);
                 self.read(start, &mut buffer)?

@@ -1,4 +1,4 @@
-//! Looks for what is corrupt: between two places where records are missing, or in a segment of which a loss is accepted.
+//! Finds corruption: between two locations where records are missing, or in a segment whose loss is accepted.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct CorruptRange {
 }
 
 impl CorruptRange {
-    /// As corruption, if not all of it is accepted.
+    /// As corruption, unless all of it is accepted.
     pub fn outside(&self, accepted_losses: &AcceptedLosses) -> Option<Corruption> {
         let position = accepted_losses.first_outside(self.range)?;
         Some(Corruption::new(&segment_name(self.range.segment), position, self.what.clone()))

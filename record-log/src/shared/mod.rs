@@ -1,8 +1,8 @@
-//! What the writer, the readers and the repair of one log share: its segments, what is published, the tail cache, and the
-//! corruption that was found.
+//! What the writer, the readers and the repair of one log share: its segments, what is published, the tail cache, and
+//! the corruption that was found.
 //!
-//! Only the one that owns the writer publishes; any number of readers look. Nothing here decides what to write or what to
-//! read. Lock `corruption` before `published`, never the other way round.
+//! Only the one that owns the writer publishes; any number of readers look. Nothing here decides what to write or what
+//! to read. Lock `corruption` before `published`, never the other way round.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -31,7 +31,7 @@ pub mod tail;
 
 use tail::Tail;
 
-/// So much corruption is told of one by one.
+/// So many pieces of corruption are reported one by one.
 const MAX_CORRUPTION: usize = 64;
 
 /// One log, seen from both sides.
@@ -73,7 +73,7 @@ pub struct Published {
     pub stopped: Option<String>,
 }
 
-/// An end of the log that cannot be read: what was appended last is not known, so nothing can follow it.
+/// Corruption that reaches the end of the log: nobody knows what was appended last, so nothing can follow it.
 #[derive(Clone, Debug)]
 pub struct CorruptTail {
     /// What is corrupt there.
@@ -104,7 +104,8 @@ pub struct Status {
     pub durable_bytes: u64,
     /// How many segments are kept.
     pub segments: u64,
-    /// How long records are kept; none where corruption may hide it, so that nothing expires until it is said again.
+    /// How long records are kept; none where corruption may hide a change, so that nothing expires until it is set
+    /// again.
     pub retention_hours: Option<u32>,
     /// Log time of the last batch, in milliseconds since 1970.
     pub time_ms: u64,
@@ -157,7 +158,7 @@ impl Shared {
 
     /// How the log is.
     pub fn status(&self) -> Status {
-        // Before what is published is locked: whoever notes corruption looks at that while this is locked.
+        // Before `published` is locked: who notes corruption locks that while this is locked.
         let corruption = self.corruption();
         let published = self.published();
         let Published { state, newest, .. } = &*published;
@@ -165,7 +166,7 @@ impl Shared {
         let log_bytes = newest.header.bytes_before + newest.end;
         Status {
             next_offsets: next_offsets.collect(),
-            // What was lost before a segment is not counted in its header.
+            // Headers do not count what was missing before their segment.
             durable_bytes: log_bytes.saturating_sub(published.trimmed_bytes),
             segments: newest.header.sequence + 1 - published.oldest,
             retention_hours: state.retention_hours,
@@ -218,7 +219,7 @@ impl Newest {
         segment_name(self.header.sequence)
     }
 
-    /// Whether the segment has a footer. Whatever else is wrong with that, it was begun.
+    /// Whether the segment has a footer that names its nonce and fits the file.
     pub fn has_footer(&self) -> io::Result<bool> {
         let file_bytes = self.file.bytes()?;
         let Some(position) = file_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! The newest runs in memory, so that who reads at the tip needs no disk.
+//! The tail cache: the newest runs in memory, so that reads at the tip need no disk.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -31,8 +31,8 @@ impl TailBudget {
         Self { limit_bytes, used_bytes: Arc::default(), logs: Arc::default() }
     }
 
-    /// Whether a log with so many bytes has to give some back: more than its share, and the rest is taken. So all that
-    /// do as they are told have no more than the limit, and who appends a little keeps nobody out.
+    /// Whether a log with so many bytes must give some back: it has more than its share, and the rest is taken. So all
+    /// logs together stay below the limit, and a log that appends little keeps nobody out.
     fn is_over(&self, own_bytes: usize) -> bool {
         let shared_bytes = self.limit_bytes / SHARED_PART;
         let rest_is_taken = self.used_bytes.load(Ordering::Relaxed) > self.limit_bytes - shared_bytes;

@@ -1,10 +1,10 @@
-//! What somebody gave up: the ranges that were found corrupt when a loss was accepted. Readers pass over these and no
-//! others.
+//! Accepted losses: the ranges that were corrupt when an administrator accepted their loss. Readers pass over these and
+//! no others.
 
 use crate::disk::BLOCK_BYTES;
 use crate::state::Location;
 
-/// At most so many ranges of a log are accepted.
+/// A log keeps at most so many accepted ranges.
 pub const MAX_RANGES: usize = 64;
 
 /// A part of a segment.
@@ -25,7 +25,7 @@ pub struct AcceptedLosses {
 }
 
 impl SegmentRange {
-    /// The header of a segment. Where it is corrupt, or the file is not there, nothing of the segment can be read; but what is
+    /// The header of a segment. Where it is corrupt or the file is missing, nothing of the segment can be read. What is
     /// corrupt behind a good header is another loss.
     #[must_use]
     pub fn header(segment: u64) -> Self {
@@ -40,7 +40,7 @@ impl AcceptedLosses {
         &self.ranges
     }
 
-    /// Gives up one more.
+    /// Accepts one more.
     pub fn add(&mut self, mut range: SegmentRange) {
         self.ranges.retain(|known| {
             let touches =
@@ -55,7 +55,7 @@ impl AcceptedLosses {
         self.ranges.insert(at, range);
     }
 
-    /// Where a range is first not accepted.
+    /// The first position of a range that is not accepted.
     #[must_use]
     pub fn first_outside(&self, range: SegmentRange) -> Option<u64> {
         let holds = |known: &&SegmentRange| {
@@ -65,13 +65,13 @@ impl AcceptedLosses {
         (behind < range.end).then_some(behind)
     }
 
-    /// Whether the byte at a place is accepted.
+    /// Whether the byte at a location is accepted.
     #[must_use]
     pub fn holds(&self, Location { segment, position }: Location) -> bool {
         self.first_outside(SegmentRange { segment, start: position, end: position + 1 }).is_none()
     }
 
-    /// Forgets what was accepted before a segment: all of that has expired.
+    /// Forgets what was accepted before a segment, as that has expired.
     pub fn forget_before(&mut self, segment: u64) {
         self.ranges.retain(|known| known.segment >= segment);
     }

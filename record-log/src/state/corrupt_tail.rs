@@ -4,7 +4,7 @@ use group_core::State;
 
 /// No segment has so many records, as none takes less than a byte.
 const SEGMENT_RECORDS: u64 = 1 << 32;
-/// So many segments may be lost behind the last one that is known of.
+/// So many unknown segments may follow the last known one.
 const UNKNOWN_SEGMENTS: u64 = 1 << 10;
 
 /// The state with which a log goes on in this segment, behind a corrupt tail. It numbers nothing as a batch or record in

@@ -163,7 +163,7 @@ fn damage_to_the_segment_that_is_written_can_be_given_up() {
     fill(&mut log, 0, &texts);
     let header_of = |text: &str| bench.find(SECOND, text) - 60;
     bench.flip(SECOND, header_of(&texts[3]));
-    // What is found before is given first, and that there is more to tell is counted.
+    // The read gives what it found before, and counts that it was cut.
     assert_eq!(all(&reader, 0), texts[..3]);
     assert_eq!(reader.status().counts.corrupt_reads_cut, 1);
     assert!(matches!(read(&reader, 0, Position::Offset(4)), Err(ReadError::Corrupt(_))));
@@ -218,7 +218,8 @@ fn lost_segments_can_be_given_up_at_once() {
     let after = all(&reader, 0);
     assert_eq!(after[..before.len()], before);
     assert!(after.len() < texts.len() && texts.ends_with(&after[before.len()..]));
-    // A segment that is accepted whole is one whose header is corrupt: if that is good again, what is corrupt in it is corruption.
+    // A segment that is accepted whole is one whose header is corrupt: if that is good again, what is corrupt in it is
+    // corruption.
     bench.flip("segment-000000000005", 20);
     let more = all(&reader, 0);
     assert!(more.len() > after.len());

@@ -32,7 +32,7 @@ const HOUR_MS: u64 = 3_600_000;
 const START_MS: u64 = 1_000 * HOUR_MS;
 const ALL: Limits = Limits { max_records: 1_000_000, max_bytes: 100 << 20 };
 
-/// Clocks that go when they are told to.
+/// Clocks that a test moves.
 #[derive(Debug, Default)]
 struct HandClock {
     wall_ms: AtomicU64,

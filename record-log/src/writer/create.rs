@@ -32,7 +32,7 @@ pub struct LogConfig {
     pub created_ms: u64,
 }
 
-/// Makes a log in an empty directory, durably but for the directory's own entry in its parent.
+/// Makes a log in an empty directory. All is durable but the entry of the directory in its parent.
 ///
 /// # Errors
 /// If anything cannot be written.

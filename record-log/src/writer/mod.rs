@@ -22,7 +22,7 @@ pub mod create;
 pub(crate) mod roll;
 mod trim;
 
-/// What the buffer keeps from batch to batch; a larger batch takes more for as long as it is written.
+/// The buffer keeps so much from batch to batch. A larger batch takes more only while it is written.
 const KEPT_BUFFER_BYTES: usize = 2 << 20;
 
 /// Writes a log.
@@ -39,7 +39,7 @@ pub struct Writer {
     active: Option<Active>,
     /// Whether there is a spare on the disk.
     has_spare: bool,
-    /// Begins with the durable bytes of the block that the next batch begins in.
+    /// Begins with the durable bytes of the block in which the next batch begins.
     buffer: AlignedBuffer,
     /// What is durable and not visible yet, in order.
     unpublished: VecDeque<Unpublished>,
@@ -59,7 +59,7 @@ pub(crate) struct Tip {
 /// The segment that takes batches.
 #[derive(Clone, Copy, Debug)]
 struct Active {
-    /// The length of its file, all of it space that is taken.
+    /// The length of its file. All of that space is taken.
     capacity: u64,
     /// Bytes at its end that only batches without records use: what must get through where the disk is full.
     reserve: u64,

@@ -101,7 +101,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives a segment that is written no more its footer, at a place behind all of it that is to be kept.
+    /// Writes the footer of a segment that is full, at a position behind everything to be kept.
     pub(crate) fn close(&self, segment: &Newest, start: io::Result<u64>) {
         let closed = {
             let state = &self.shared.published().state;
@@ -205,7 +205,7 @@ impl Writer {
         }
     }
 
-    /// A segment of so many bytes could be had: there is room again if so many were refused.
+    /// Notes that space for so many bytes was taken: there is room again if no more was refused.
     fn note_room(&mut self, bytes: u64) {
         if self.refused_bytes.is_some_and(|refused| refused <= bytes) {
             tracing::info!("there is room for appends again");
@@ -215,7 +215,7 @@ impl Writer {
         }
     }
 
-    /// Remembers that a segment of so many bytes could not be had. Nothing was written.
+    /// Notes that the disk has no room for so many bytes. Nothing was written.
     fn refuse(&mut self, bytes: u64, why: String) -> WriteError {
         if self.refused_bytes.is_none() {
             tracing::warn!(why, "appends are refused until there is room again");
@@ -244,7 +244,7 @@ impl Writer {
         }
     }
 
-    /// The spare, made or made to fit.
+    /// The spare, resized or newly made.
     fn spare_of(&mut self, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let disk = &self.environment.disk;
         if self.has_spare {
@@ -301,7 +301,7 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whether the system has too little of something else than space just now.
+/// Whether the system is out of a resource other than space.
 fn is_out_of_handles(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))

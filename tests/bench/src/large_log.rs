@@ -1,5 +1,5 @@
 //! A log of many full segments that takes hardly any space: its records are zeros, and where zeros are written the disk
-//! below leaves a hole. Heads, batches, marks and footers are those that the log writes.
+//! below leaves a hole. Headers, batches, indexes and footers are those that the log writes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -40,8 +40,8 @@ pub struct Model {
     batches: u64,
     /// What may or may not be there.
     pub unknown: Vec<Unknown>,
-    /// What was not there when the log was opened last: while nothing follows it, it may come back with an end that is given
-    /// up.
+    /// What was not there when the log was opened last: while nothing follows it, it may come back with an end that is
+    /// given up.
     cut_off: Vec<Unknown>,
     /// What was unknown when corruption hid whether it is there: any of it may be read.
     doubtful: Vec<Unknown>,
@@ -133,8 +133,8 @@ impl Model {
         }
     }
 
-    /// The end of the log that was lost, behind these offsets, is accepted, or perhaps: its batches as wholes, and all of
-    /// them where the disk does not give all.
+    /// The end of the log that was lost, behind these offsets, is accepted, or perhaps: its batches as wholes, and all
+    /// of them where the disk does not give all.
     pub fn corrupt_tail_accepted(
         &mut self,
         ends: &BTreeMap<ShardId, u64>,
@@ -187,8 +187,8 @@ impl Model {
     }
 
     /// The log was opened again and its shards end at these offsets: decides what became of what was not answered, and
-    /// checks that of what was answered nothing is behind the end but what is corrupt. `doubtful` is whether the disk did
-    /// not give all of it.
+    /// checks that of what was answered nothing is behind the end but what is corrupt. `doubtful` is whether the disk
+    /// did not give all of it.
     pub fn reopened(
         &mut self,
         next_offsets: &BTreeMap<ShardId, u64>,

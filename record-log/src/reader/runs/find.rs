@@ -1,4 +1,4 @@
-//! Where to begin.
+//! Finds the segment to begin with.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::segments::Unavailable;
 use crate::state::last_arrival_ms;
 
 impl Runs<'_> {
-    /// The newest segment before which all that is asked for cannot be: where to begin.
+    /// The segment to begin with: the newest one with nothing before it that is asked for.
     pub(super) fn find_segment(&self) -> Result<u64, ReadError> {
         let (mut low, mut high) = {
             let published = self.shared.published();
             (published.oldest, published.newest.header.sequence)
         };
-        // Invariant: the answer is in low..=high. A segment whose header is corrupt says nothing.
+        // Invariant: the answer is in low..=high. A segment with a corrupt header says nothing.
         while low < high {
             let middle = low + (high - low).div_ceil(2);
             match self.first_good_header(middle, high)? {

@@ -23,7 +23,7 @@ use segment::Segment;
 pub enum Next {
     /// A run.
     Run(ReadRun),
-    /// Nothing up to this offset: what was there is expired, or corrupt and accepted.
+    /// Nothing up to this offset: that has expired, or is an accepted loss.
     Passed {
         /// Where it goes on.
         offset: u64,
@@ -57,9 +57,9 @@ pub struct Runs<'s> {
     shard: ShardId,
     /// The offset that must come next: a jump is corruption.
     expected: u64,
-    /// Behind which no record is missing up to the expected offset.
+    /// No record is missing between this location and the expected offset.
     from: Location,
-    /// Runs that arrived before are passed over, and what is missing among them is no matter.
+    /// Runs that arrived before are passed over, and gaps among them do not matter.
     arrival_ms: u64,
     /// The offset behind the last record that is to be read.
     end_offset: u64,
@@ -180,15 +180,14 @@ impl<'s> Runs<'s> {
         (self.expected, self.from, self.met) = (offset, from, None);
     }
 
-    /// Notes something corrupt on the way. Whether any of the shard's records are missing by it, only the next offset says.
+    /// Notes corruption on the way. Only the next offset says whether the shard misses records by it.
     fn meet(&mut self, corrupt: &CorruptRange) {
         if self.met.is_none() {
             self.met = corrupt.outside(&self.shared.published().accepted_losses);
         }
     }
 
-    /// Records up to this offset are missing before a place: that is corruption, unless all that is corrupt on the way there
-    /// was accepted.
+    /// Refuses a gap before a location, unless all corruption on the way to it is an accepted loss.
     fn check_gap(&self, offset: u64, location: Location) -> Result<(), ReadError> {
         if offset <= self.expected {
             return Ok(());
@@ -206,11 +205,11 @@ impl<'s> Runs<'s> {
             let accepted_losses = &self.shared.published().accepted_losses;
             corrupt.iter().filter_map(|corrupt| corrupt.outside(accepted_losses)).collect()
         };
-        // The answer names one of them, and who accepts the loss accepts all.
+        // The answer names one piece; accepting the loss accepts all.
         corruption.iter().for_each(|corruption| self.shared.note(corruption));
         let corruption = corruption.into_iter().next().or_else(|| self.met.clone());
-        // What was corrupt when offsets were left out for it, or a corrupt tail was accepted, may be good again: what follows has
-        // other numbers all the same.
+        // Offsets may have been skipped for corruption, or behind an accepted corrupt tail, and its bytes may be good
+        // again: what follows has other offsets all the same.
         let is_gap_accepted = || {
             offset == first_number_in(location.segment)
                 || self.shared.published().accepted_losses.holds(location)
@@ -239,8 +238,8 @@ impl<'s> Runs<'s> {
         self.shared.segments.count(|counts| counts.losses_passed += 1);
     }
 
-    /// Goes into the segment that is due, or past it where it cannot be entered. Up to which offset nothing more comes,
-    /// if that is news.
+    /// Enters the next segment, or passes it where it cannot be entered. Gives the offset up to which nothing more
+    /// comes, if that is new.
     fn enter(&mut self) -> Result<Option<u64>, ReadError> {
         let sequence = self.next;
         let (oldest, newest) = {
@@ -273,7 +272,7 @@ impl<'s> Runs<'s> {
         if !is_no_matter {
             self.check_gap(next_offset, Location { segment: sequence, position: 0 })?;
         }
-        // An index entry leads past what is corrupt before it, unless it is one of a record that was read.
+        // An index entry leads past corruption before it, unless it is the entry of a record that was read.
         let read = segment.entry.filter(|entry| entry.first_offset <= self.expected);
         let position = read.map_or(segment.header.bytes, |entry| entry.position);
         self.segment = Some(segment);

@@ -32,12 +32,12 @@ pub struct Segment<'s> {
     /// Its header.
     pub header: Arc<SegmentHeader>,
     file: Arc<dyn DiskFile>,
-    /// The shard's index entries; none in memory for the newest segment, whose index entries grow.
+    /// The shard's index; none here for the newest segment, whose index grows.
     index: Option<Arc<ShardIndex>>,
     end: u64,
     /// Where the next batch begins.
     pub position: u64,
-    /// The last index entry that is known to be passed; none where there is nothing of the shard.
+    /// The last entry of the index that was passed; none where the segment has nothing of the shard.
     pub entry: Option<IndexEntry>,
     window: Window,
 }
@@ -45,14 +45,14 @@ pub struct Segment<'s> {
 /// What is next in a segment.
 #[derive(Default)]
 pub struct Found {
-    /// A range that is corrupt, before the batch.
+    /// A corrupt range before the batch.
     pub corrupt: Option<CorruptRange>,
     /// The headers of a batch and where it begins; none where the segment ends.
     pub batch: Option<(BatchHeader, u64)>,
 }
 
 impl<'s> Segment<'s> {
-    /// Goes into a segment, to where records from this offset and this arrival on begin, or a little before.
+    /// Enters a segment at the first record with this offset and this arrival, or a little before.
     pub fn open(
         shared: &'s Shared,
         sequence: u64,
@@ -87,7 +87,7 @@ impl<'s> Segment<'s> {
         Ok(segment)
     }
 
-    /// Looks something up in the shard's index entries.
+    /// Looks something up in the shard's index.
     fn look_up<T: Default>(&self, look: impl Fn(&ShardIndex) -> T) -> Result<T, Unavailable> {
         if let Some(index) = &self.index {
             return Ok(look(index));
@@ -105,7 +105,7 @@ impl<'s> Segment<'s> {
         Ok(look(&*segments.index(&closed, self.shard, self.wait)?))
     }
 
-    /// Jumps to the next index entry where there is a long way to it without runs of the shard; whether anything is left.
+    /// Skips to the next index entry where none of the shard is on the long way to it. Gives whether anything is left.
     pub fn skip_to_entry(&mut self) -> Result<bool, ReadError> {
         let (position, stride_bytes) = (self.position, self.shared.segments.stride_bytes);
         let is_far = |entry: IndexEntry| position >= entry.position + stride_bytes;
@@ -113,7 +113,7 @@ impl<'s> Segment<'s> {
             let around = self.look_up(|index| index.around(position));
             let (before, behind) = around.map_err(|unavailable| unavailable.refuse(self.header.sequence))?;
             self.entry = before;
-            // Nearer to an index entry there may be runs that have none.
+            // Closer to an index entry there may be runs that have none.
             if before.is_none_or(is_far) {
                 self.entry = behind;
                 self.position = behind.map_or(self.end, |entry| entry.position);

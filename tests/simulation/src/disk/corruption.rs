@@ -45,8 +45,8 @@ impl CorruptFile {
 }
 
 impl SimulatedDisk {
-    /// Flips a bit somewhere, makes a block unreadable, or loses a segment, but never the only one. Gives the name of the file and
-    /// the byte.
+    /// Flips a bit somewhere, makes a block unreadable, or loses a segment, but never the only one. Gives the name of
+    /// the file and the byte.
     pub fn corrupt(&self) -> Option<(String, usize)> {
         let mut state = self.lock();
         if state.random.random_bool(0.1) {

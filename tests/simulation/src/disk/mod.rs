@@ -3,8 +3,8 @@
 //! A write that returned is durable. Of one that failed, or was under way in a crash, any 512-byte sectors are; until
 //! the machine crashes it reads as new all the same. Names and lengths are durable once they were synced; before that
 //! each change may be there after a crash or not, independently of the others; what a sync failed for, no later sync
-//! makes durable. What was cut off or recycled keeps its old bytes. Corruption lies over what was written, until that is
-//! written again.
+//! makes durable. What was cut off or recycled keeps its old bytes. Corruption lies over what was written, until that
+//! is written again.
 
 use std::collections::BTreeMap;
 use std::fmt;
