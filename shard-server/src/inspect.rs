@@ -30,7 +30,7 @@ struct Found {
     /// The logs' directories, each with what says that there is a log: while that is there, what is missing is lost.
     logs: BTreeMap<PathBuf, PathBuf>,
     /// Volumes that do not say whose they are, and why.
-    unknown: BTreeMap<PathBuf, String>,
+    unknown: BTreeMap<PathBuf, volume::Error>,
 }
 
 /// Prints the logs; ends with an error if one is damaged.
@@ -45,10 +45,12 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
         bail!("there is no log in {} or below", options.directory.display());
     }
     let total = logs.len() + unknown.len();
-    let mut damaged = 0;
+    let (mut damaged, mut newer) = (0, 0);
     for (volume, error) in &unknown {
-        writeln!(out, "volume {}\n  DAMAGED  {error}\n", volume.display())?;
-        damaged += 1;
+        let is_newer = matches!(error, volume::Error::Newer { .. });
+        let word = if is_newer { "NEWER" } else { "DAMAGED" };
+        writeln!(out, "volume {}\n  {word}  {error}\n", volume.display())?;
+        *(if is_newer { &mut newer } else { &mut damaged }) += 1;
     }
     for (directory, sign) in &logs {
         let disk: Arc<dyn Disk> = Arc::new(SystemDisk::new(directory.clone()));
@@ -74,7 +76,9 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
         bail!("{damaged} of {total} logs are damaged");
     }
     if newer > 0 {
-        bail!("a newer version wrote {newer} of {total} logs: inspect them with that version, or a newer one");
+        bail!(
+            "a newer version wrote {newer} of {total} logs: inspect them with that version, or a newer one"
+        );
     }
     Ok(())
 }
@@ -99,7 +103,7 @@ impl Found {
                 // Deleted meanwhile.
                 Err(_) if !directory.exists() => {}
                 Err(error) => {
-                    self.unknown.insert(directory.into(), error.to_string());
+                    self.unknown.insert(directory.into(), error);
                 }
             }
         }

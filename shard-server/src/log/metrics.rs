@@ -52,15 +52,8 @@ impl Gauges {
     /// Adds a log.
     pub fn new(metrics: &Metrics, status: &Status) -> Self {
         let logs = metrics.logs.clone();
-        let mut gauges = Self {
-            logs,
-            durable_bytes: 0,
-            segments: 0,
-            stopped: 0,
-            full: 0,
-            corrupt: 0,
-            clock_suspect: 0,
-        };
+        let mut gauges =
+            Self { logs, durable_bytes: 0, segments: 0, stopped: 0, full: 0, corrupt: 0, clock_suspect: 0 };
         gauges.set(status);
         gauges
     }

@@ -135,7 +135,8 @@ impl Error {
             | Self::Empty(_)
             | Self::Newer { .. }
             | Self::Log {
-                error: log::Error::Io { .. } | log::Error::Foreign { .. } | log::Error::Newer(_), ..
+                error: log::Error::Io { .. } | log::Error::Foreign { .. } | log::Error::Newer(_),
+                ..
             }
             | Self::Io { .. } => false,
         }
@@ -356,6 +357,16 @@ mod tests {
         fs::write(directory.path().join("photo.jpg"), "x").unwrap();
         let error = identify(directory.path(), "uid", "g0").unwrap_err();
         assert!(error.to_string().contains("photo.jpg"), "{error}");
+    }
+
+    #[test]
+    fn identity_of_a_newer_format_is_newer_and_no_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join(GROUP)).unwrap();
+        let identity = format!(r#"{{"formatVersion":{},"owner":"of a later version"}}"#, FORMAT_VERSION + 1);
+        fs::write(directory.path().join(GROUP).join(IDENTITY), identity).unwrap();
+        let error = identify(directory.path(), "uid", "g0").unwrap_err();
+        assert!(!error.is_damage() && error.to_string().contains("newer version wrote"), "{error}");
     }
 
     #[test]
