@@ -49,6 +49,9 @@ impl Log {
         self.writer.check_running()?;
         self.tick(StoreReport::default());
         let split: Vec<_> = appends.iter().map(|runs| runs.iter().map(pieces).collect::<Vec<_>>()).collect();
+        let bytes = split.iter().map(|append| append.iter().flatten().map(bytes_in_batch).sum::<usize>());
+        let largest = bytes.filter(|bytes| *bytes <= MAX_APPEND_BYTES).max().unwrap_or_default();
+        self.writer.begin_for_records(largest)?;
         let tokens: Vec<_> = split
             .iter()
             .map(|append| {

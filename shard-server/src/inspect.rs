@@ -30,7 +30,7 @@ struct Found {
     /// The logs' directories, each with what says that there is a log: while that is there, what is missing is lost.
     logs: BTreeMap<PathBuf, PathBuf>,
     /// Volumes that do not say whose they are, and why.
-    unknown: BTreeMap<PathBuf, String>,
+    unknown: BTreeMap<PathBuf, volume::Error>,
 }
 
 /// Prints the logs; ends with an error if one is damaged.
@@ -45,10 +45,12 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
         bail!("there is no log in {} or below", options.directory.display());
     }
     let total = logs.len() + unknown.len();
-    let mut damaged = 0;
+    let (mut damaged, mut newer) = (0, 0);
     for (volume, error) in &unknown {
-        writeln!(out, "volume {}\n  DAMAGED  {error}\n", volume.display())?;
-        damaged += 1;
+        let is_newer = matches!(error, volume::Error::Newer { .. });
+        let word = if is_newer { "NEWER" } else { "DAMAGED" };
+        writeln!(out, "volume {}\n  {word}  {error}\n", volume.display())?;
+        *(if is_newer { &mut newer } else { &mut damaged }) += 1;
     }
     for (directory, sign) in &logs {
         let disk: Arc<dyn Disk> = Arc::new(SystemDisk::new(directory.clone()));
@@ -58,6 +60,11 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
             Ok(inspection) => {
                 show(directory, &inspection, out)?;
                 damaged += usize::from(inspection.is_corrupt());
+                newer += usize::from(inspection.is_newer());
+            }
+            Err(error @ record_log::Error::Newer(_)) => {
+                writeln!(out, "log {}\n  NEWER  {error}\n", directory.display())?;
+                newer += 1;
             }
             Err(error) => {
                 writeln!(out, "log {}\n  DAMAGED  {error}\n", directory.display())?;
@@ -67,6 +74,11 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
     }
     if damaged > 0 {
         bail!("{damaged} of {total} logs are damaged");
+    }
+    if newer > 0 {
+        bail!(
+            "a newer version wrote {newer} of {total} logs: inspect them with that version, or a newer one"
+        );
     }
     Ok(())
 }
@@ -91,7 +103,7 @@ impl Found {
                 // Deleted meanwhile.
                 Err(_) if !directory.exists() => {}
                 Err(error) => {
-                    self.unknown.insert(directory.into(), error.to_string());
+                    self.unknown.insert(directory.into(), error);
                 }
             }
         }
@@ -150,6 +162,12 @@ fn show_segment(segment: &Segment, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)?;
     for (shard, (first, behind)) in &segment.offsets {
         writeln!(out, "    {shard}  offsets {first} to {}", behind - 1)?;
+    }
+    if let Some(newer) = &segment.newer {
+        writeln!(out, "    NEWER  {newer}")?;
+    }
+    if let Some(newer) = &segment.read_only {
+        writeln!(out, "    READ ONLY  {newer}")?;
     }
     for corruption in &segment.corruption {
         writeln!(out, "    DAMAGED  {corruption}")?;

@@ -466,3 +466,25 @@ fn log_without_its_slots_or_segments_is_no_empty_log() {
     std::fs::remove_file(bench.path("segment-000000000001")).unwrap();
     assert!(matches!(bench.try_open(), Err(Error::Corrupt(_))));
 }
+
+#[test]
+fn loss_is_looked_for_beside_the_writer_and_accepted_only_while_it_is_known() {
+    let bench = three();
+    bench.flip(SECOND, bench.find(SECOND, "second"));
+    let (log, reader) = bench.open();
+    drop((log, reader));
+    let environment = bench.environment();
+    let (mut writer, reader) = crate::open_writer(environment, COPY).unwrap();
+    let corruption = reader.status().corruption.remove(0);
+    let (file, position) = (corruption.file.clone(), corruption.position);
+    let looked = reader.clone();
+    let found = std::thread::spawn(move || looked.find_loss(&file, position).unwrap()).join().unwrap();
+    // What goes bad after it was looked for is not given up with it.
+    bench.flip(SECOND, bench.find(SECOND, "first"));
+    writer.accept_loss(&found).unwrap();
+    assert_eq!(reader.status().corruption, []);
+    assert_eq!(data(&read(&reader, 0, Position::Offset(2)).unwrap()), ["third"]);
+    assert!(matches!(read(&reader, 0, Position::TrimHorizon), Err(ReadError::Corrupt(_))));
+    let unknown = writer.accept_loss(&found).unwrap_err();
+    assert!(matches!(unknown, AcceptLossError::Unknown { .. }), "{unknown}");
+}

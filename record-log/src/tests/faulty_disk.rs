@@ -13,6 +13,8 @@ pub struct Faults {
     unreadable: Option<(&'static str, u64)>,
     /// The largest file that it has room for; 0 is without end.
     pub room_bytes: Arc<AtomicU64>,
+    /// How many bytes its files may have together; 0 is without end.
+    pub all_bytes: Arc<AtomicU64>,
     /// Whether the process may open no more files.
     pub no_handles: Arc<AtomicBool>,
 }
@@ -25,6 +27,7 @@ pub struct FaultyDisk {
 
 #[derive(Debug)]
 struct FaultyFile {
+    disk: Arc<dyn Disk>,
     file: Arc<dyn DiskFile>,
     unreadable: Option<u64>,
     faults: Faults,
@@ -42,7 +45,8 @@ impl FaultyDisk {
     fn file(&self, name: &str, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
         let unreadable =
             self.faults.unreadable.filter(|(unreadable, _)| *unreadable == name).map(|(_, block)| block);
-        Arc::new(FaultyFile { file, unreadable, faults: self.faults.clone() })
+        let disk = Arc::clone(&self.disk);
+        Arc::new(FaultyFile { disk, file, unreadable, faults: self.faults.clone() })
     }
 }
 
@@ -59,6 +63,23 @@ impl Faults {
     }
 }
 
+impl FaultyDisk {
+    /// Whether so many bytes more are there to be had.
+    fn take_of_all(&self, bytes: u64) -> io::Result<()> {
+        let all_bytes = self.faults.all_bytes.load(Ordering::Relaxed);
+        let used = used_bytes(&*self.disk)?;
+        match all_bytes > 0 && used + bytes > all_bytes {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// How many bytes the files of a disk have.
+pub fn used_bytes(disk: &dyn Disk) -> io::Result<u64> {
+    disk.list()?.iter().map(|name| disk.open(name)?.bytes()).sum()
+}
+
 impl Disk for FaultyDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
@@ -66,6 +87,7 @@ impl Disk for FaultyDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         self.faults.take(bytes)?;
+        self.take_of_all(bytes)?;
         Ok(self.file(name, self.disk.create(name, bytes)?))
     }
 
@@ -117,8 +139,11 @@ impl DiskFile for FaultyFile {
     }
 
     fn resize(&self, bytes: u64) -> io::Result<()> {
-        if bytes > self.file.bytes()? {
+        let more = bytes.saturating_sub(self.file.bytes()?);
+        if more > 0 {
             self.faults.take(bytes)?;
+            let (disk, faults) = (Arc::clone(&self.disk), self.faults.clone());
+            FaultyDisk { disk, faults }.take_of_all(more)?;
         }
         self.file.resize(bytes)
     }

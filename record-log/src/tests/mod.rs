@@ -4,8 +4,11 @@ mod corruption;
 mod faulty_disk;
 mod inspect;
 mod many;
+mod newer;
+mod pieces;
 mod room;
 mod segments;
+mod time;
 mod watched_disk;
 mod writing;
 
@@ -64,6 +67,7 @@ struct Bench {
     disk: Arc<dyn Disk>,
     sizes: Sizes,
     tail_bytes: usize,
+    trusts_own_clock: bool,
 }
 
 impl Bench {
@@ -83,20 +87,23 @@ impl Bench {
         clock.step_to(START_MS);
         let sizes =
             Sizes { first_segment_bytes: 64 << 10, largest_segment_bytes: 256 << 10, ..Sizes::default() };
-        Self { directory, clock, disk, sizes, tail_bytes: 0 }
+        Self { directory, clock, disk, sizes, tail_bytes: 0, trusts_own_clock: false }
     }
 
-    fn try_open(&self) -> Result<(Log, Reader), Error> {
+    fn environment(&self) -> Environment {
         let nonce = AtomicU64::new(rand_seed());
-        let environment = Environment {
+        Environment {
             disk: Arc::clone(&self.disk),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             random: Arc::new(move || nonce.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)),
             tail: TailBudget::new(self.tail_bytes),
             sizes: self.sizes,
-            trusts_own_clock: false,
-        };
-        open(environment, COPY)
+            trusts_own_clock: self.trusts_own_clock,
+        }
+    }
+
+    fn try_open(&self) -> Result<(Log, Reader), Error> {
+        open(self.environment(), COPY)
     }
 
     fn open(&self) -> (Log, Reader) {

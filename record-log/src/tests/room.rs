@@ -1,6 +1,6 @@
 //! Space and files: refused, asked for again, and given back.
 
-use super::faulty_disk::{Faults, FaultyDisk};
+use super::faulty_disk::{Faults, FaultyDisk, used_bytes};
 use super::*;
 use crate::WriteError;
 
@@ -102,4 +102,34 @@ fn segment_without_a_footer_is_looked_through_once_for_all_shards() {
         assert_eq!(all(&reader, index), kilobytes(0, 100));
     }
     assert_eq!(reader.status().counts.footers_rebuilt, 1);
+}
+
+#[test]
+fn shorter_retention_is_written_and_frees_space_after_a_restart_on_a_full_disk() {
+    let (bench, faults) = with_faults();
+    faults.all_bytes.store(700 << 10, Ordering::Relaxed);
+    let (mut log, reader) = bench.open();
+    log.set_retention(48).unwrap();
+    let texts = kilobytes(0, 700);
+    let appended = texts.iter().take_while(|text| log.append(&[vec![run(0, &[text])]]).is_ok()).count();
+    assert!((100..700).contains(&appended), "{appended}");
+    assert!(reader.status().full.is_some());
+    bench.clock.go(25 * HOUR_MS);
+    log.maintain().unwrap();
+    drop((log, reader));
+    // Not a byte is left, after each of several restarts.
+    faults.all_bytes.store(used_bytes(&*bench.disk).unwrap(), Ordering::Relaxed);
+    for _ in 0..9 {
+        let (mut log, _reader) = bench.open();
+        assert!(matches!(log.append(&[vec![run(0, &["x"])]]), Err(WriteError::Full(_))));
+    }
+    let (mut log, reader) = bench.open();
+    bench.clock.go(25 * HOUR_MS);
+    assert_eq!(all(&reader, 0).len(), appended);
+    log.set_retention(24).unwrap();
+    log.maintain().unwrap();
+    assert_eq!(all(&reader, 0), Vec::<String>::new());
+    assert!(reader.status().counts.segments_trimmed > 0);
+    assert_eq!(put(&mut log, 0, &["next"]).first_offset, appended as u64 + 1);
+    assert_eq!(reader.status().full, None);
 }

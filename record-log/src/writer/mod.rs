@@ -147,6 +147,19 @@ impl Writer {
         Ok(())
     }
 
+    /// Begins the first segment after opening, with room for records of so many bytes. What begins a term before them would
+    /// else use the reserve of a full disk, with each restart some more, for records that are refused.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn begin_for_records(&mut self, bytes: usize) -> Result<(), WriteError> {
+        self.check_running()?;
+        match self.active {
+            Some(_) => Ok(()),
+            None => self.roll(self.state.term + 1, bytes as u64, self.wanted_bytes()),
+        }
+    }
+
     /// Whoever numbers the batches has gone wrong.
     fn refuse_batch(&self, what: &str) -> WriteError {
         let why = format!("a batch cannot be written: {what}");

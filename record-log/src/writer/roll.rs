@@ -46,26 +46,23 @@ pub(crate) enum Least {
 impl Writer {
     /// Goes on in a segment that has room for a batch of so many bytes.
     pub(super) fn make_room(&mut self, term: u64, batch_bytes: u64, by: Use) -> Result<(), WriteError> {
-        let refused = match self.roll(term, batch_bytes, self.wanted_bytes()) {
-            Err(WriteError::Full(why)) if by == Use::Control && self.active.is_none() => why,
+        match self.roll(term, batch_bytes, self.wanted_bytes()) {
+            Err(WriteError::Full(_)) if by == Use::Control && self.active.is_none() => {}
             done => return done,
-        };
-        // The segment that was written last before a restart has a reserve too.
-        if !self.give_back_unused()? {
-            return Err(WriteError::Full(refused));
         }
+        // The segment that was written last before a restart has a reserve too.
+        self.give_back_unused()?;
         let accepted_losses = self.shared.published().accepted_losses.clone();
         self.roll_to(term, batch_bytes, 0, Least::Bare, accepted_losses)
     }
 
-    /// Gives back what was not used of the segment that was written last, before the first after opening is begun. Whether
-    /// that was anything.
-    fn give_back_unused(&self) -> Result<bool, WriteError> {
+    /// Gives back what was not used of the segment that was written last, before the first after opening is begun.
+    fn give_back_unused(&self) -> Result<(), WriteError> {
         let Tip { header, file, end } = &self.tip;
         let end = block_ceil(*end);
         let cut = file.bytes().and_then(|bytes| match bytes > end {
-            true => file.resize(end).and_then(|()| file.sync()).map(|()| true),
-            false => Ok(false),
+            true => file.resize(end).and_then(|()| file.sync()),
+            false => Ok(()),
         });
         cut.map_err(|error| {
             let why =

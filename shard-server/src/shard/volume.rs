@@ -360,6 +360,16 @@ mod tests {
     }
 
     #[test]
+    fn identity_of_a_newer_format_is_newer_and_no_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join(GROUP)).unwrap();
+        let identity = format!(r#"{{"formatVersion":{},"owner":"of a later version"}}"#, FORMAT_VERSION + 1);
+        fs::write(directory.path().join(GROUP).join(IDENTITY), identity).unwrap();
+        let error = identify(directory.path(), "uid", "g0").unwrap_err();
+        assert!(!error.is_damage() && error.to_string().contains("newer version wrote"), "{error}");
+    }
+
+    #[test]
     fn missing_or_empty_identity_is_damage() {
         let directory = tempfile::tempdir().unwrap();
         bootstrap(directory.path(), &identity("uid"), &log_config()).unwrap();
