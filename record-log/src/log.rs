@@ -195,10 +195,11 @@ impl Log {
     /// See [`WriteError`]. The answers say what became of each call.
     pub fn drive(&mut self) -> Result<(), WriteError> {
         let mut effects = Vec::new();
+        let mut halted = None;
         loop {
             self.core.poll(&mut effects);
             if effects.is_empty() {
-                return Ok(());
+                return halted.map_or(Ok(()), Err);
             }
             for effect in effects.drain(..) {
                 match effect {
@@ -206,7 +207,9 @@ impl Log {
                     Effect::Publish { index, clock } => self.writer.publish(index, clock),
                     Effect::Answer { token, answer } => drop(self.answers.insert(token, answer)),
                     Effect::Trim { horizon_ms } => self.writer.trim(horizon_ms)?,
-                    Effect::Halt { .. } => {}
+                    Effect::Halt { reason } => {
+                        halted = Some(self.failed.clone().unwrap_or(WriteError::Stopped(reason)));
+                    }
                 }
             }
         }

@@ -33,7 +33,7 @@ impl Bench {
             incarnation: COPY,
             shards: (0..).zip(HashKeyRange::uniform(3)).map(open).collect(),
             retention_hours: 24,
-            created_ms: 1,
+            created_ms: SystemClock.wall_ms(),
         };
         create(&directory.path().join("g0"), &config).unwrap();
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
