@@ -32,7 +32,7 @@ pub struct Append {
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Of an append: one outcome a run, in their order.
+    /// Of an append: one outcome a run, in their order; none if it had no runs.
     Append(Vec<RunOutcome>),
     /// Done and committed.
     Done,

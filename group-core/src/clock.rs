@@ -1,9 +1,11 @@
 //! Log time: it belongs to the log, not to a machine.
 //!
-//! It goes on from its last durable value by the machine's boottime clock, never back, and follows the wall clock
-//! forward by at most an hour, and an hour a day. A larger difference makes the clock suspect. Forward, it is taken as
-//! an entry of the log, a clock step, once another machine's clock agrees with the own. Backward it is never taken: log
-//! time is ahead then and goes on by itself, so that what was appended under a wrong clock still expires.
+//! It goes on from its last durable value by the machine's boottime clock, never back. It follows the wall clock forward
+//! if that is at most an hour ahead, and by at most an hour in a day of running time, so that small differences do not add
+//! up. (The day begins with each opening: how far an earlier process followed is not in the log.) What is not followed
+//! makes the clock suspect. Forward, it is taken as an entry of the log, a clock step, once another machine's clock agrees
+//! with the own. Backward it is never taken: log time is ahead then and goes on by itself, so that what was appended
+//! under a wrong clock still expires.
 
 use crate::state::State;
 
@@ -43,7 +45,8 @@ impl LogClock {
     }
 }
 
-/// Records that arrived before this, in milliseconds of log time, have expired at a moment of log time.
+/// Records that arrived before this, in milliseconds of log time, have expired at a moment of log time. It stands still
+/// while what the log held before a clock step is protected.
 #[must_use]
 pub fn horizon_ms(state: &State, time_ms: u64) -> u64 {
     match state.retention_hours {
@@ -105,15 +108,12 @@ impl Timekeeper {
         self.reading.boottime_ms
     }
 
-    /// The time to step to, if the wall clock is so far ahead that it is not followed.
-    pub fn step_ms(&self) -> Option<u64> {
-        let ahead_ms = self.reading.wall_ms.saturating_sub(self.clock.time_ms);
-        (ahead_ms > FOLLOW_MS).then_some(self.reading.wall_ms)
-    }
-
-    /// [`Timekeeper::step_ms`], if another machine's clock agrees with the own wall clock.
-    pub fn agreed_step_ms(&self, other_ms: u64) -> Option<u64> {
-        self.step_ms().filter(|_| self.agrees(other_ms))
+    /// The wall clock, going on by boottime, if it is further ahead than log time follows.
+    pub fn wall_ahead(&self) -> Option<LogClock> {
+        let ClockReading { boottime_ms, wall_ms } = self.reading;
+        // What is ahead still was not followed.
+        let ahead = wall_ms.saturating_sub(self.clock.time_ms) > AGREEMENT_MS;
+        ahead.then_some(LogClock { time_ms: wall_ms, boottime_ms })
     }
 
     /// Whether a clock agrees with the own wall clock as it is now.
@@ -121,27 +121,30 @@ impl Timekeeper {
         self.reading.wall_ms.abs_diff(other_ms) <= AGREEMENT_MS
     }
 
-    /// Log time jumps forward.
-    pub fn step(&mut self, time_ms: u64) {
+    /// Log time is at least this: what is committed has it.
+    pub fn reach(&mut self, time_ms: u64) {
         self.clock.time_ms = self.clock.time_ms.max(time_ms);
     }
 
-    /// Why the wall clock is not believed, if it is not.
+    /// Why the wall clock is not believed and what to do, if it is not.
     pub fn suspect(&self) -> Option<String> {
         let (wall_ms, time_ms) = (self.reading.wall_ms, self.clock.time_ms);
-        let hours = wall_ms.abs_diff(time_ms) / HOUR_MS;
-        if wall_ms.abs_diff(time_ms) <= FOLLOW_MS {
-            None
-        } else if wall_ms > time_ms {
+        let minutes = wall_ms.abs_diff(time_ms) / 60_000;
+        let (hours, minutes) = (minutes / 60, minutes % 60);
+        if self.wall_ahead().is_some() {
             Some(format!(
-                "the clock of this machine is {hours} hours ahead of the log's time, and no other machine's clock agrees \
-                 with it yet: the log goes on by its own time"
+                "the clock of this machine is {hours} h {minutes} min ahead of the log's time, and no other machine's \
+                 clock agrees with it yet; the log goes on by its own time. If the clock is wrong, set it. If it is right, \
+                 set the clocks of the machines that call this one: the log follows once one of them agrees"
+            ))
+        } else if time_ms.saturating_sub(wall_ms) > FOLLOW_MS {
+            Some(format!(
+                "the clock of this machine is {hours} h {minutes} min behind the log's time, which never goes back; the \
+                 log goes on by its own time. If the clock is wrong, set it. If it is right, it was ahead before: the \
+                 log stays ahead, and records are kept as long as they should be"
             ))
         } else {
-            Some(format!(
-                "the clock of this machine is {hours} hours behind the log's time, which never goes back: the log goes \
-                 on by its own time"
-            ))
+            None
         }
     }
 }
@@ -168,12 +171,14 @@ mod tests {
         let mut keeper = Timekeeper::new(0, reading(0, HOUR_MS));
         assert_eq!(keeper.time_ms(), HOUR_MS);
         let mut ahead = Timekeeper::new(0, reading(0, HOUR_MS + 1));
-        assert_eq!((ahead.time_ms(), ahead.step_ms()), (0, Some(HOUR_MS + 1)));
-        assert!(ahead.suspect().unwrap().contains("ahead"));
+        let wall = LogClock { time_ms: HOUR_MS + 1, boottime_ms: 0 };
+        assert_eq!((ahead.time_ms(), ahead.wall_ahead()), (0, Some(wall)));
+        assert!(ahead.suspect().unwrap().contains("1 h 0 min ahead"));
         ahead.go_on(reading(7, HOUR_MS + 8));
         assert_eq!(ahead.time_ms(), 7, "it goes on by the boottime clock");
         keeper.go_on(reading(0, HOUR_MS + HOUR_MS / 2));
         assert_eq!(keeper.time_ms(), HOUR_MS, "an hour a day");
+        assert!(keeper.suspect().unwrap().contains("0 h 30 min ahead"), "the rest is a step");
         keeper.go_on(reading(DAY_MS, DAY_MS + HOUR_MS + HOUR_MS / 2));
         assert_eq!(keeper.time_ms(), DAY_MS + HOUR_MS + HOUR_MS / 2);
     }
@@ -182,18 +187,15 @@ mod tests {
     fn wall_clock_that_goes_back_is_not_followed_and_time_goes_on() {
         let mut keeper = Timekeeper::new(10 * HOUR_MS, reading(0, 10 * HOUR_MS));
         keeper.go_on(reading(5, 2 * HOUR_MS));
-        assert_eq!((keeper.time_ms(), keeper.step_ms()), (10 * HOUR_MS + 5, None));
-        assert!(keeper.suspect().unwrap().contains("behind"));
-        assert_eq!(keeper.agreed_step_ms(2 * HOUR_MS), None);
+        assert_eq!((keeper.time_ms(), keeper.wall_ahead()), (10 * HOUR_MS + 5, None));
+        assert!(keeper.suspect().unwrap().contains("8 h 0 min behind"));
     }
 
     #[test]
-    fn step_is_agreed_on_only_with_a_clock_within_five_minutes() {
+    fn clocks_agree_within_five_minutes() {
         let keeper = Timekeeper::new(0, reading(0, DAY_MS));
-        assert_eq!(keeper.agreed_step_ms(DAY_MS + AGREEMENT_MS), Some(DAY_MS));
-        assert_eq!(keeper.agreed_step_ms(DAY_MS - AGREEMENT_MS), Some(DAY_MS));
-        assert_eq!(keeper.agreed_step_ms(DAY_MS + AGREEMENT_MS + 1), None);
-        assert_eq!(keeper.agreed_step_ms(0), None);
+        assert!(keeper.agrees(DAY_MS + AGREEMENT_MS) && keeper.agrees(DAY_MS - AGREEMENT_MS));
+        assert!(!keeper.agrees(DAY_MS + AGREEMENT_MS + 1) && !keeper.agrees(0));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What a log is made of: batches of entries.
 
 use catalog::ShardId;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::record::RecordBlock;
@@ -16,7 +17,7 @@ pub struct Run {
 }
 
 /// Where a run's records are: their offsets follow each other from `first_offset`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appended {
     /// The offset of the first record, from 1.
     pub first_offset: u64,
@@ -73,7 +74,7 @@ pub struct Batch {
     pub term: u64,
     /// Log time when it was proposed, in milliseconds since 1970; never less than an earlier batch's.
     pub time_ms: u64,
-    /// Its entries, in order.
+    /// Its entries, in order. Those that append are in the order of their shards.
     pub entries: Vec<Entry>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use catalog::ShardId;
 use catalog::member::OpenShard;
 
-use crate::clock::protected_until_ms;
+use crate::clock::{horizon_ms, protected_until_ms};
 use crate::entry::Change;
 
 /// The state behind a batch: a function of the entries up to it, the same in every copy of the log.
@@ -19,7 +19,7 @@ pub struct State {
     pub time_ms: u64,
     /// How long records are kept, in hours; none where corruption may hide what was set last: then nothing expires.
     pub retention_hours: Option<u32>,
-    /// Records that arrived before this, in milliseconds of log time, have expired.
+    /// Records that arrived before this, in milliseconds of log time, have expired, whatever the retention is now.
     pub trim_horizon_ms: u64,
     /// Until log time is this, nothing expires: what the log held before a clock step is kept for a while.
     pub protected_until_ms: u64,
@@ -102,6 +102,8 @@ impl State {
                 Change::SetRetention { hours } => self.retention_hours = Some(hours),
                 Change::Trim { horizon_ms } => self.trim_horizon_ms = self.trim_horizon_ms.max(horizon_ms),
                 Change::ClockStep { time_ms } => {
+                    // What had expired before the step stays so, though nothing expires for a while.
+                    self.trim_horizon_ms = horizon_ms(self, self.time_ms);
                     self.time_ms = self.time_ms.max(time_ms);
                     let until_ms = protected_until_ms(self.time_ms, self.retention_hours);
                     self.protected_until_ms = self.protected_until_ms.max(until_ms);
@@ -119,7 +121,8 @@ impl State {
             Continuity::Required => number == expected,
             Continuity::MayJump => number >= expected,
         };
-        if !follows(step.index, self.index + 1) {
+        // No index follows the last that there can be.
+        if step.index <= self.index || !follows(step.index, self.index.saturating_add(1)) {
             return Err(Inconsistent("a batch has not the index that follows"));
         }
         if step.term < self.term {
@@ -155,5 +158,94 @@ impl State {
             last = Some((shard, end.ok_or(Inconsistent("an offset is too large"))?, arrival_ms));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::HashKeyRange;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shard(index: u32) -> ShardId {
+        ShardId::new(index).unwrap()
+    }
+
+    fn state() -> State {
+        let open =
+            |(index, range)| OpenShard { id: shard(index), range, parents: Vec::new(), create_seconds: 1 };
+        State::new((0..).zip(HashKeyRange::uniform(2)).map(open), 24, 1_000)
+    }
+
+    fn append(index: u32, first_offset: u64, records: u32, arrival_ms: u64) -> Change {
+        Change::Append { shard: shard(index), first_offset, records, arrival_ms }
+    }
+
+    fn step(index: u64, term: u64, time_ms: u64, changes: &[Change]) -> Step<Vec<Change>> {
+        Step { index, term, time_ms, changes: changes.to_vec() }
+    }
+
+    #[test]
+    fn batch_that_cannot_follow_changes_nothing() {
+        let mut state = state();
+        let first =
+            step(1, 2, 2_000, &[append(0, 1, 2, 2_000), append(0, 3, 1, 2_000), append(1, 1, 1, 2_500)]);
+        state.apply(first, Continuity::Required).unwrap();
+        let before = state.clone();
+        let good = append(0, 4, 1, 2_000);
+        for wrong in [
+            step(1, 2, 2_000, &[]),
+            step(3, 2, 2_000, &[]),
+            step(2, 1, 2_000, &[]),
+            step(2, 2, 1_999, &[]),
+            step(2, 2, 2_000, &[good, append(9, 1, 1, 2_000)]),
+            step(2, 2, 2_000, &[good, append(0, 4, 1, 2_000)]),
+            step(2, 2, 2_000, &[append(0, 5, 1, 2_000)]),
+            step(2, 2, 2_000, &[good, append(1, 2, 1, 2_499)]),
+            step(2, 2, 2_000, &[append(1, 2, 1, 2_500), good]),
+        ] {
+            state.apply(wrong.clone(), Continuity::Required).unwrap_err();
+            assert_eq!(state, before, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_jump_behind_corruption_and_never_go_back() {
+        let mut state = state();
+        state.apply(step(7, 3, 2_000, &[append(0, 5, 1, 2_000)]), Continuity::MayJump).unwrap();
+        assert_eq!((state.index, state.shards[&shard(0)].next_offset), (7, 6));
+        state.apply(step(7, 3, 2_000, &[]), Continuity::MayJump).unwrap_err();
+        state.apply(step(8, 3, 2_000, &[append(0, 5, 1, 2_000)]), Continuity::MayJump).unwrap_err();
+        let end = [append(0, u64::MAX, 1, 2_000)];
+        state.apply(step(8, 3, 2_000, &end), Continuity::MayJump).unwrap_err();
+        state.apply(step(u64::MAX, 3, 2_000, &[]), Continuity::MayJump).unwrap();
+        state.apply(step(u64::MAX, 3, 2_000, &[]), Continuity::Required).unwrap_err();
+    }
+
+    fn any_change() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            (0u32..3, any::<u64>(), any::<u32>(), any::<u64>())
+                .prop_map(|(index, offset, records, ms)| append(index, offset, records, ms)),
+            any::<u32>().prop_map(|hours| Change::SetRetention { hours }),
+            any::<u64>().prop_map(|horizon_ms| Change::Trim { horizon_ms }),
+            any::<u64>().prop_map(|time_ms| Change::ClockStep { time_ms }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_batch_is_applied_or_refused(
+            steps in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u64>(), proptest::collection::vec(any_change(), 0..4)), 1..5)
+        ) {
+            let mut state = state();
+            for (index, term, time_ms, changes) in steps {
+                let before = state.clone();
+                match state.apply(step(index, term, time_ms, &changes), Continuity::MayJump) {
+                    Ok(()) => prop_assert!(state.index > before.index && state.time_ms >= before.time_ms),
+                    Err(_) => prop_assert_eq!(&state, &before),
+                }
+            }
+        }
     }
 }

@@ -1,27 +1,9 @@
 //! What is asked of a log and what it answers.
 
-use catalog::ShardId;
 use serde::{Deserialize, Serialize};
 
 use crate::record::RecordBlock;
-
-/// The records of one shard, in the order in which they will be numbered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// The shard.
-    pub shard: ShardId,
-    /// At least one record.
-    pub block: RecordBlock,
-}
-
-/// Where a run's records are: their offsets follow each other from `first_offset`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Appended {
-    /// The offset of the first record, from 1.
-    pub first_offset: u64,
-    /// When the run arrived, in milliseconds since 1970; never less than an earlier run's in the same log.
-    pub arrival_ms: u64,
-}
+pub use group_core::{Appended, Run};
 
 /// Where to begin to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

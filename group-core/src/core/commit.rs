@@ -29,7 +29,7 @@ impl Core {
             }
             self.committed_is_empty = batch.changes.is_empty();
         }
-        self.unstepped = self.unstepped.filter(|(step, _)| *step > self.committed.index);
+        self.keeper.reach(self.committed.time_ms);
         self.publish();
         self.answer_committed();
     }
@@ -55,11 +55,7 @@ impl Core {
         self.proposed = state;
         self.began_term = self.proposed.term == self.term;
         self.quiet = false;
-        // A step that was not written was not taken: what it would protect is not protected.
-        let end = self.proposed.index;
-        if let Some((_, keeper)) = self.unstepped.take_if(|(step, _)| *step > end) {
-            self.keeper = keeper;
-        }
+        self.confirmation_refused = cut.back().is_some_and(|last| last.changes.is_empty());
         let due_ms = horizon_ms(&self.committed, self.keeper.time_ms());
         for change in cut.iter().flat_map(|batch| &batch.changes) {
             // A full disk must recover by itself: what has expired goes, also where that cannot be written down. But not
@@ -68,8 +64,8 @@ impl Core {
                 self.effects.push(Effect::Trim { horizon_ms: due_ms.min(*horizon_ms) });
             }
         }
-        while self.pending.back().is_some_and(|pending| pending.index > end) {
-            let Some(pending) = self.pending.pop_back() else { break };
+        let first = self.pending.partition_point(|pending| pending.index <= self.proposed.index);
+        for pending in self.pending.split_off(first) {
             let answer = Answer::NotDone(NotDone::Full(reason.to_owned()));
             self.answer(pending.token, pending.session, answer);
         }

@@ -11,16 +11,17 @@ mod propose;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
 use crate::call::{Answer, Call, NotDone, Token};
-use crate::clock::{ClockReading, LogClock, Timekeeper, horizon_ms};
+use crate::clock::{ClockReading, LogClock, Timekeeper};
 use crate::effect::Effect;
 use crate::entry::Change;
-use crate::event::{Event, StoreReport};
+use crate::event::Event;
 use crate::state::State;
 use sessions::{Seen, Sessions};
 
@@ -46,18 +47,20 @@ pub struct Core {
     staged: VecDeque<Staged>,
     pending: VecDeque<Pending>,
     sessions: Sessions,
+    /// Log time; behind a clock step once that is committed.
     keeper: Timekeeper,
-    /// Log time without a clock step that is not committed, and the index of that step.
-    unstepped: Option<(u64, Timekeeper)>,
-    store: StoreReport,
-    /// The time of a clock step that is due.
-    step_due_ms: Option<u64>,
+    /// The wall clock as it was at opening, where that is enough to step.
+    trusted_clock: Option<LogClock>,
+    /// The wall clock when another machine's agreed with it: a step is due.
+    agreed_clock: Option<LogClock>,
     /// Whether the first batch of the term is proposed.
     began_term: bool,
     /// Whether the last committed batch had no entries, or was there at opening: nothing is to be confirmed.
     committed_is_empty: bool,
     /// Whether a confirmation is due.
     quiet: bool,
+    /// Whether the store had no room for the last confirmation: there is none before the next entries.
+    confirmation_refused: bool,
     /// A trim that is due.
     trim_due_ms: Option<u64>,
     halted: Option<String>,
@@ -98,7 +101,7 @@ impl Core {
     #[must_use]
     pub fn open(config: Config, state: State, clock: ClockReading) -> Self {
         let keeper = Timekeeper::new(state.time_ms, clock);
-        let step_due_ms = if config.trusts_own_clock { keeper.step_ms() } else { None };
+        let trusted_clock = keeper.wall_ahead().filter(|_| config.trusts_own_clock);
         let mut core = Self {
             term: state.term + 1,
             committed: state.clone(),
@@ -109,12 +112,12 @@ impl Core {
             pending: VecDeque::new(),
             sessions: Sessions::default(),
             keeper,
-            unstepped: None,
-            store: StoreReport::default(),
-            step_due_ms,
+            trusted_clock,
+            agreed_clock: None,
             began_term: false,
             committed_is_empty: true,
             quiet: false,
+            confirmation_refused: false,
             trim_due_ms: None,
             halted: None,
             effects: Vec::new(),
@@ -150,13 +153,16 @@ impl Core {
     /// Whether the last batch waits to be confirmed, so that [`Event::Quiet`] is due after a moment of quiet.
     #[must_use]
     pub fn unconfirmed(&self) -> bool {
-        self.under_way.back().map_or(!self.committed_is_empty, |last| !last.changes.is_empty())
+        let last_is_empty =
+            self.under_way.back().map_or(self.committed_is_empty, |last| last.changes.is_empty());
+        !last_is_empty && !self.confirmation_refused
     }
 
     /// Why the clock of this machine is not believed, if it is not.
     #[must_use]
     pub fn clock_suspect(&self) -> Option<String> {
-        if self.step_due_ms.is_some() { None } else { self.keeper.suspect() }
+        let due = self.agreed_clock.or(self.trusted_clock);
+        if due.is_some_and(|clock| self.is_step(clock)) { None } else { self.keeper.suspect() }
     }
 
     /// The state that calls are judged by.
@@ -171,7 +177,7 @@ impl Core {
         &self.committed
     }
 
-    /// Log time, to go on from.
+    /// Log time as it is committed, to go on from.
     #[must_use]
     pub fn clock(&self) -> LogClock {
         self.keeper.clock()
@@ -195,39 +201,8 @@ impl Core {
         self.staged.push_back(staged);
     }
 
-    fn see_clock(&mut self, other_ms: u64) {
-        if self.step_due_ms.is_none() {
-            self.step_due_ms = self.keeper.agreed_step_ms(other_ms);
-        }
-    }
-
-    fn tick(&mut self, clock: ClockReading, store: StoreReport) {
-        self.keeper.go_on(clock);
-        if let Some((_, keeper)) = &mut self.unstepped {
-            keeper.go_on(clock);
-        }
-        self.store = store;
-        self.consider_trim();
-        self.publish();
-    }
-
-    /// Has what expired trimmed: by an entry first, then from the store, as long as that has it.
-    fn consider_trim(&mut self) {
-        let Some(oldest_ms) = self.store.oldest_segment_arrival_ms else { return };
-        if oldest_ms < self.committed.trim_horizon_ms {
-            self.effects.push(Effect::Trim { horizon_ms: self.committed.trim_horizon_ms });
-            return;
-        }
-        let horizon_ms = horizon_ms(&self.proposed, self.keeper.time_ms());
-        // Below the proposed horizon, the entry is under way.
-        if (self.proposed.trim_horizon_ms..horizon_ms).contains(&oldest_ms) {
-            self.trim_due_ms = Some(horizon_ms);
-        }
-    }
-
     fn publish(&mut self) {
-        let keeper = self.unstepped.map_or(self.keeper, |(_, keeper)| keeper);
-        let (index, clock) = (self.committed.index, keeper.clock());
+        let (index, clock) = (self.committed.index, self.keeper.clock());
         self.effects.push(Effect::Publish { index, clock });
     }
 

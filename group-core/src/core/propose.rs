@@ -1,6 +1,7 @@
 //! Judging and numbering: staged calls become batches. This is where an append gets its offsets.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use catalog::ShardId;
 use smallvec::{SmallVec, smallvec};
@@ -30,13 +31,7 @@ impl Core {
         if self.halted.is_some() {
             return;
         }
-        if let Some(time_ms) = self.step_due_ms.take().filter(|ms| self.keeper.agrees(*ms)) {
-            // What comes before the step has the time before it, and so have readers until the step is committed.
-            self.begin_term();
-            self.unstepped.get_or_insert((self.proposed.index + 1, self.keeper));
-            self.keeper.step(time_ms);
-            self.propose_change(Change::ClockStep { time_ms });
-        }
+        self.propose_step();
         if let Some(horizon_ms) = self.trim_due_ms.take() {
             self.propose_change(Change::Trim { horizon_ms });
         }
@@ -90,39 +85,44 @@ impl Core {
         append: Append,
         shards: &mut BTreeMap<ShardId, ShardEntries>,
     ) -> (Token, Option<(u64, u64)>, Vec<RunOutcome>) {
-        let time_ms = self.keeper.time_ms();
+        let time_ms = self.time_ms();
         let mut outcomes = Vec::with_capacity(append.runs.len());
         for run in append.runs {
             outcomes.push(match invalid(&run) {
                 Some(why) => RunOutcome::Invalid(why),
-                None => match (shards.get_mut(&run.shard), self.proposed.shards.get(&run.shard)) {
-                    (Some(entries), _) => RunOutcome::Appended(entries.add(run)),
-                    (None, Some(shard)) => {
-                        let entries = shards.entry(run.shard).or_insert(ShardEntries::new(shard, time_ms));
-                        RunOutcome::Appended(entries.add(run))
-                    }
-                    (None, None) => RunOutcome::NotHere,
+                None => match shards.entry(run.shard) {
+                    Slot::Occupied(mut entries) => RunOutcome::Appended(entries.get_mut().add(run)),
+                    Slot::Vacant(slot) => match self.proposed.shards.get(&run.shard) {
+                        Some(shard) => {
+                            RunOutcome::Appended(slot.insert(ShardEntries::new(shard, time_ms)).add(run))
+                        }
+                        None => RunOutcome::NotHere,
+                    },
                 },
             });
         }
         (token, append.session, outcomes)
     }
 
-    fn propose_change(&mut self, change: Change) {
+    pub(super) fn propose_change(&mut self, change: Change) {
         self.propose_batch(vec![Entry { change, blocks: SmallVec::new() }]);
     }
 
-    /// Proposes the empty batch that begins the term, unless that was done.
-    fn begin_term(&mut self) {
-        if !std::mem::replace(&mut self.began_term, true) {
-            self.propose_batch(Vec::new());
-        }
+    /// Log time for what is proposed now: behind a clock step as soon as that is proposed.
+    fn time_ms(&self) -> u64 {
+        self.keeper.time_ms().max(self.proposed.time_ms)
     }
 
     /// Proposes a batch behind all others; the first of a term behind an empty one, which begins the term.
     fn propose_batch(&mut self, entries: Vec<Entry>) {
-        self.begin_term();
-        let time_ms = self.keeper.time_ms().max(self.proposed.time_ms);
+        if !std::mem::replace(&mut self.began_term, true) {
+            self.propose_batch(Vec::new());
+        }
+        if self.halted.is_some() {
+            return;
+        }
+        self.confirmation_refused &= entries.is_empty();
+        let time_ms = self.time_ms();
         let batch = Batch { index: self.proposed.index + 1, term: self.term, time_ms, entries };
         if let Err(inconsistent) = self.proposed.apply(batch.step(), Continuity::Required) {
             return self.halt(&format!("a batch was proposed that does not fit: {inconsistent}"));
@@ -136,6 +136,10 @@ impl Core {
 
     /// Answers when all that is proposed by now is committed.
     fn answer_later(&mut self, token: Token, session: Option<(u64, u64)>, answer: Answer) {
+        if let Some(reason) = &self.halted {
+            let answer = Answer::NotDone(NotDone::Halted(reason.clone()));
+            return self.answer(token, session, answer);
+        }
         self.pending.push_back(Pending { index: self.proposed.index, token, session, answer });
     }
 }

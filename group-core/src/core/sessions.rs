@@ -9,7 +9,11 @@ use crate::call::{Answer, Token};
 /// So many senders are remembered, those that sent last; more are forgotten.
 const MAX_SESSIONS: usize = 1_024;
 /// So many appends of a sender are remembered, the newest.
-const MAX_SEQUENCES: usize = 64;
+const MAX_SEQUENCES: usize = 128;
+/// Fewer are if they have more runs than this together, so that answers take at most 100 KB or so a sender ...
+const MAX_OUTCOMES: usize = 4_096;
+/// ... but no fewer than this.
+const MIN_SEQUENCES: usize = 8;
 
 /// What is remembered of appends, by session and sequence. Not replicated, and forgotten with the process: who sends does
 /// not send an append again whose outcome it does not know.
@@ -26,6 +30,10 @@ struct Session {
     /// Sequences below this are not remembered any more.
     floor: u64,
     appends: BTreeMap<u64, Remembered>,
+    /// How many of the appends are not answered yet.
+    pending: usize,
+    /// How many runs the answers of the others have.
+    outcomes: usize,
 }
 
 #[derive(Debug)]
@@ -69,12 +77,8 @@ impl Sessions {
             None => {}
         }
         session.appends.insert(sequence, Remembered::Pending(SmallVec::new()));
-        while session.appends.len() > MAX_SEQUENCES {
-            // One that is not answered yet is remembered until it is.
-            let Some((oldest, Remembered::Answered(_))) = session.appends.first_key_value() else { break };
-            session.floor = oldest + 1;
-            session.appends.pop_first();
-        }
+        session.pending += 1;
+        session.forget();
         Seen::New
     }
 
@@ -82,22 +86,44 @@ impl Sessions {
     /// be on its way when it was sent again, and would be stored besides that.
     pub fn answered(&mut self, (session, sequence): (u64, u64), answer: &Answer) -> SmallVec<[Token; 1]> {
         let Some(session) = self.sessions.get_mut(&session) else { return SmallVec::new() };
-        let known = session.appends.get_mut(&sequence);
-        let known = known.map(|known| std::mem::replace(known, Remembered::Answered(answer.clone())));
-        match known {
-            Some(Remembered::Pending(tokens)) => tokens,
-            Some(Remembered::Answered(_)) | None => SmallVec::new(),
-        }
+        let Some(known) = session.appends.get_mut(&sequence) else { return SmallVec::new() };
+        let Remembered::Pending(tokens) = known else { return SmallVec::new() };
+        let tokens = std::mem::take(tokens);
+        *known = Remembered::Answered(answer.clone());
+        session.pending -= 1;
+        session.outcomes += outcomes(answer);
+        session.forget();
+        tokens
     }
 
     /// Forgets who sent the longest ago and waits for nothing.
     fn forget_oldest(&mut self) {
-        let waits = |session: &Session| {
-            session.appends.values().any(|append| matches!(append, Remembered::Pending(_)))
-        };
-        let idle = self.sessions.iter().filter(|(_, session)| !waits(session));
+        let idle = self.sessions.iter().filter(|(_, session)| session.pending == 0);
         if let Some(oldest) = idle.min_by_key(|(_, session)| session.last_seen).map(|(id, _)| *id) {
             self.sessions.remove(&oldest);
         }
+    }
+}
+
+impl Session {
+    /// Forgets the oldest appends that are too many. One that is not answered yet is remembered until it is.
+    fn forget(&mut self) {
+        while self.appends.len() > MAX_SEQUENCES
+            || (self.outcomes > MAX_OUTCOMES && self.appends.len() > MIN_SEQUENCES)
+        {
+            let Some(oldest) = self.appends.first_entry() else { break };
+            let Remembered::Answered(answer) = oldest.get() else { break };
+            self.outcomes -= outcomes(answer);
+            self.floor = oldest.key().saturating_add(1);
+            oldest.remove();
+        }
+    }
+}
+
+/// How many runs an answer is about.
+fn outcomes(answer: &Answer) -> usize {
+    match answer {
+        Answer::Append(outcomes) => outcomes.len(),
+        Answer::Done | Answer::NotDone(_) | Answer::Unknown(_) => 0,
     }
 }
