@@ -246,6 +246,8 @@ impl World {
     fn sync_one(&mut self, group: usize) -> Result<Option<u64>> {
         let Some((number, batch)) = self.groups[group].store.sync()? else { return Ok(None) };
         self.ledger.durable(group, &batch, self.now_ms)?;
+        let trimmed_ms = &mut self.ledger.groups[group].trimmed_ms;
+        *trimmed_ms = self.groups[group].store.trim_horizon_ms().max(*trimmed_ms);
         Ok(Some(number))
     }
 

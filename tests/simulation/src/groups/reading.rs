@@ -40,7 +40,7 @@ impl World {
     }
 
     /// One of a router's readers goes on, or a new one begins.
-    fn read_on(&mut self, router: usize) -> Result<()> {
+    pub(super) fn read_on(&mut self, router: usize) -> Result<()> {
         let Some(shard) = self.draw_shard(router) else { return Ok(()) };
         let readers = self.routers[router].readers.len();
         let begins = readers < 2 || readers < 6 && self.random.random_ratio(1, 5);
@@ -69,7 +69,7 @@ impl World {
         Ok(())
     }
 
-    fn read_replied(
+    pub(super) fn read_replied(
         &mut self,
         router: usize,
         reader: usize,

@@ -170,7 +170,7 @@ impl World {
 
     /// Sends a request to where the router believes a group to be. It is for the process that listens there now: a
     /// connection does not outlive it.
-    fn request(
+    pub(super) fn request(
         &mut self,
         router: usize,
         group: usize,

@@ -51,6 +51,12 @@ impl Store {
         self.segments.iter().flat_map(|segment| &segment.batches)
     }
 
+    /// What arrived before this has expired, by an entry.
+    #[must_use]
+    pub fn trim_horizon_ms(&self) -> u64 {
+        self.state.trim_horizon_ms
+    }
+
     /// How many records it holds.
     #[must_use]
     pub fn records(&self) -> usize {

@@ -188,7 +188,13 @@ impl Watch {
         }
         self.check_runs(batch)?;
         self.check_deadlines(batch)?;
+        let before = self.proposed_state.clone();
         apply(&mut self.proposed_state, batch)?;
+        // What had expired before a clock step stays so.
+        let horizon_ms = self.proposed_state.trim_horizon_ms;
+        if seen.stepped && horizon_ms > before.trim_horizon_ms {
+            check_due(&before, horizon_ms, batch.time_ms, history, now_ms)?;
+        }
         self.last_number = number;
         self.proposed.push_back(Proposed { number, batch: batch.clone() });
         Ok(seen)
