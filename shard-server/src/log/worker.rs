@@ -37,7 +37,7 @@ pub enum Condition {
 /// An append that waits for its batch.
 struct Waiting {
     reply: oneshot::Sender<Result<Vec<Appended>, Refusal>>,
-    _slot: QueueSlot,
+    slot: QueueSlot,
 }
 
 /// Empties a log's queue.
@@ -210,14 +210,14 @@ impl Worker {
     ) -> Option<Request> {
         let mut bytes = slot.bytes;
         let mut appends = vec![runs];
-        let mut waiting = vec![Waiting { reply, _slot: slot }];
+        let mut waiting = vec![Waiting { reply, slot }];
         let mut left_over = None;
         while let Ok(request) = self.receiver.try_recv() {
             match request {
                 Request::Append { runs, reply, slot } if bytes + slot.bytes <= BATCH_BYTES => {
                     bytes += slot.bytes;
                     appends.push(runs);
-                    waiting.push(Waiting { reply, _slot: slot });
+                    waiting.push(Waiting { reply, slot });
                 }
                 other => {
                     left_over = Some(other);
@@ -240,8 +240,10 @@ impl Worker {
             Err(error) => waiting.iter().map(|_| Err(refusal(error.clone()))).collect(),
         };
         for (waiting, answer) in waiting.into_iter().zip(answers) {
+            let Waiting { reply, slot } = waiting;
+            drop(slot);
             // Whoever asked may have gone; the records are durable all the same.
-            let _ = waiting.reply.send(answer);
+            let _ = reply.send(answer);
         }
         left_over
     }
