@@ -141,6 +141,9 @@ impl EntryHeader {
             Change::Trim { .. } => (TRIM, 0, 0, 0, 0),
             Change::ClockStep { .. } => (CLOCK_STEP, 0, 0, 0, 0),
         };
+        #[cfg(feature = "version-skew")]
+        let kind =
+            if kind == SET_RETENTION && super::skew::writes_entry() { super::skew::ENTRY_KIND } else { kind };
         let padded = control.len().next_multiple_of(8);
         buffer.put_u16_le((ENTRY_HEADER_BYTES + padded) as u16);
         buffer.put_u8(kind);
@@ -170,6 +173,8 @@ impl EntryHeader {
         let (first_offset, arrival_ms) = (rest.get_u64_le(), rest.get_u64_le());
         let (block_bytes, block_crc, key) = (rest.get_u32_le(), rest.get_u32_le(), rest.get_u32_le());
         let (message_bytes, _) = (rest.get_u16_le() as usize, rest.get_u16_le());
+        #[cfg(feature = "version-skew")]
+        let kind = if kind == super::skew::ENTRY_KIND { SET_RETENTION } else { kind };
         let change = match kind {
             APPEND => {
                 let shard = ShardId::new(shard).ok_or(Invalid("the shard of an entry is none"))?;

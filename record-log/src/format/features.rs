@@ -12,9 +12,11 @@ pub const FEATURES_BYTES: usize = 32;
 const VERSION_BYTES: usize = 16;
 
 /// The features that this version can read.
-pub const KNOWN_TO_READ: u64 = 0;
+pub const KNOWN_TO_READ: u64 = if cfg!(feature = "version-skew") { SKEW } else { 0 };
 /// The features that this version can write.
-pub const KNOWN_TO_WRITE: u64 = 0;
+pub const KNOWN_TO_WRITE: u64 = if cfg!(feature = "version-skew") { SKEW } else { 0 };
+/// The feature of a build that stands for a later version in tests of version skew.
+const SKEW: u64 = 1 << 63;
 
 /// The version of a program: ASCII, filled up with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl Version {
     /// This program's.
     #[must_use]
     pub const fn own() -> Self {
-        Self::of(env!("CARGO_PKG_VERSION"))
+        Self::of(if cfg!(feature = "version-skew") { "99.0.0" } else { env!("CARGO_PKG_VERSION") })
     }
 
     /// A version, cut off behind its first 16 bytes.
@@ -60,7 +62,13 @@ pub struct Features {
 
 impl Features {
     /// Of what this version writes.
-    pub const OWN: Self = Self { written_by: Version::own(), to_read: 0, to_write: 0 };
+    #[must_use]
+    pub fn own() -> Self {
+        let own = Self { written_by: Version::own(), to_read: 0, to_write: 0 };
+        #[cfg(feature = "version-skew")]
+        let own = super::skew::features(own, SKEW);
+        own
+    }
 
     pub(super) fn encode(&self, mut buffer: impl BufMut) {
         buffer.put_slice(&self.written_by.0);
@@ -162,6 +170,6 @@ mod tests {
             )
         );
         assert_eq!(features.check_write().unwrap_err().unknown, Unknown::Features(1 << 41));
-        assert_eq!((Features::OWN.check_read(), Features::OWN.check_write()), (Ok(()), Ok(())));
+        assert_eq!((Features::own().check_read(), Features::own().check_write()), (Ok(()), Ok(())));
     }
 }

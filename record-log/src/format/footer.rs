@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn marks_read_back_by_shard() {
-        let footer = encode(&Features::OWN, NONCE, START, CLOSED, &marks());
+        let footer = encode(&Features::own(), NONCE, START, CLOSED, &marks());
         assert_eq!(footer.len() % BLOCK_BYTES, 0);
         for (id, marks) in marks().shards {
             assert_eq!(read(&footer, id.index()), Ok(Some(marks)));
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn no_bit_of_a_footer_is_without_a_check() {
-        let mut footer = encode(&Features::OWN, NONCE, START, CLOSED, &marks());
+        let mut footer = encode(&Features::own(), NONCE, START, CLOSED, &marks());
         let (bytes, shards) = (footer.len(), 2 * SHARD_BYTES);
         for at in (0..3 * MARK_BYTES).chain(bytes - TRAILER_BYTES - shards..bytes) {
             for bit in 0..8 {

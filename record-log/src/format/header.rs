@@ -202,7 +202,7 @@ mod tests {
 
     fn header(sections: Sections) -> SegmentHeader {
         SegmentHeader {
-            features: Features::OWN,
+            features: Features::own(),
             nonce: 7,
             owner: OWNER,
             sequence: 3,
@@ -239,7 +239,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Sections::decode(&bytes, &Features::OWN, 0, 0);
+            let _ = Sections::decode(&bytes, &Features::own(), 0, 0);
         }
     }
 

@@ -24,6 +24,8 @@ pub mod header;
 pub mod index;
 mod schema;
 pub mod sections;
+#[cfg(feature = "version-skew")]
+pub mod skew;
 pub mod slots;
 
 use crate::disk::BLOCK_BYTES;

@@ -77,6 +77,8 @@ impl Sections {
         put_section(&mut buffer, STATE, &state_message(&self.state).encode_to_vec());
         put_section(&mut buffer, MEMBERSHIP, &membership_message(&self.membership).encode_to_vec());
         put_section(&mut buffer, COPY, &copy_message(&self.accepted_losses).encode_to_vec());
+        #[cfg(feature = "version-skew")]
+        super::skew::put(&mut buffer);
         buffer
     }
 

@@ -121,7 +121,7 @@ mod tests {
 
     fn slots() -> Slots {
         let owner = Owner { log_id: Uuid::from_u128(1), incarnation: Uuid::from_u128(2) };
-        Slots { features: Features::OWN, owner, node_id: 3, term: 4, vote: 5, commit: 6 }
+        Slots { features: Features::own(), owner, node_id: 3, term: 4, vote: 5, commit: 6 }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod pieces;
 mod room;
 mod segments;
 mod time;
+mod version_skew;
 mod watched_disk;
 mod writing;
 

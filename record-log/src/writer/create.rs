@@ -38,9 +38,9 @@ pub struct LogConfig {
 /// If anything cannot be written.
 pub fn create(disk: &dyn Disk, nonce: u64, config: &LogConfig) -> Result<(), Error> {
     let owner = Owner { log_id: config.log_id, incarnation: config.incarnation };
-    let slots = Slots { features: Features::OWN, owner, node_id: FIRST_NODE, term: 0, vote: 0, commit: 0 };
+    let slots = Slots { features: Features::own(), owner, node_id: FIRST_NODE, term: 0, vote: 0, commit: 0 };
     let header = SegmentHeader {
-        features: Features::OWN,
+        features: Features::own(),
         nonce,
         owner,
         sequence: 1,

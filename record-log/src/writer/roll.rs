@@ -153,7 +153,7 @@ impl Writer {
         let Next { sequence, term, state, accepted_losses } = next;
         let Tip { header: before, end, .. } = &self.tip;
         let header = SegmentHeader {
-            features: Features::OWN,
+            features: Features::own(),
             nonce: (self.environment.random)(),
             owner: self.owner,
             sequence,
@@ -268,7 +268,7 @@ impl Writer {
 }
 
 fn write_footer(segment: &Newest, start: u64, closed: Closed) -> io::Result<()> {
-    let footer = footer::encode(&Features::OWN, segment.header.nonce, start, closed, &segment.index);
+    let footer = footer::encode(&Features::own(), segment.header.nonce, start, closed, &segment.index);
     // The length first: it says where the footer is. Space behind it that was not used is given back.
     segment.file.resize(start + footer.len() as u64)?;
     write_blocks(&*segment.file, start, &footer)?;

@@ -43,7 +43,7 @@ struct Waiting {
     /// The records and encoded bytes of each of its runs.
     runs: SmallVec<[(u32, u64); 4]>,
     reply: oneshot::Sender<Result<Vec<RunOutcome>, Refusal>>,
-    _slot: QueueSlot,
+    slot: QueueSlot,
 }
 
 /// Empties a log's queue.
@@ -247,7 +247,7 @@ impl Worker {
         let (mut durable_records, mut durable_bytes) = (0, 0);
         let answers: Vec<_> = waiting
             .into_iter()
-            .map(|Waiting { token, runs, reply, _slot }| {
+            .map(|Waiting { token, runs, reply, slot }| {
                 let outcome = outcome(self.log.take_answer(token));
                 for (outcome, (records, bytes)) in outcome.iter().flatten().zip(runs) {
                     if matches!(outcome, RunOutcome::Appended(_)) {
@@ -255,7 +255,9 @@ impl Worker {
                         durable_bytes += bytes;
                     }
                 }
-                (reply, outcome, _slot)
+                // Who is answered finds room for what it appends next.
+                drop(slot);
+                (reply, outcome)
             })
             .collect();
         if durable_records > 0 {
@@ -264,7 +266,7 @@ impl Worker {
             self.metrics.appended_records.inc_by(durable_records);
             self.metrics.appended_bytes.inc_by(durable_bytes);
         }
-        for (reply, outcome, _slot) in answers {
+        for (reply, outcome) in answers {
             // Whoever asked may have gone; the records are durable all the same.
             let _ = reply.send(outcome);
         }
@@ -277,7 +279,7 @@ impl Worker {
         let runs =
             append.runs.iter().map(|run| (run.block.count(), run.block.bytes().len() as u64)).collect();
         let token = self.log.call(Call::Append(append), patience);
-        Waiting { token, runs, reply, _slot: slot }
+        Waiting { token, runs, reply, slot }
     }
 
     /// Says that the log has stopped, if it has.

@@ -28,16 +28,17 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let open =
             |(index, range)| OpenShard { id: shard(index), range, parents: Vec::new(), create_seconds: 1 };
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let resources = Resources::new(metrics);
         let config = LogConfig {
             log_id: Uuid::from_u128(1),
             incarnation: COPY,
             shards: (0..).zip(HashKeyRange::uniform(3)).map(open).collect(),
             retention_hours: 24,
-            created_ms: SystemClock.wall_ms(),
+            created_ms: resources.now_ms(),
         };
         create(&directory.path().join("g0"), &config).unwrap();
-        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        Self { directory, resources: Resources::new(metrics), switch: Switch::default() }
+        Self { directory, resources, switch: Switch::default() }
     }
 
     fn open(&self) -> Log {
