@@ -115,12 +115,7 @@ impl Client {
     /// # Errors
     /// See [`Refusal`].
     pub async fn call<C: Call>(&self, mut call: C) -> Result<C::Answer, Refusal> {
-        call.identify(|| AppendId {
-            session: self.session,
-            sequence: self.appends.fetch_add(1, Ordering::Relaxed) + 1,
-        });
-        let message = call.encode();
-        drop(call);
+        let mut message = self.encode(&mut call);
         let mut hold = Hold::new(self, message.bytes());
         if !C::IS_REPEATABLE {
             // Nothing else counts the records of an append until they are answered.
@@ -136,14 +131,18 @@ impl Client {
                 }
             };
             let why = match self.exchange::<C>(sender, message.clone()).await {
-                Attempt::Answered(answer) => match again_after::<C>(&answer) {
-                    Some(Again::Wait) if hold.pause(HOLD).await => continue,
-                    Some(Again::Reconnect) if hold.pause(UNKNOWN_SHARD_HOLD).await => {
-                        self.connection.forget();
-                        continue;
+                Attempt::Answered(answer) => {
+                    match again_after::<C>(&answer) {
+                        Some(Again::Wait) if hold.pause(HOLD).await => {}
+                        Some(Again::Reconnect) if hold.pause(UNKNOWN_SHARD_HOLD).await => {
+                            self.connection.forget();
+                        }
+                        _ => return answer,
                     }
-                    _ => return answer,
-                },
+                    // What was answered is answered so for ever: it is sent as another call.
+                    message = self.encode(&mut call);
+                    continue;
+                }
                 Attempt::Lost(why) if !C::IS_REPEATABLE => return Err(Refusal::OutcomeUnknown(why)),
                 Attempt::Lost(why) | Attempt::NotReceived(why) => why,
             };
@@ -151,6 +150,15 @@ impl Client {
                 return Err(Refusal::NotReady(why));
             }
         }
+    }
+
+    /// A call's message, under a number that no other has.
+    fn encode(&self, call: &mut impl Call) -> Message {
+        call.identify(|| AppendId {
+            session: self.session,
+            sequence: self.appends.fetch_add(1, Ordering::Relaxed) + 1,
+        });
+        call.encode()
     }
 
     /// One attempt.

@@ -160,7 +160,7 @@ async fn read_that_was_not_answered_is_sent_again() {
 }
 
 #[tokio::test]
-async fn appends_of_a_client_are_numbered_and_one_that_is_asked_again_keeps_its_number() {
+async fn every_append_has_a_number_and_one_that_is_sent_again_after_an_answer_another() {
     let (listener, address) = listen().await;
     let not_ready = Act::Append(vec![Err(Refusal::NotReady("it recovers".into()))]);
     let member = Member::new([Act::Append(appended(1)), not_ready, Act::Append(appended(2))]);
@@ -176,7 +176,7 @@ async fn appends_of_a_client_are_numbered_and_one_that_is_asked_again_keeps_its_
         ids.push(append.id.unwrap());
     }
     let session = ids[0].session;
-    assert_eq!(ids, [1, 2, 2].map(|sequence| AppendId { session, sequence }));
+    assert_eq!(ids, [1, 2, 3].map(|sequence| AppendId { session, sequence }));
     assert_ne!(session, Client::new("other".into(), HoldBudget::new()).session());
 }
 
