@@ -2,6 +2,7 @@
 //! and a call returns when that is done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use group_core::record::{MAX_BLOCK_BYTES, RecordBlock, encoded_bytes};
@@ -13,6 +14,7 @@ use crate::error::{AcceptLossError, WriteError};
 use crate::format::batch::{BATCH_HEADER_BYTES, MAX_BATCH_BYTES};
 use crate::format::entry::ENTRY_HEADER_BYTES;
 use crate::reader::Reader;
+use crate::repair::FoundLoss;
 use crate::writer::Writer;
 
 /// No append is larger: it is in one batch.
@@ -146,8 +148,16 @@ impl Log {
     /// # Errors
     /// See [`AcceptLossError`].
     pub fn accept_loss(&mut self, file: &str, position: u64) -> Result<(), AcceptLossError> {
-        let found = Reader::new(std::sync::Arc::clone(&self.writer.shared)).find_loss(file, position)?;
-        self.writer.accept_loss(&found)?;
+        let found = Reader::new(Arc::clone(&self.writer.shared)).find_loss(file, position)?;
+        self.accept_found(&found)
+    }
+
+    /// Accepts a loss that [`Reader::find_loss`] found, on any thread: reads nothing.
+    ///
+    /// # Errors
+    /// See [`AcceptLossError`].
+    pub fn accept_found(&mut self, found: &FoundLoss) -> Result<(), AcceptLossError> {
+        self.writer.accept_loss(found)?;
         if self.writer.state() != self.core.committed() {
             // Behind a corrupt tail batches and records are numbered anew.
             self.core = open_core(&self.writer);
