@@ -222,3 +222,16 @@ fn term_whose_first_batches_were_refused_is_begun_again() {
         batches.iter().map(|batch| (batch.index, batch.term, batch.entries.len())).collect();
     assert_eq!(entries, [(1, 1, 0), (2, 1, 1)]);
 }
+
+#[test]
+fn fewer_appends_are_remembered_where_their_answers_are_long() {
+    let mut bench = Bench::new();
+    for sequence in 1..=20 {
+        bench.append(Some((5, sequence)), (0..1_000).map(|_| run(0, 1, 1)).collect());
+        bench.persist_all();
+    }
+    let repeated = [1, 20].map(|sequence| bench.append(Some((5, sequence)), vec![run(0, 1, 1)]));
+    bench.poll();
+    assert!(matches!(bench.answers[&repeated[0]], Answer::Unknown(_)), "the oldest is forgotten");
+    assert_eq!(bench.appended(repeated[1]).len(), 1_000, "the newest is not");
+}
