@@ -1,9 +1,10 @@
 //! The log of a shard group: records of all its shards, interleaved in batches, in segments on disk. The log is the
 //! store, there is no second copy.
 //!
-//! A [`Log`] is the writing side, a plain struct driven by calls; a [`Reader`] is any number of handles that read what
-//! is durable. Neither has a thread, a queue or a runtime: the caller brings those, and the disk, the clock and the
-//! random numbers ([`Environment`]), so that a simulation drives the very same code.
+//! A [`Writer`] makes batches durable that are numbered already, and then visible; a [`Reader`] is any number of handles
+//! that read what is visible. A [`Log`] is a writer and the group core that numbers for it, driven by calls. None has a
+//! thread, a queue or a runtime: the caller brings those, and the disk, the clock and the random numbers
+//! ([`Environment`]), so that a simulation drives the very same code.
 //!
 //! What holds here:
 //! - An append returns when its batch is durable; one write a batch, however many appends are in it.
@@ -15,11 +16,13 @@
 //! - Corruption is reported by file and position and never served; all the rest is served. A log with a corrupt tail
 //!   takes no appends until the loss is accepted, and then goes on far behind the tail. Readers pass over accepted
 //!   losses alone, and what is accepted covers only what was corrupt at that moment.
-//! - Readers see durable records alone, none older than the retention, and check what they read.
+//! - Readers see durable records alone, none that has expired by log time, and check what they read.
+//! - What a newer version wrote is neither torn nor corrupt ([`NewerFile`]): a segment that this version cannot read is
+//!   refused, and the log with it if it is the newest; behind one that it cannot write nothing is written.
 //! - Arrival times never go back, so a time is found by bisection. Offsets decide order.
 //!
-//! The rooms, whose arrows point one way: `writer`, `reader`, `recovery` and `repair` use `shared` (what is published)
-//! and `segments` (closed segments); all of them use `format` (bytes of the files) and [`disk`].
+//! The rooms, whose arrows point one way: `log` uses `writer`, `reader` and `repair`; these and `recovery` use `shared`
+//! (what is published) and `segments` (closed segments); all of them use `format` (bytes of the files) and [`disk`].
 //!
 //! Not here: replication (the format carries its terms and slots), and anything of streams, volumes or the network.
 

@@ -2,6 +2,7 @@
 //! and a call returns when that is done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use crate::error::{AcceptLossError, WriteError};
 use crate::format::batch::{BATCH_HEADER_BYTES, MAX_BATCH_BYTES};
 use crate::format::entry::ENTRY_HEADER_BYTES;
 use crate::reader::Reader;
+use crate::repair::FoundLoss;
 use crate::writer::Writer;
 
 /// No append is larger: it is in one batch.
@@ -147,8 +149,16 @@ impl Log {
     /// # Errors
     /// See [`AcceptLossError`].
     pub fn accept_loss(&mut self, file: &str, position: u64) -> Result<(), AcceptLossError> {
-        let found = Reader::new(std::sync::Arc::clone(&self.writer.shared)).find_loss(file, position)?;
-        self.writer.accept_loss(&found)?;
+        let found = Reader::new(Arc::clone(&self.writer.shared)).find_loss(file, position)?;
+        self.accept_found(&found)
+    }
+
+    /// Accepts a loss that [`Reader::find_loss`] found, on any thread: reads nothing.
+    ///
+    /// # Errors
+    /// See [`AcceptLossError`].
+    pub fn accept_found(&mut self, found: &FoundLoss) -> Result<(), AcceptLossError> {
+        self.writer.accept_loss(found)?;
         if self.writer.state() != self.core.committed() {
             // Behind a corrupt tail batches and records are numbered anew.
             self.core = open_core(&self.writer);
@@ -168,6 +178,15 @@ impl Log {
         self.tick(StoreReport::default());
         self.last_token += 1;
         let token = Token(self.last_token);
+        if let Call::Append(append) = &call
+            && let Err(error) = self.writer.begin_for_records(append.runs.iter().map(bytes_in_batch).sum())
+        {
+            let why = error.to_string();
+            let is_full = matches!(error, WriteError::Full(_));
+            let not_done = if is_full { NotDone::Full(why) } else { NotDone::Halted(why) };
+            self.answers.insert(token, Answer::NotDone(not_done));
+            return token;
+        }
         let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let deadline_ms = self.core.clock().boottime_ms.saturating_add(patience_ms);
         self.core.handle(Event::Call { token, call, caller_ms: None, deadline_ms });

@@ -29,6 +29,7 @@ thread_local! {
 }
 
 /// From now on this thread's logs are written with this.
+#[cfg(test)]
 pub fn set(skew: Skew) {
     SKEW.set(skew);
 }

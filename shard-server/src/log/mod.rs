@@ -195,8 +195,12 @@ impl Log {
         let parts = place.split_once(':').and_then(|(file, position)| Some((file, position.parse().ok()?)));
         let (file, position) =
             parts.ok_or_else(|| Refusal::Invalid(format!("{place} is not FILE:POSITION")))?;
-        let file = file.to_owned();
-        self.queue.control(|reply, slot| Request::AcceptLoss { file, position, reply, slot }).await
+        let (file, reader) = (file.to_owned(), self.reader.clone());
+        // Whole segments are read for that: the log's thread goes on with appends.
+        let looked = tokio::task::spawn_blocking(move || reader.find_loss(&file, position)).await;
+        let found = looked.map_err(|error| Refusal::NotReady(error.to_string()))?;
+        let found = Box::new(found.map_err(|error| Refusal::Invalid(error.to_string()))?);
+        self.queue.control(|reply, slot| Request::AcceptLoss { found, reply, slot }).await
     }
 
     /// Reads durable records of an open shard that have not expired.

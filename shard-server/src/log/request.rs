@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use group_core::{Append, RunOutcome};
 use prometheus::IntGauge;
+use record_log::FoundLoss;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::metrics::Metrics;
@@ -36,10 +37,8 @@ pub enum Request {
     },
     /// To give up what is damaged and known.
     AcceptLoss {
-        /// The file of a damage that is known.
-        file: String,
-        /// Where it is in the file, in bytes.
-        position: u64,
+        /// What was found.
+        found: Box<FoundLoss>,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
         /// Its slot among the others that are no appends.

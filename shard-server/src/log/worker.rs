@@ -199,8 +199,8 @@ impl Worker {
                 self.reply(done, reply);
                 None
             }
-            Request::AcceptLoss { file, position, reply, slot: _slot } => {
-                match self.log.accept_loss(&file, position) {
+            Request::AcceptLoss { found, reply, slot: _slot } => {
+                match self.log.accept_found(&found) {
                     Ok(()) => {
                         // It may be what a log had stopped for.
                         self.ending.0.send_if_modified(|condition| {

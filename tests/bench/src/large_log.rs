@@ -7,12 +7,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use record_log::clock::SystemClock;
 use record_log::disk::system::SystemDisk;
 use record_log::disk::{BLOCK_BYTES, Disk, DiskFile};
 use record_log::record::{Record, RecordBlockBuilder};
-use record_log::value::{Run, Wait};
+use record_log::value::{Appended, Run, RunOutcome, Wait};
 use record_log::{Environment, Sizes, TailBudget};
 use serde_json::Value;
 use uuid::Uuid;
@@ -47,6 +47,7 @@ fn append(disk: Arc<dyn Disk>, incarnation: Uuid, bytes: u64) -> Result<u64> {
     let environment = Environment {
         disk,
         clock: Arc::new(SystemClock),
+        trusts_own_clock: true,
         random: Arc::new(rand::random::<u64>),
         tail: TailBudget::new(0),
         sizes: Sizes { first_segment_bytes: 64 << 20, largest_segment_bytes: 64 << 20, ..Sizes::default() },
@@ -58,7 +59,10 @@ fn append(disk: Arc<dyn Disk>, incarnation: Uuid, bytes: u64) -> Result<u64> {
     let before = reader.status().durable_bytes;
     let mut middle_ms = None;
     for shard in reader.status().next_offsets.keys().cycle() {
-        let arrival_ms = log.append(&[vec![Run { shard: *shard, block: block.clone() }]])?[0][0].arrival_ms;
+        let outcomes = log.append(&[vec![Run { shard: *shard, block: block.clone() }]])?;
+        let RunOutcome::Appended(Appended { arrival_ms, .. }) = outcomes[0][0] else {
+            bail!("a record is not appended: {outcomes:?}")
+        };
         let appended = reader.status().durable_bytes - before;
         if appended >= bytes / 2 {
             middle_ms.get_or_insert(arrival_ms);
