@@ -23,6 +23,9 @@ pub const STATUS_PATH: &str = "/status";
 pub const BOOTSTRAP_PATH: &str = "/bootstrap";
 /// Path of [`SetRetention`].
 pub const RETENTION_PATH: &str = "/retention";
+/// How long records may be kept, in hours (AWS API reference, IncreaseStreamRetentionPeriod).
+pub const RETENTION_HOURS: std::ops::RangeInclusive<u32> = 24..=8760;
+
 /// Path of [`AcceptLoss`].
 pub const ACCEPT_LOSS_PATH: &str = "/accept-loss";
 

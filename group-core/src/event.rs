@@ -12,12 +12,10 @@ pub enum Event {
         token: Token,
         /// What is asked.
         call: Call,
-        /// The caller's wall clock when it was sent, in milliseconds since 1970, if another machine sent it.
-        caller_ms: Option<u64>,
         /// It is answered `NotDone` if it is not proposed by then, in milliseconds of the boottime clock.
         deadline_ms: u64,
     },
-    /// Another machine shows its wall clock without a call.
+    /// Another machine shows its wall clock, with a call or without.
     ClockSeen {
         /// Its wall clock, in milliseconds since 1970.
         other_ms: u64,

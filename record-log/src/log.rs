@@ -189,7 +189,7 @@ impl Log {
         }
         let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let deadline_ms = self.core.clock().boottime_ms.saturating_add(patience_ms);
-        self.core.handle(Event::Call { token, call, caller_ms: None, deadline_ms });
+        self.core.handle(Event::Call { token, call, deadline_ms });
         token
     }
 

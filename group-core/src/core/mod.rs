@@ -129,12 +129,7 @@ impl Core {
     /// Takes an event. What it leads to is given by [`Core::poll`].
     pub fn handle(&mut self, event: Event) {
         match event {
-            Event::Call { token, call, caller_ms, deadline_ms } => {
-                if let Some(caller_ms) = caller_ms {
-                    self.see_clock(caller_ms);
-                }
-                self.call(Staged { token, call, deadline_ms });
-            }
+            Event::Call { token, call, deadline_ms } => self.call(Staged { token, call, deadline_ms }),
             Event::ClockSeen { other_ms } => self.see_clock(other_ms),
             Event::Persisted { number } => self.persisted(number),
             Event::Refused { number, reason } => self.refused(number, &reason),

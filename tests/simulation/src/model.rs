@@ -219,6 +219,13 @@ impl Model {
                 "{shard} ends at {next_offset}, and {end} was answered"
             );
         }
+        for (shard, records) in &mut self.shards {
+            // Where offsets are left out for what is corrupt, the shard ends behind its records of a batch that is cut off.
+            let end = records.last_key_value().map_or(1, |(offset, _)| offset + 1);
+            if next_offsets.get(shard).is_some_and(|next_offset| *next_offset > end) {
+                records.retain(|_, known| known.batch < first_cut);
+            }
+        }
         let last_kept = self.shards.values().flat_map(BTreeMap::values).map(|known| known.batch).max();
         ensure!(last_kept.is_none_or(|last| last < first_cut), "a batch is cut off before one that is kept");
         if may_differ {

@@ -65,7 +65,7 @@ impl Model {
                 let append = Append { session, runs };
                 self.sent.insert(bench.last_token, append.clone());
                 let (token, call) = (Token(bench.last_token), Call::Append(append));
-                bench.core.handle(Event::Call { token, call, caller_ms: None, deadline_ms });
+                bench.core.handle(Event::Call { token, call, deadline_ms });
             }
             Happening::Retention(hours) => {
                 bench.call(Call::SetRetention { hours });

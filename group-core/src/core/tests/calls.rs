@@ -151,7 +151,7 @@ fn call_whose_deadline_passed_is_not_done() {
     let mut bench = Bench::new();
     bench.tick(reading(1_000), None);
     let call = Call::SetRetention { hours: 48 };
-    bench.core.handle(Event::Call { token: Token(1), call, caller_ms: None, deadline_ms: 999 });
+    bench.core.handle(Event::Call { token: Token(1), call, deadline_ms: 999 });
     bench.persist_all();
     assert_eq!(bench.answers[&1], Answer::NotDone(NotDone::Late));
     assert_eq!(bench.core.committed().retention_hours, Some(24));

@@ -65,7 +65,7 @@ impl Bench {
     fn call(&mut self, call: Call) -> u64 {
         self.last_token += 1;
         let token = Token(self.last_token);
-        self.core.handle(Event::Call { token, call, caller_ms: None, deadline_ms: NEVER });
+        self.core.handle(Event::Call { token, call, deadline_ms: NEVER });
         self.last_token
     }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use catalog::member::{AcceptLoss, Bootstrap, MemberPhase, MemberStatus, SetRetention};
+use catalog::member::{AcceptLoss, Bootstrap, MemberPhase, MemberStatus, RETENTION_HOURS, SetRetention};
 use tokio::sync::watch;
 
 use super::Metrics;
@@ -182,7 +182,14 @@ impl Group {
     /// See [`Refusal`].
     pub async fn set_retention(&self, call: SetRetention) -> Result<MemberStatus, Refusal> {
         let serving = self.inner.serving_log(&call.stream_uid, &call.log)?;
-        serving.log.set_retention(call.retention_period_hours).await?;
+        let hours = call.retention_period_hours;
+        if !RETENTION_HOURS.contains(&hours) {
+            let (least, most) = (RETENTION_HOURS.start(), RETENTION_HOURS.end());
+            return Err(Refusal::Invalid(format!(
+                "a retention of {hours} hours: {least} to {most} are allowed"
+            )));
+        }
+        serving.log.set_retention(hours).await?;
         Ok(self.status())
     }
 

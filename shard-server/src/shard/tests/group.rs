@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use catalog::member::MemberPhase;
+use catalog::member::{MemberPhase, SetRetention};
 use futures::FutureExt;
 use record_log::record::MAX_BLOCK_BYTES;
 
@@ -161,4 +161,16 @@ async fn empty_directory_is_not_opened() {
         panic!("it was opened")
     };
     assert!(error.to_string().contains("empty"), "{error}");
+}
+
+#[tokio::test]
+async fn retention_that_the_api_does_not_allow_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+    for retention_period_hours in [0, 23, 8_761] {
+        let call = SetRetention { stream_uid: UID.into(), log: "g0".into(), retention_period_hours };
+        assert!(matches!(group.set_retention(call).await, Err(Refusal::Invalid(_))));
+    }
+    let call = SetRetention { stream_uid: UID.into(), log: "g0".into(), retention_period_hours: 8_760 };
+    assert_eq!(group.set_retention(call).await.unwrap().logs[0].retention_period_hours, Some(8_760));
 }

@@ -369,7 +369,10 @@ impl World {
         process.calls.insert(token, Waiting { from, id: request.id, pair, stored_before });
         let boottime_ms = self.clock(process_address).boottime_ms;
         let deadline_ms = boottime_ms + request.timeout_ms.unwrap_or(TIMEOUT_MS);
-        self.feed(group, group_core::Event::Call { token, call, caller_ms: request.caller_ms, deadline_ms })
+        if let Some(other_ms) = request.caller_ms {
+            self.feed(group, group_core::Event::ClockSeen { other_ms })?;
+        }
+        self.feed(group, group_core::Event::Call { token, call, deadline_ms })
     }
 
     fn answer(&mut self, group: usize, token: Token, answer: Answer) -> Result<()> {

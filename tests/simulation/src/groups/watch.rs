@@ -124,8 +124,7 @@ impl Watch {
     /// An event goes in.
     pub fn goes_in(&mut self, event: &Event) -> Result<()> {
         match event {
-            Event::Call { token, call, caller_ms, deadline_ms } => {
-                self.see_clock(*caller_ms);
+            Event::Call { token, call, deadline_ms } => {
                 let runs = match call {
                     Call::Append(append) => {
                         append.runs.iter().map(|run| (run.shard, numbers(&run.block).collect())).collect()
@@ -153,15 +152,16 @@ impl Watch {
                 self.latest_ms = follow(self.latest_ms + passed_ms, clock.wall_ms);
                 self.tick = *clock;
             }
-            Event::ClockSeen { other_ms } => self.see_clock(Some(*other_ms)),
+            Event::ClockSeen { other_ms } => self.see_clock(*other_ms),
             Event::Quiet => {}
         }
         Ok(())
     }
 
-    fn see_clock(&mut self, other_ms: Option<u64>) {
-        let agrees = other_ms.is_some_and(|ms| ms.abs_diff(self.tick.wall_ms) <= AGREEMENT_MS);
-        self.agreed_ms = agrees.then_some(self.tick.boottime_ms).or(self.agreed_ms);
+    fn see_clock(&mut self, other_ms: u64) {
+        if other_ms.abs_diff(self.tick.wall_ms) <= AGREEMENT_MS {
+            self.agreed_ms = Some(self.tick.boottime_ms);
+        }
     }
 
     /// From this write on nothing was written: what is proposed is folded anew.
