@@ -7,9 +7,7 @@
 //! with the own. Backward it is never taken: log time is ahead then and goes on by itself, so that what was appended
 //! under a wrong clock still expires.
 
-use crate::state::State;
-
-const HOUR_MS: u64 = 3_600_000;
+pub(crate) const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// How far log time follows the wall clock forward at once, and in a day of running time.
@@ -42,18 +40,6 @@ impl LogClock {
     #[must_use]
     pub fn at(&self, boottime_ms: u64) -> u64 {
         self.time_ms.saturating_add(boottime_ms.saturating_sub(self.boottime_ms))
-    }
-}
-
-/// Records that arrived before this, in milliseconds of log time, have expired at a moment of log time. It stands still
-/// while what the log held before a clock step is protected.
-#[must_use]
-pub fn horizon_ms(state: &State, time_ms: u64) -> u64 {
-    match state.retention_hours {
-        Some(hours) if time_ms >= state.protected_until_ms => {
-            state.trim_horizon_ms.max(time_ms.saturating_sub(u64::from(hours) * HOUR_MS))
-        }
-        _ => state.trim_horizon_ms,
     }
 }
 

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::record::RecordBlock;
-use crate::state::Step;
 
 /// Records of one shard, in the order in which they will be numbered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +75,19 @@ pub struct Batch {
     pub time_ms: u64,
     /// Its entries, in order. Those that append are in the order of their shards.
     pub entries: Vec<Entry>,
+}
+
+/// What a batch does to a state: its numbers and changes, without its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<C> {
+    /// The index of the batch.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+    /// Log time when it was proposed, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Its changes, in order.
+    pub changes: C,
 }
 
 impl Batch {

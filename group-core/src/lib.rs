@@ -22,6 +22,6 @@ mod state;
 pub use call::{Answer, Append, Call, NotDone, RunOutcome, Token};
 pub use core::{Config, Core};
 pub use effect::Effect;
-pub use entry::{Appended, Batch, Change, Entry, Run};
+pub use entry::{Appended, Batch, Change, Entry, Run, Step};
 pub use event::{Event, StoreReport};
-pub use state::{Continuity, Inconsistent, LogShard, State, Step};
+pub use state::{Continuity, Inconsistent, LogShard, State, horizon_ms};

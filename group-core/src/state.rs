@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use catalog::ShardId;
 use catalog::member::OpenShard;
 
-use crate::clock::{horizon_ms, protected_until_ms};
-use crate::entry::Change;
+use crate::clock::{HOUR_MS, protected_until_ms};
+use crate::entry::{Change, Step};
 
 /// The state behind a batch: a function of the entries up to it, the same in every copy of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,19 +51,6 @@ pub enum Continuity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Inconsistent(pub &'static str);
-
-/// What a batch does to a state: its numbers and changes, without its records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step<C> {
-    /// The index of the batch.
-    pub index: u64,
-    /// Its term.
-    pub term: u64,
-    /// Log time when it was proposed, in milliseconds since 1970.
-    pub time_ms: u64,
-    /// Its changes, in order.
-    pub changes: C,
-}
 
 impl State {
     /// The state of a new log with these shards.
@@ -158,6 +145,18 @@ impl State {
             last = Some((shard, end.ok_or(Inconsistent("an offset is too large"))?, arrival_ms));
         }
         Ok(())
+    }
+}
+
+/// Records that arrived before this, in milliseconds of log time, have expired at a moment of log time. It stands still
+/// while what the log held before a clock step is protected.
+#[must_use]
+pub fn horizon_ms(state: &State, time_ms: u64) -> u64 {
+    match state.retention_hours {
+        Some(hours) if time_ms >= state.protected_until_ms => {
+            state.trim_horizon_ms.max(time_ms.saturating_sub(u64::from(hours) * HOUR_MS))
+        }
+        _ => state.trim_horizon_ms,
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::{Core, UnderWay};
 use crate::call::{Answer, NotDone};
-use crate::clock::horizon_ms;
 use crate::effect::Effect;
-use crate::entry::Change;
-use crate::state::{Continuity, Inconsistent, State, Step};
+use crate::entry::{Change, Step};
+use crate::state::{Continuity, Inconsistent, State, horizon_ms};
 
 /// The index up to which a log is committed: where it is durable on most of its voters, whose durable indexes these are.
 fn committed_index(mut durable: Vec<u64>) -> u64 {

@@ -1,10 +1,11 @@
 //! What time brings: clock steps and trims.
 
 use super::Core;
-use crate::clock::{AGREEMENT_MS, ClockReading, LogClock, horizon_ms};
+use crate::clock::{AGREEMENT_MS, ClockReading, LogClock};
 use crate::effect::Effect;
 use crate::entry::Change;
 use crate::event::StoreReport;
+use crate::state::horizon_ms;
 
 impl Core {
     /// Another machine shows its wall clock.

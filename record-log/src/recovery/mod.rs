@@ -9,8 +9,8 @@
 
 use std::sync::{Arc, Mutex, RwLock};
 
-use group_core::State;
-use group_core::clock::{LogClock, horizon_ms};
+use group_core::clock::LogClock;
+use group_core::{State, horizon_ms};
 use uuid::Uuid;
 
 use crate::Environment;

@@ -10,8 +10,8 @@ use std::{fmt, io};
 
 use catalog::ShardId;
 use catalog::member::OpenShard;
-use group_core::State;
-use group_core::clock::{LogClock, horizon_ms};
+use group_core::clock::LogClock;
+use group_core::{State, horizon_ms};
 
 use crate::clock::Clock;
 use crate::counts::Counts;

@@ -1,7 +1,7 @@
 //! Time: what expires goes, and log time steps only where it may.
 
 use super::*;
-use crate::clock::horizon_ms;
+use crate::state::horizon_ms;
 
 #[test]
 fn expired_segment_goes_behind_an_entry_that_says_so() {

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use catalog::ShardId;
-use group_core::clock::{ClockReading, LogClock, horizon_ms};
-use group_core::{Change, Continuity, State};
+use group_core::clock::{ClockReading, LogClock};
+use group_core::{Change, Continuity, State, horizon_ms};
 
 use super::ledger::{History, Stored, numbers};
 use super::message::{From, Page, ReadRecord};
