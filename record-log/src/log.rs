@@ -62,7 +62,7 @@ impl Log {
                 fits.then(|| self.call(Call::Append(Append { session: None, runs }), Duration::MAX))
             })
             .collect();
-        self.drive()?;
+        self.perform()?;
         let mut outcomes = Vec::with_capacity(appends.len());
         for (token, append) in tokens.into_iter().zip(&split) {
             let of_pieces = match token.map(|token| self.answer(token)).transpose()? {
@@ -89,7 +89,7 @@ impl Log {
         self.writer.check_running()?;
         self.tick(StoreReport::default());
         let token = self.call(Call::SetRetention { hours }, Duration::MAX);
-        self.drive()?;
+        self.perform()?;
         self.answer(token).map(drop)
     }
 
@@ -102,7 +102,7 @@ impl Log {
         self.writer.check_running()?;
         if self.core.unconfirmed() && self.writer.can_confirm() {
             self.core.handle(Event::Quiet);
-            self.drive()?;
+            self.perform()?;
         }
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Log {
         // What expires is written down first, then segments go.
         for _ in 0..2 {
             self.tick(self.writer.report());
-            self.drive()?;
+            self.perform()?;
         }
         self.writer.ask_for_room()
     }
@@ -136,7 +136,7 @@ impl Log {
         self.writer.check_running()?;
         self.tick(StoreReport::default());
         self.core.handle(Event::ClockSeen { other_ms });
-        self.drive()
+        self.perform()
     }
 
     /// Gives back the memory and the open files that only a busy log needs.
@@ -175,7 +175,6 @@ impl Log {
 
     /// Takes a call, which is done when the log is driven, if that is within `patience`.
     pub fn call(&mut self, call: Call, patience: Duration) -> Token {
-        self.tick(StoreReport::default());
         self.last_token += 1;
         let token = Token(self.last_token);
         if let Call::Append(append) = &call
@@ -188,7 +187,8 @@ impl Log {
             return token;
         }
         let patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        let deadline_ms = self.core.clock().boottime_ms.saturating_add(patience_ms);
+        let boottime_ms = self.writer.environment().clock.monotonic_ms();
+        let deadline_ms = boottime_ms.saturating_add(patience_ms);
         self.core.handle(Event::Call { token, call, deadline_ms });
         token
     }
@@ -208,11 +208,17 @@ impl Log {
         self.writer.set_clock_suspect(self.core.clock_suspect());
     }
 
-    /// Does all that is to be done, and returns when that is durable.
+    /// Does all that is to be done by now, and returns when that is durable. Looks at the clock once, however many calls
+    /// there are.
     ///
     /// # Errors
     /// See [`WriteError`]. The answers say what became of each call.
     pub fn drive(&mut self) -> Result<(), WriteError> {
+        self.tick(StoreReport::default());
+        self.perform()
+    }
+
+    fn perform(&mut self) -> Result<(), WriteError> {
         let mut effects = Vec::new();
         let mut halted = None;
         loop {
