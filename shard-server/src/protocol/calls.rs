@@ -8,8 +8,10 @@ use super::{RecordStream, Refusal};
 
 pub use record_log::value::{Appended, Position, Run};
 
-/// The largest frame of a stream of records, and what a pod reads at once; a larger record is a frame of its own.
-pub const MAX_FRAME_BYTES: usize = 256 << 10;
+/// The largest frame of a stream of records that may be asked for; a larger record is a frame of its own.
+pub const MAX_FRAME_BYTES: usize = 1 << 20;
+/// A frame where nobody asks for a size, and what a pod reads at once at least.
+pub const FRAME_BYTES: usize = 256 << 10;
 
 /// A call to a shard group. An implementation is the whole declaration of one: a group has code that does it, and who
 /// carries calls carries any of them.

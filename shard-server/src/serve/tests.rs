@@ -14,9 +14,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::budget::ByteBudget;
 use crate::protocol::frame::{Broken, Frames, Message};
-use crate::protocol::{
-    Call, Encoded, Follow, Frame, Locate, MAX_FRAME_BYTES, Position, RecordStream, Refusal,
-};
+use crate::protocol::{Call, Encoded, FRAME_BYTES, Follow, Frame, Locate, Position, RecordStream, Refusal};
 use crate::shard::client::{Client, HoldBudget};
 use crate::shard::tests::{Calls as _, UID, append, bootstrap, budget, data, read_all, run, shard};
 
@@ -272,7 +270,7 @@ async fn followers_of_a_pod_get_records_as_they_are_committed_and_a_slow_one_del
     // 8 MB were committed; what the slow one has not taken is a frame, not a queue. A connection that has nothing to do
     // may still keep the last that it sent.
     let kept = unsent().await;
-    assert!(kept > 0 && kept <= 2 * MAX_FRAME_BYTES as u64, "{kept}");
+    assert!(kept > 0 && kept <= 2 * FRAME_BYTES as u64, "{kept}");
     drop(slow);
     let given_back = async {
         while unsent().await > 0 {

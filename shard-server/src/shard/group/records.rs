@@ -15,7 +15,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::state::Serving;
 use crate::budget::{ByteBudget, Permit};
-use crate::protocol::{Follow, Frame, FrameError, MAX_FRAME_BYTES, Position, Read, RecordSource, Refusal};
+use crate::protocol::{
+    FRAME_BYTES, Follow, Frame, FrameError, MAX_FRAME_BYTES, Position, Read, RecordSource, Refusal,
+};
 use crate::shard::Metrics;
 
 /// The smallest frame that may be asked for.
@@ -64,7 +66,7 @@ impl Cursor {
         max_frame_bytes: u32,
     ) -> Self {
         let frame_bytes = match max_frame_bytes as usize {
-            0 => MAX_FRAME_BYTES,
+            0 => FRAME_BYTES,
             bytes => bytes.clamp(MIN_FRAME_BYTES, MAX_FRAME_BYTES),
         };
         Self { serving, metrics, shard, position, frame_bytes, kept: None }
@@ -87,7 +89,7 @@ impl Cursor {
     }
 
     async fn read(&self, most: Limits, budget: &ByteBudget) -> Result<Frame, FrameError> {
-        let mut expected_bytes = MAX_FRAME_BYTES.min(most.max_bytes);
+        let mut expected_bytes = FRAME_BYTES.max(self.frame_bytes).min(most.max_bytes);
         loop {
             let permit: Permit = budget.take(expected_bytes).await?;
             let limits = Limits { max_bytes: expected_bytes, ..most };

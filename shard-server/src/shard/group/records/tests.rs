@@ -159,7 +159,7 @@ async fn slow_follower_costs_a_frame_and_delays_nobody() {
     while records < 32 * 16 {
         records += records_of(&next(&mut quick, &budget).await.outcome);
     }
-    assert!(budget.free_bytes() >= BUDGET_BYTES - MAX_FRAME_BYTES);
+    assert!(budget.free_bytes() >= BUDGET_BYTES - FRAME_BYTES);
     drop((kept, slow, quick));
     assert_eq!(budget.free_bytes(), BUDGET_BYTES);
 }
