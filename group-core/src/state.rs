@@ -1,9 +1,8 @@
 //! What the entries of a log amount to.
 
-use std::collections::BTreeMap;
-
 use catalog::ShardId;
 use catalog::member::OpenShard;
+use litemap::LiteMap;
 
 use crate::clock::{HOUR_MS, protected_until_ms};
 use crate::entry::{Change, Step};
@@ -23,8 +22,8 @@ pub struct State {
     pub trim_horizon_ms: u64,
     /// Until log time is this, nothing expires: what the log held before a clock step is kept for a while.
     pub protected_until_ms: u64,
-    /// The shards.
-    pub shards: BTreeMap<ShardId, LogShard>,
+    /// The shards. Flat, because a process with a thousand idle logs keeps some copies of each one's.
+    pub shards: LiteMap<ShardId, LogShard>,
 }
 
 /// One shard of a log.

@@ -1,7 +1,6 @@
 //! The bytes of every structure, as this version began to write them, kept in `tests/golden`: what is on a disk must be
 //! read by every later version.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use catalog::member::OpenShard;
@@ -37,7 +36,7 @@ fn header() -> SegmentHeader {
         let open = OpenShard { id, range, parents, create_seconds: 1_700_000_000 };
         (id, LogShard { open, next_offset: 10 + u64::from(index), last_arrival_ms: 1_700_000_000_123 })
     };
-    let shards: BTreeMap<_, _> = (0..).zip(HashKeyRange::uniform(3)).map(shard).collect();
+    let shards = (0..).zip(HashKeyRange::uniform(3)).map(shard).collect();
     let member = |node_id| Member { node_id, incarnation: Uuid::from_u128(0xc0 + u128::from(node_id)) };
     let mut accepted_losses = AcceptedLosses::default();
     accepted_losses.add(SegmentRange { segment: 2, start: 4_096, end: 5_000 });

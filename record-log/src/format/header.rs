@@ -141,8 +141,6 @@ const _: () = assert!(HEADER_BYTES == 16 + FEATURES_BYTES + 8 + 32 + 6 * 8);
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use catalog::member::OpenShard;
     use catalog::{HashKey, HashKeyRange, ShardId};
     use group_core::{LogShard, State};
@@ -187,7 +185,7 @@ mod tests {
             losses in proptest::collection::vec((1u64..9, 0u64..1 << 30, 1u64..1 << 20), 0..5),
         ) -> Sections {
             let [index, term, time_ms, trim_horizon_ms, protected_until_ms] = numbers;
-            let shards: BTreeMap<_, _> = shards.into_iter().map(|shard| (shard.open.id, shard)).collect();
+            let shards = shards.into_iter().map(|shard| (shard.open.id, shard)).collect();
             let mut accepted_losses = AcceptedLosses::default();
             for (segment, start, bytes) in losses {
                 accepted_losses.add(SegmentRange { segment, start, end: start + bytes });
@@ -223,7 +221,7 @@ mod tests {
                 retention_hours: None,
                 trim_horizon_ms: 4,
                 protected_until_ms: 5,
-                shards: BTreeMap::new(),
+                shards: Default::default(),
             },
             membership: Membership::of_one(Member { node_id: 1, incarnation: OWNER.incarnation }),
             accepted_losses: AcceptedLosses::default(),
