@@ -79,7 +79,7 @@ impl Writer {
     /// An integer.
     pub(crate) fn integer(&mut self, value: u64) {
         self.comma();
-        self.print(format_args!("{value}"));
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     /// A truth value.
@@ -91,9 +91,13 @@ impl Writer {
     /// A time: seconds since 1970, always with three decimals.
     pub(crate) fn timestamp_ms(&mut self, ms: i64) {
         self.comma();
-        let sign = if ms < 0 { "-" } else { "" };
-        let ms = ms.unsigned_abs();
-        self.print(format_args!("{sign}{}.{:03}", ms / 1000, ms % 1000));
+        if ms < 0 {
+            self.out.push(b'-');
+        }
+        let (seconds, rest) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
+        self.out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+        self.out.push(b'.');
+        self.out.extend([100, 10, 1].map(|unit| b'0' + (rest / unit % 10) as u8));
     }
 
     /// Bytes, in base64.
