@@ -97,6 +97,16 @@ pub struct Locate {
     pub position: Position,
 }
 
+/// Where a position is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The offset.
+    pub offset: u64,
+    /// Log time, in milliseconds since 1970, where the position was a time: one behind it is still to come. Absent too
+    /// where the group's version does not say it.
+    pub time_ms: Option<u64>,
+}
+
 /// Reads one shard up to a limit, or to its newest record. The answer has at least one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {

@@ -31,7 +31,8 @@ use record_log::value::{ReadOutcome, ReadRun};
 use super::frame::{Broken, Frames, Message, invalid};
 use super::records::{Frame, FrameError, RecordSource, RecordStream};
 use super::{
-    Append, AppendId, Appended, Call, Encoded, Follow, Locate, Position, Read, Refusal, Run, RunOutcome,
+    Append, AppendId, Appended, Call, Encoded, Follow, Locate, Located, Position, Read, Refusal, Run,
+    RunOutcome,
 };
 use crate::budget::ByteBudget;
 use crate::log::MAX_APPEND_BYTES;
@@ -143,6 +144,8 @@ struct LocateAnswer {
     refusal: Option<RefusalHead>,
     #[prost(uint64, optional, tag = "2")]
     offset: Option<u64>,
+    #[prost(uint64, optional, tag = "3")]
+    time_ms: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -404,7 +407,7 @@ impl Call for Append {
 }
 
 impl Call for Locate {
-    type Answer = u64;
+    type Answer = Located;
     const PATH: &'static str = "/v2/locate";
     const IS_REPEATABLE: bool = true;
 
@@ -435,8 +438,8 @@ impl Call for Locate {
 
     fn encode_answer(answer: Result<Self::Answer, Refusal>) -> Encoded {
         let head = match answer {
-            Ok(offset) => LocateAnswer { refusal: None, offset: Some(offset) },
-            Err(refusal) => LocateAnswer { refusal: Some(refusal.into()), offset: None },
+            Ok(Located { offset, time_ms }) => LocateAnswer { refusal: None, offset: Some(offset), time_ms },
+            Err(refusal) => LocateAnswer { refusal: Some(refusal.into()), ..LocateAnswer::default() },
         };
         Encoded::Whole(Message::new(&head, []))
     }
@@ -445,10 +448,11 @@ impl Call for Locate {
     where
         B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static,
     {
-        let LocateAnswer { refusal, offset } = whole(&mut frames).await?;
-        Ok(match refusal {
-            Some(refusal) => Err(refusal.into()),
-            None => offset.ok_or_else(unknown_outcome),
+        let LocateAnswer { refusal, offset, time_ms } = whole(&mut frames).await?;
+        Ok(match (refusal, offset) {
+            (Some(refusal), _) => Err(refusal.into()),
+            (None, Some(offset)) => Ok(Located { offset, time_ms }),
+            (None, None) => Err(unknown_outcome()),
         })
     }
 }

@@ -17,7 +17,7 @@ pub mod refusal;
 mod tests;
 
 pub use calls::{
-    Append, AppendId, Appended, Call, Encoded, Follow, Locate, MAX_FRAME_BYTES, Position, Read, Run,
+    Append, AppendId, Appended, Call, Encoded, Follow, Locate, Located, MAX_FRAME_BYTES, Position, Read, Run,
     RunOutcome,
 };
 pub use messages::encode_frame;

@@ -15,7 +15,7 @@ use super::*;
 use crate::budget::ByteBudget;
 use crate::protocol::frame::{Broken, Frames, Message};
 use crate::protocol::{
-    Call, Encoded, Follow, Frame, Locate, MAX_FRAME_BYTES, Position, RecordStream, Refusal,
+    Call, Encoded, Follow, Frame, Locate, Located, MAX_FRAME_BYTES, Position, RecordStream, Refusal,
 };
 use crate::shard::client::{Client, HoldBudget};
 use crate::shard::tests::{Calls as _, UID, append, bootstrap, budget, data, read_all, run, shard};
@@ -292,7 +292,7 @@ async fn followers_of_a_pod_get_records_as_they_are_committed_and_a_slow_one_del
 struct Newer(Locate);
 
 impl Call for Newer {
-    type Answer = u64;
+    type Answer = Located;
     const PATH: &'static str = "/v2/newer";
     const IS_REPEATABLE: bool = true;
 
@@ -307,11 +307,11 @@ impl Call for Newer {
         Ok(Locate::decode(frames).await?.map(Self))
     }
 
-    fn encode_answer(answer: Result<u64, Refusal>) -> Encoded {
+    fn encode_answer(answer: Result<Located, Refusal>) -> Encoded {
         Locate::encode_answer(answer)
     }
 
-    async fn receive<B>(frames: Frames<B>) -> Result<Result<u64, Refusal>, Broken>
+    async fn receive<B>(frames: Frames<B>) -> Result<Result<Located, Refusal>, Broken>
     where
         B: hyper::body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin + Send + 'static,
     {

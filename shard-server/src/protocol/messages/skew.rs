@@ -17,7 +17,7 @@ pub struct Requiring(pub Locate);
 macro_rules! as_locate {
     ($call:ident, $path:expr) => {
         impl Call for $call {
-            type Answer = u64;
+            type Answer = Located;
             const PATH: &'static str = $path;
             const IS_REPEATABLE: bool = true;
 
@@ -39,11 +39,11 @@ macro_rules! as_locate {
                 Ok(Locate::decode(frames).await?.map(Self))
             }
 
-            fn encode_answer(answer: Result<u64, Refusal>) -> Encoded {
+            fn encode_answer(answer: Result<Located, Refusal>) -> Encoded {
                 Locate::encode_answer(answer)
             }
 
-            async fn receive<B>(frames: Frames<B>) -> Result<Result<u64, Refusal>, Broken>
+            async fn receive<B>(frames: Frames<B>) -> Result<Result<Located, Refusal>, Broken>
             where
                 B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static,
             {
