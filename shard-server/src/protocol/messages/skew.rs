@@ -1,7 +1,14 @@
 //! What a version says that does not exist, for the test of how versions get on: a call more, and a call that is known with
 //! a requirement more. Both are answered as [`Locate`].
 
-use super::*;
+use std::fmt::Display;
+
+use bytes::Bytes;
+use hyper::body::Body;
+
+use super::shard_head::{self, Target};
+use crate::protocol::frame::{Broken, Frames, Message};
+use crate::protocol::{Call, Encoded, Locate, Located, Refusal};
 
 /// What a requirement of that version changes.
 pub(super) const REQUIREMENT: u32 = 1_000;
@@ -22,14 +29,9 @@ macro_rules! as_locate {
             const IS_REPEATABLE: bool = true;
 
             fn encode(&self) -> Message {
-                let head = LocateHead {
-                    requires: vec![REQUIREMENT],
-                    stream_uid: self.0.stream_uid.clone(),
-                    log: self.0.log.clone(),
-                    shard: self.0.shard.index(),
-                    position: Some(self.0.position.into()),
-                };
-                Message::new(&head, [])
+                let Locate { stream_uid, log, shard, position } = self.0.clone();
+                let target = Target { stream_uid, log, shard, position };
+                shard_head::encode(vec![REQUIREMENT], target, ())
             }
 
             async fn decode<B>(frames: &mut Frames<B>) -> Result<Result<Self, Refusal>, Broken>
