@@ -56,6 +56,8 @@ pub enum Encoded {
     Whole(Message),
     /// Read while it is sent.
     Stream(RecordStream),
+    /// The same, without an end of its own: it says so when the process ends.
+    Endless(RecordStream),
 }
 
 /// Who sends an append, and which of its appends it is. The same pair is the same append, however often it arrives.
@@ -128,7 +130,8 @@ pub struct Read {
 }
 
 /// Reads one shard from a position on without an end: records come as they are committed, and an empty frame after 5 s
-/// without any.
+/// without any. When the pod ends, the last frame is a refusal, [`Refusal::NotReady`], or the stream breaks off: who follows
+/// begins again behind what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
     /// The stream, so that a misrouted call is refused.

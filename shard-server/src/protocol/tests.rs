@@ -79,7 +79,7 @@ fn decode<C: Call>(body: Bytes) -> Result<Result<C, Refusal>, Broken> {
 fn answer<C: Call>(answer: Result<C::Answer, Refusal>) -> Bytes {
     match C::encode_answer(answer) {
         Encoded::Whole(message) => bytes(message),
-        Encoded::Stream(_) => panic!("a stream is read frame by frame"),
+        Encoded::Stream(_) | Encoded::Endless(_) => panic!("a stream is read frame by frame"),
     }
 }
 

@@ -129,7 +129,7 @@ impl Call for Follow {
     }
 
     fn encode_answer(answer: Result<Self::Answer, Refusal>) -> Encoded {
-        encode_stream(answer.map(Encoded::Stream))
+        encode_stream(answer.map(Encoded::Endless))
     }
 
     async fn receive<B>(frames: Frames<B>) -> Result<Result<Self::Answer, Refusal>, Broken>
