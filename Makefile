@@ -22,12 +22,8 @@ simulate: ## live through 10,000 worlds of each kind, in which disks, clocks and
 bugs: ## plant bugs in a copy of the log, one by one, and look whether the simulation finds them
 	@tests/simulation/bugs/run
 
-version-skew: ## let gateways and pods of this version and of one with more in its protocol work together, both ways
-	@cargo build --quiet --locked --package shard-server --target-dir target/plain
-	@KINETES_TEST_POD_BINARY=$(CURDIR)/target/plain/debug/shard-server \
-		cargo test --quiet --locked --package shard-server --features version-skew --test endpoint -- gateway:: version_skew::
-	@KINETES_TEST_GATEWAY_BINARY=$(CURDIR)/target/plain/debug/shard-server \
-		cargo test --quiet --locked --package shard-server --features version-skew --test endpoint -- gateway:: version_skew::
+version-skew: ## let this version and one with more in its logs and its protocol work together, both ways
+	@tests/run skew
 
 images: ## build the container images as archives, with no daemon
 	@images/build

@@ -2,11 +2,12 @@
 //! plan, and the words in which the parts tell each other of them.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: those come in as arguments, so that every
-//! rule is tested as a function. Of `kube` only the derive macros are used, never a client.
+//! rule is tested as a function. The one exception is [`machine_id`], which all parts show each other. Of `kube` only the derive macros are used, never a client.
 
 pub mod control;
 pub mod feed;
 mod hash_key;
+mod machine;
 pub mod member;
 pub mod plan;
 pub mod resource;
@@ -17,6 +18,7 @@ mod shard_id;
 mod stream;
 
 pub use hash_key::{HashKey, HashKeyRange, InvalidHashKey};
+pub use machine::machine_id;
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use sequence_text::{SequenceText, SequenceTexts};
 pub use shard::{Shard, ShardState};

@@ -30,14 +30,12 @@ pub struct Log {
     last_token: u64,
     /// What was answered and not given back yet.
     answers: BTreeMap<Token, Answer>,
-    /// The last thing that was not written.
-    failed: Option<WriteError>,
 }
 
 impl Log {
     pub(crate) fn new(writer: Writer) -> Self {
         let core = open_core(&writer);
-        let mut log = Self { core, writer, last_token: 0, answers: BTreeMap::new(), failed: None };
+        let mut log = Self { core, writer, last_token: 0, answers: BTreeMap::new() };
         log.begin();
         log
     }
@@ -180,9 +178,10 @@ impl Log {
         if let Call::Append(append) = &call
             && let Err(error) = self.writer.begin_for_records(append.runs.iter().map(bytes_in_batch).sum())
         {
-            let why = error.to_string();
-            let is_full = matches!(error, WriteError::Full(_));
-            let not_done = if is_full { NotDone::Full(why) } else { NotDone::Halted(why) };
+            let not_done = match error {
+                WriteError::Full(why) => NotDone::Full(why),
+                WriteError::Final(why) | WriteError::Stopped(why) => NotDone::Halted(why),
+            };
             self.answers.insert(token, Answer::NotDone(not_done));
             return token;
         }
@@ -220,7 +219,8 @@ impl Log {
 
     fn perform(&mut self) -> Result<(), WriteError> {
         let mut effects = Vec::new();
-        let mut halted = None;
+        // The first write that failed is why the core halts; those behind it were not tried.
+        let (mut failed, mut halted) = (None, None);
         loop {
             self.core.poll(&mut effects);
             if effects.is_empty() {
@@ -228,39 +228,44 @@ impl Log {
             }
             for effect in effects.drain(..) {
                 match effect {
-                    Effect::Persist { number, batch } => self.persist(number, batch),
+                    Effect::Persist { number, batch } => {
+                        let done = self.persist(number, batch);
+                        failed = failed.or(done.err());
+                    }
                     Effect::Publish { index, clock } => self.writer.publish(index, clock),
                     Effect::Answer { token, answer } => drop(self.answers.insert(token, answer)),
                     Effect::Trim { horizon_ms } => self.writer.trim(horizon_ms)?,
                     Effect::Halt { reason } => {
-                        halted = Some(self.failed.clone().unwrap_or(WriteError::Stopped(reason)));
+                        halted = Some(failed.take().unwrap_or(WriteError::Stopped(reason)));
                     }
                 }
             }
         }
     }
 
-    fn persist(&mut self, number: u64, batch: Batch) {
-        let event = match self.writer.write(batch) {
-            Ok(()) => Event::Persisted { number },
-            Err(error) => {
-                let reason = error.to_string();
-                let is_refused = matches!(error, WriteError::Full(_));
-                self.failed = Some(error);
-                if is_refused { Event::Refused { number, reason } } else { Event::Failed { reason } }
+    /// Writes a batch, and tells the core what came of it. Fails where that ends the log.
+    fn persist(&mut self, number: u64, batch: Batch) -> Result<(), WriteError> {
+        let (event, done) = match self.writer.write(batch) {
+            Ok(()) => (Event::Persisted { number }, Ok(())),
+            Err(WriteError::Full(reason)) => (Event::Refused { number, reason }, Ok(())),
+            Err(WriteError::Final(reason)) => {
+                (Event::Failed { reason: reason.clone() }, Err(WriteError::Final(reason)))
+            }
+            Err(WriteError::Stopped(reason)) => {
+                (Event::Failed { reason: reason.clone() }, Err(WriteError::Stopped(reason)))
             }
         };
         self.core.handle(event);
+        done
     }
 
-    /// What became of a call.
+    /// What became of a call, by its own answer alone.
     fn answer(&mut self, token: Token) -> Result<Answer, WriteError> {
-        let failed = self.failed.clone();
         match self.answers.remove(&token) {
             Some(answer @ (Answer::Append(_) | Answer::Done)) => Ok(answer),
-            Some(Answer::NotDone(NotDone::Full(why))) => Err(failed.unwrap_or(WriteError::Full(why))),
-            Some(Answer::NotDone(NotDone::Halted(why))) => Err(failed.unwrap_or(WriteError::Stopped(why))),
-            Some(Answer::Unknown(why)) => Err(failed.unwrap_or(WriteError::Final(why))),
+            Some(Answer::NotDone(NotDone::Full(why))) => Err(WriteError::Full(why)),
+            Some(Answer::NotDone(NotDone::Halted(why))) => Err(WriteError::Stopped(why)),
+            Some(Answer::Unknown(why)) => Err(WriteError::Final(why)),
             Some(Answer::NotDone(NotDone::Late)) | None => {
                 Err(WriteError::Stopped("a call was not answered".into()))
             }

@@ -1,7 +1,8 @@
 //! The time, which parts are given rather than look for, so that tests give another.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use catalog::machine_id;
 use catalog::member::{CLOCK_HEADER, MACHINE_HEADER};
 use http::{HeaderMap, HeaderValue};
 
@@ -16,20 +17,10 @@ pub fn system_clock() -> Clock {
     Arc::new(|| SystemClock.wall_ms())
 }
 
-/// The id of this machine since it started; none where the system does not give it.
-fn machine() -> Option<&'static HeaderValue> {
-    static MACHINE: OnceLock<Option<HeaderValue>> = OnceLock::new();
-    let read = || {
-        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        HeaderValue::from_str(id.trim()).ok()
-    };
-    MACHINE.get_or_init(read).as_ref()
-}
-
 /// Shows this machine's clock in the headers of a call.
 pub fn show(headers: &mut HeaderMap) {
-    if let Some(machine) = machine() {
-        headers.insert(MACHINE_HEADER, machine.clone());
+    if let Some(machine) = machine_id().and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(MACHINE_HEADER, machine);
         headers.insert(CLOCK_HEADER, SystemClock.wall_ms().into());
     }
 }
@@ -38,7 +29,7 @@ pub fn show(headers: &mut HeaderMap) {
 pub fn shown(headers: &HeaderMap) -> Option<u64> {
     let other = headers.get(MACHINE_HEADER)?;
     let clock = headers.get(CLOCK_HEADER)?.to_str().ok()?;
-    (machine()? != other).then(|| clock.parse().ok()).flatten()
+    (machine_id()? != other).then(|| clock.parse().ok()).flatten()
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The HTTP client for storage pods.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,8 +52,6 @@ pub enum Error {
 pub struct Members {
     http: Client<HttpConnector, Full<Bytes>>,
     port: u16,
-    /// The id of this machine since it started; empty where the system does not give it.
-    machine: Arc<str>,
 }
 
 impl Members {
@@ -64,8 +61,7 @@ impl Members {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        let machine = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Self { http, port, machine: machine.trim().into() }
+        Self { http, port }
     }
 
     /// What the pod says of itself.
@@ -116,14 +112,15 @@ impl Members {
         let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
         let address = format!("{host}:{}", self.port);
         let unreachable = |reason: String| Error::Unreachable { address: address.clone(), reason };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{address}{path}"))
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .header(CLOCK_HEADER, Timestamp::now().as_millisecond())
-            .header(MACHINE_HEADER, &*self.machine)
-            .body(Full::new(body))
-            .map_err(|error| unreachable(error.to_string()))?;
+            .header(http::header::CONTENT_TYPE, "application/json");
+        if let Some(machine) = catalog::machine_id() {
+            let clock_ms = Timestamp::now().as_millisecond();
+            request = request.header(MACHINE_HEADER, machine).header(CLOCK_HEADER, clock_ms);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| unreachable(error.to_string()))?;
         let exchange = async {
             let answer = self.http.request(request).await.map_err(|error| unreachable(chain(&error)))?;
             let status = answer.status();

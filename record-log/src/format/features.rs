@@ -64,10 +64,11 @@ impl Features {
     /// Of what this version writes.
     #[must_use]
     pub fn own() -> Self {
-        let own = Self { written_by: Version::own(), to_read: 0, to_write: 0 };
+        #[cfg(not(feature = "version-skew"))]
+        let (to_read, to_write) = (0, 0);
         #[cfg(feature = "version-skew")]
-        let own = super::skew::features(own, SKEW);
-        own
+        let (to_read, to_write) = super::skew::masks(SKEW);
+        Self { written_by: Version::own(), to_read, to_write }
     }
 
     pub(super) fn encode(&self, mut buffer: impl BufMut) {

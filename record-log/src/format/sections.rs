@@ -78,7 +78,9 @@ impl Sections {
         put_section(&mut buffer, MEMBERSHIP, &membership_message(&self.membership).encode_to_vec());
         put_section(&mut buffer, COPY, &copy_message(&self.accepted_losses).encode_to_vec());
         #[cfg(feature = "version-skew")]
-        super::skew::put(&mut buffer);
+        if let Some((kind, message)) = super::skew::section() {
+            put_section(&mut buffer, kind, message);
+        }
         buffer
     }
 

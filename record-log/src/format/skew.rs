@@ -1,13 +1,11 @@
 //! What a later version may add, for tests of version skew: a build with the feature `version-skew` stands for it. It has
-//! an entry kind more, a section of headers more, and a feature in either mask, each as a test asks.
+//! an entry kind more, a section of headers more, and a feature in either mask, each as a test asks. It imports nothing of
+//! the format: those who write ask it.
 
 use std::cell::Cell;
 
-use super::features::Features;
-use super::sections::put_section;
-
-/// The section more; its message is text.
-pub const SECTION: u32 = 99;
+/// The kind and the message of the section more.
+const SECTION: (u32, &[u8]) = (99, b"of a later version");
 /// What a SetRetention is written as where it is asked for.
 pub const ENTRY_KIND: u8 = 200;
 
@@ -39,19 +37,13 @@ pub fn writes_entry() -> bool {
     SKEW.get().entry
 }
 
-/// The masks with the feature where it is asked for.
-pub fn features(own: Features, feature: u64) -> Features {
+/// The masks of what must be known to read and to write, with the feature where it is asked for.
+pub fn masks(feature: u64) -> (u64, u64) {
     let Skew { to_read, to_write, .. } = SKEW.get();
-    Features {
-        to_read: if to_read { feature } else { 0 },
-        to_write: if to_write { feature } else { 0 },
-        ..own
-    }
+    (if to_read { feature } else { 0 }, if to_write { feature } else { 0 })
 }
 
-/// Adds the section where it is asked for.
-pub fn put(buffer: &mut Vec<u8>) {
-    if SKEW.get().section {
-        put_section(buffer, SECTION, b"of a later version");
-    }
+/// The section where it is asked for.
+pub fn section() -> Option<(u32, &'static [u8])> {
+    SKEW.get().section.then_some(SECTION)
 }

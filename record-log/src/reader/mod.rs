@@ -96,6 +96,12 @@ impl Reader {
         self.shared.opened()
     }
 
+    /// Log time now, in milliseconds since 1970.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        self.shared.published().clock.at(self.shared.clock.monotonic_ms())
+    }
+
     /// How the log is.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -17,6 +17,8 @@ pub struct Faults {
     pub all_bytes: Arc<AtomicU64>,
     /// Whether the process may open no more files.
     pub no_handles: Arc<AtomicBool>,
+    /// Whether writes fail.
+    pub no_writes: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,9 @@ impl DiskFile for FaultyFile {
     }
 
     fn write(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
+        if self.faults.no_writes.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the disk is broken"));
+        }
         self.file.write(position, blocks)
     }
 

@@ -49,6 +49,27 @@ fn log_goes_on_when_the_process_may_open_files_again() {
 }
 
 #[test]
+fn append_has_the_error_of_its_own_write() {
+    let (mut bench, faults) = with_faults();
+    bench.sizes = Sizes { first_segment_bytes: 4 << 20, ..Sizes::default() };
+    let (mut log, _reader) = bench.open();
+    // Each is a batch of its own.
+    let texts = kilobytes(0, 800);
+    let large = run(0, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    faults.room_bytes.store(100 << 10, Ordering::Relaxed);
+    let refused = log.append(&[vec![large.clone()]]);
+    assert!(matches!(&refused, Err(WriteError::Full(why)) if why.contains("no room")), "{refused:?}");
+    faults.room_bytes.store(0, Ordering::Relaxed);
+    put(&mut log, 0, &["x"]);
+    faults.no_writes.store(true, Ordering::Relaxed);
+    // Of two batches under way the first was tried, so nobody knows what became of it; the second was not.
+    let failed = log.append(&[vec![large.clone()], vec![large]]);
+    assert!(matches!(&failed, Err(WriteError::Final(why)) if why.contains("broken")), "{failed:?}");
+    let stopped = log.append(&[vec![run(0, &["y"])]]);
+    assert!(matches!(&stopped, Err(WriteError::Stopped(why)) if why.contains("broken")), "{stopped:?}");
+}
+
+#[test]
 fn log_in_which_all_has_expired_keeps_no_spare() {
     let bench = Bench::new();
     let (mut log, _reader) = bench.open();

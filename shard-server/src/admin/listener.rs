@@ -9,7 +9,7 @@ use futures::future::{AbortHandle, AbortRegistration, Abortable};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use rustix::net::sockopt;
@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::Termination;
+use super::exchange::{Exchange, ExchangeExecutor};
 
 /// How long requests under way may take once the process ends. Kubernetes kills after 30 s.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -125,6 +126,7 @@ pub async fn serve_each<S, B>(
         };
         let Some((socket, place)) = accepted else { continue };
         let (connection, registration) = Connection::new();
+        let handle = connection.0.clone();
         let service = service_of(connection);
         let (watcher, builder, termination) = (connections.watcher(), builder.clone(), termination.clone());
         let served = async move {
@@ -141,7 +143,7 @@ pub async fn serve_each<S, B>(
             }
         };
         tokio::spawn(async move {
-            if Abortable::new(served, registration).await.is_err() {
+            if Exchange::run(handle, Abortable::new(served, registration)).await.is_err() {
                 tracing::debug!("connection was ended");
             }
             drop(place);
@@ -196,8 +198,8 @@ async fn begun(socket: &TcpStream) -> Option<()> {
     tokio::time::timeout(HEAD_TIMEOUT, said).await.ok().flatten()
 }
 
-fn builder(limits: Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(limits: Limits) -> Builder<ExchangeExecutor> {
+    let mut builder = Builder::new(ExchangeExecutor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER_BYTES);
     builder
         .http2()
@@ -217,7 +219,7 @@ mod tests {
     use http::StatusCode;
     use http_body_util::{Empty, Full};
     use hyper::service::service_fn;
-    use hyper_util::rt::TokioIo;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::Notify;
 

@@ -4,6 +4,7 @@
 //! `/healthz` answers 200 while the process can answer at all; `/readyz` 200, or 503 with the reason as text;
 //! `/metrics` the registry in Prometheus' text format. Nothing here knows what the role does.
 
+mod exchange;
 pub mod listener;
 mod termination;
 
@@ -18,6 +19,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub use exchange::Exchange;
 pub use termination::Termination;
 
 /// What a role shows on its admin port.

@@ -1,24 +1,26 @@
 //! Which shards ListShards gives, and what of a newer map a walk that began earlier may see.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use catalog::{Shard, ShardId, ShardState};
 use serde::{Deserialize, Serialize};
 
-/// A ShardFilter of the API with its times resolved, in seconds since 1970.
+/// A ShardFilter of the API, with times in seconds since 1970.
 ///
-/// TRIM_HORIZON types are those of a timestamp: the stream's trim horizon when the walk began.
+/// No clock is asked. A closed shard is in the map until its records have expired, which its log decides by log time; so
+/// the trim horizon is where the map begins, and before that is as good as at it. A time to come is as good as now: what
+/// is open stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ShardFilter {
-    /// No filter: every shard.
+    /// No filter, `FROM_TRIM_HORIZON`: every shard.
     All,
     /// `AFTER_SHARD_ID`: those with a higher id.
     After(ShardId),
     /// `AT_LATEST`: those that are open.
     AtLatest,
-    /// `AT_TIMESTAMP`, `AT_TRIM_HORIZON`: those that were open at that second.
+    /// `AT_TIMESTAMP`: those that were open at that second. `AT_TRIM_HORIZON` is second 0.
     At(u64),
-    /// `FROM_TIMESTAMP`, `FROM_TRIM_HORIZON`: those that were open at that second or later.
+    /// `FROM_TIMESTAMP`: those that were open at that second or later.
     From(u64),
 }
 
@@ -53,8 +55,12 @@ impl ShardFilter {
     #[must_use]
     pub fn apply<'a>(self, shown: &[ShownShard<'a>]) -> Vec<ShownShard<'a>> {
         let closings = closings(shown);
-        // The first shards count as open at any earlier time, so that the ring is always whole.
-        let first_second = shown.iter().map(|shown| shown.shard.create_seconds).min().unwrap_or_default();
+        let ids: HashSet<ShardId> = shown.iter().map(|shown| shown.shard.id).collect();
+        // The first shards of the map count as open at any earlier time, so that the ring is always whole.
+        let there_at = |shown: &ShownShard<'_>, second: u64| {
+            shown.shard.create_seconds <= second
+                || !shown.shard.parents.iter().any(|parent| ids.contains(parent))
+        };
         let open_after = |shown: &ShownShard<'_>, second: u64| {
             !shown.closed
                 || closings.get(&shown.shard.id).is_some_and(|closed_second| *closed_second > second)
@@ -63,11 +69,8 @@ impl ShardFilter {
             Self::All => true,
             Self::After(id) => shown.shard.id > id,
             Self::AtLatest => !shown.closed,
-            Self::At(second) => {
-                let second = second.max(first_second);
-                shown.shard.create_seconds <= second && open_after(shown, second)
-            }
-            Self::From(second) => open_after(shown, second.max(first_second)),
+            Self::At(second) => there_at(shown, second) && open_after(shown, second),
+            Self::From(second) => open_after(shown, second),
         };
         shown.iter().copied().filter(passes).collect()
     }
@@ -150,6 +153,24 @@ mod tests {
     fn from_a_time_gives_what_was_open_then_or_later() {
         assert_eq!(ids(ShardFilter::From(250)), [1, 2, 3, 4]);
         assert_eq!(ids(ShardFilter::From(350)), [1, 4]);
+    }
+
+    #[test]
+    fn time_to_come_gives_the_open_ones() {
+        assert_eq!(ids(ShardFilter::At(u64::MAX)), [1, 4]);
+        assert_eq!(ids(ShardFilter::From(u64::MAX)), [1, 4]);
+    }
+
+    #[test]
+    fn trim_horizon_is_a_whole_ring_as_parents_expire_one_by_one() {
+        let mut map = map();
+        map.remove(0);
+        let at_trim_horizon = |map: &[Shard]| -> Vec<_> {
+            ShardFilter::At(0).apply(&shown(map)).iter().map(|shown| shown.shard.id.index()).collect()
+        };
+        assert_eq!(at_trim_horizon(&map), [1, 2, 3]);
+        map.retain(|shard| shard.state != ShardState::Closed);
+        assert_eq!(at_trim_horizon(&map), [1, 4]);
     }
 
     #[test]

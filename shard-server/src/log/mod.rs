@@ -157,6 +157,11 @@ impl Log {
         self.reader.opened()
     }
 
+    /// Log time now, in milliseconds since 1970.
+    pub fn time_ms(&self) -> u64 {
+        self.reader.time_ms()
+    }
+
     /// How the log is.
     pub fn status(&self) -> Status {
         self.reader.status()

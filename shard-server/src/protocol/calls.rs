@@ -58,6 +58,8 @@ pub enum Encoded {
     Whole(Message),
     /// Read while it is sent.
     Stream(RecordStream),
+    /// The same, without an end of its own: it says so when the process ends.
+    Endless(RecordStream),
 }
 
 /// Who sends an append, and which of its appends it is. The same pair is the same append, however often it arrives.
@@ -99,6 +101,16 @@ pub struct Locate {
     pub position: Position,
 }
 
+/// Where a position is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The offset.
+    pub offset: u64,
+    /// Log time, in milliseconds since 1970, where the position was a time: one behind it is still to come. Absent too
+    /// where the group's version does not say it.
+    pub time_ms: Option<u64>,
+}
+
 /// Reads one shard up to a limit, or to its newest record. The answer has at least one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
@@ -120,7 +132,8 @@ pub struct Read {
 }
 
 /// Reads one shard from a position on without an end: records come as they are committed, and an empty frame after 5 s
-/// without any.
+/// without any. When the pod ends, the last frame is a refusal, [`Refusal::NotReady`], or the stream breaks off: who follows
+/// begins again behind what came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
     /// The stream, so that a misrouted call is refused.

@@ -17,8 +17,8 @@ pub mod refusal;
 mod tests;
 
 pub use calls::{
-    Append, AppendId, Appended, Call, Encoded, FRAME_BYTES, Follow, Locate, MAX_FRAME_BYTES, Position, Read,
-    Run, RunOutcome,
+    Append, AppendId, Appended, Call, Encoded, FRAME_BYTES, Follow, Locate, Located, MAX_FRAME_BYTES,
+    Position, Read, Run, RunOutcome,
 };
 pub use messages::encode_frame;
 #[cfg(feature = "version-skew")]

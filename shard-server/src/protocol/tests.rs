@@ -79,7 +79,7 @@ fn decode<C: Call>(body: Bytes) -> Result<Result<C, Refusal>, Broken> {
 fn answer<C: Call>(answer: Result<C::Answer, Refusal>) -> Bytes {
     match C::encode_answer(answer) {
         Encoded::Whole(message) => bytes(message),
-        Encoded::Stream(_) => panic!("a stream is read frame by frame"),
+        Encoded::Stream(_) | Encoded::Endless(_) => panic!("a stream is read frame by frame"),
     }
 }
 
@@ -141,8 +141,9 @@ proptest! {
     }
 
     #[test]
-    fn answer_to_a_look_up_reads_back(offset: u64, refusal in refusal()) {
-        prop_assert_eq!(receive::<Locate>(answer::<Locate>(Ok(offset))), Ok(Ok(offset)));
+    fn answer_to_a_look_up_reads_back(offset: u64, time_ms: Option<u64>, refusal in refusal()) {
+        let located = Located { offset, time_ms };
+        prop_assert_eq!(receive::<Locate>(answer::<Locate>(Ok(located))), Ok(Ok(located)));
         prop_assert_eq!(receive::<Locate>(answer::<Locate>(Err(refusal.clone()))), Ok(Err(refusal)));
     }
 
@@ -221,6 +222,9 @@ fn a_locate() -> Locate {
     }
 }
 
+const AT_300: Located = Located { offset: 300, time_ms: None };
+const OF_TIME: Located = Located { time_ms: Some(1_700_000_000_002), ..AT_300 };
+
 fn a_read() -> Read {
     let Locate { stream_uid, log, shard, .. } = a_locate();
     let position = Position::Offset(300);
@@ -255,7 +259,7 @@ fn unknown_fields_are_ignored() {
     let outcomes = vec![Ok(Appended { first_offset: 1, arrival_ms: 2 })];
     let appended = with_field(&answer::<Append>(Ok(outcomes.clone())), UNKNOWN, 1);
     assert_eq!(receive::<Append>(appended), Ok(Ok(outcomes)));
-    assert_eq!(receive::<Locate>(with_field(&answer::<Locate>(Ok(7)), UNKNOWN, 1)), Ok(Ok(7)));
+    assert_eq!(receive::<Locate>(with_field(&answer::<Locate>(Ok(AT_300)), UNKNOWN, 1)), Ok(Ok(AT_300)));
     let frame = with_field(&bytes(encode_frame(Ok(&a_frame()))), UNKNOWN, 1);
     assert_eq!(receive_records(frame), Ok((vec![a_frame()], None)));
 }
@@ -354,7 +358,10 @@ fn golden() -> Vec<Golden> {
             receive::<Append>(body) == Ok(Err(a_refusal()))
         }),
         ("locate", request(&a_locate()), |body| decode(body) == Ok(Ok(a_locate()))),
-        ("locate-answer", answer::<Locate>(Ok(300)), |body| receive::<Locate>(body) == Ok(Ok(300))),
+        ("locate-answer", answer::<Locate>(Ok(AT_300)), |body| receive::<Locate>(body) == Ok(Ok(AT_300))),
+        ("locate-answer-of-time", answer::<Locate>(Ok(OF_TIME)), |body| {
+            receive::<Locate>(body) == Ok(Ok(OF_TIME))
+        }),
         ("read", request(&a_read()), |body| decode(body) == Ok(Ok(a_read()))),
         ("follow", request(&a_follow()), |body| decode(body) == Ok(Ok(a_follow()))),
         ("records", bytes(encode_frame(Ok(&a_frame()))), |body| {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use catalog::member::{ACCEPT_LOSS_PATH, AcceptLoss, BOOTSTRAP_PATH, MemberPhase, MemberStatus, STATUS_PATH};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -14,7 +14,9 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::budget::ByteBudget;
 use crate::protocol::frame::{Broken, Frames, Message};
-use crate::protocol::{Call, Encoded, FRAME_BYTES, Follow, Frame, Locate, Position, RecordStream, Refusal};
+use crate::protocol::{
+    Call, Encoded, FRAME_BYTES, Follow, Frame, FrameError, Locate, Located, Position, RecordStream, Refusal,
+};
 use crate::shard::client::{Client, HoldBudget};
 use crate::shard::tests::{Calls as _, UID, append, bootstrap, budget, data, read_all, run, shard};
 
@@ -286,11 +288,43 @@ async fn followers_of_a_pod_get_records_as_they_are_committed_and_a_slow_one_del
     assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
 }
 
+#[tokio::test]
+async fn pod_that_ends_tells_its_followers_so_and_waits_for_none_that_takes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!(pod.bootstrap(1).await.0, StatusCode::OK);
+    let (client, memory) = (pod.client(), budget(1 << 20));
+    let large = "x".repeat(100_000);
+    assert!(
+        client.append(append(vec![run(0, &[&large]), run(0, &[&large])])).await.iter().all(Result::is_ok)
+    );
+    let mut quick = client.call(follow()).await.unwrap();
+    assert_eq!(data(&next(&mut quick, &memory).await.outcome).len(), 2);
+    // The head of an answer, and then nothing.
+    let socket = TcpStream::connect(pod.address).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(1_024);
+    let (mut sender, connection) = builder.handshake(TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    let body = Full::new(Bytes::from(follow().encode().pieces.concat()));
+    let request = Request::post(format!("http://{}{}", pod.address, Follow::PATH)).body(body).unwrap();
+    let stalled = sender.send_request(request).await.unwrap();
+    assert_eq!(stalled.status(), StatusCode::OK);
+
+    let ending = tokio::spawn(pod.end());
+    let last = tokio::time::timeout(Duration::from_secs(60), quick.next(&memory)).await.unwrap();
+    assert!(matches!(last, Some(Err(FrameError::Refused(Refusal::NotReady(_))))), "{last:?}");
+    ending.await.unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(60), stalled.into_body().collect()).await.unwrap();
+    assert!(end.is_err(), "it was reset");
+}
+
 /// A call of a newer version.
 struct Newer(Locate);
 
 impl Call for Newer {
-    type Answer = u64;
+    type Answer = Located;
     const PATH: &'static str = "/v2/newer";
     const IS_REPEATABLE: bool = true;
 
@@ -305,11 +339,11 @@ impl Call for Newer {
         Ok(Locate::decode(frames).await?.map(Self))
     }
 
-    fn encode_answer(answer: Result<u64, Refusal>) -> Encoded {
+    fn encode_answer(answer: Result<Located, Refusal>) -> Encoded {
         Locate::encode_answer(answer)
     }
 
-    async fn receive<B>(frames: Frames<B>) -> Result<Result<u64, Refusal>, Broken>
+    async fn receive<B>(frames: Frames<B>) -> Result<Result<Located, Refusal>, Broken>
     where
         B: hyper::body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin + Send + 'static,
     {

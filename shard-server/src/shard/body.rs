@@ -6,15 +6,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt as _};
 use hyper::body::{Body, Frame, SizeHint};
+use tokio::task::JoinSet;
 
-use crate::admin::Termination;
+use crate::admin::{Exchange, Termination};
 use crate::budget::{ByteBudget, Permit};
 use crate::protocol::frame::Message;
 use crate::protocol::{Encoded, Frame as RecordFrame, FrameError, RecordStream, Refusal, encode_frame};
+
+/// How long a follower may take to take the last frame once the process ends.
+const LAST_FRAME: Duration = Duration::from_secs(1);
 
 /// A body of known length, given in pieces.
 #[derive(Debug, Default)]
@@ -105,21 +110,18 @@ pub enum AnswerBody {
 
 impl AnswerBody {
     /// An answer's body. A stream of records takes each frame from the budget until the frame was sent, and ends with the
-    /// process, but not before its first frame.
+    /// process, but not before its first frame. Where it has no end of its own it says so in a last frame, and is reset if
+    /// that is not taken.
     pub fn new(answer: Encoded, budget: &ByteBudget, termination: &Termination) -> Self {
-        match answer {
-            Encoded::Whole(message) => Self::Whole(message.into()),
-            Encoded::Stream(records) => {
-                let sending = SendingRecords {
-                    records,
-                    budget: budget.clone(),
-                    termination: termination.clone(),
-                    state: State::New,
-                };
-                let frames = stream::unfold(sending, SendingRecords::next);
-                Self::Records(Box::pin(frames.flat_map(|frame| stream::iter(frame.pieces))))
-            }
-        }
+        let (records, reset) = match answer {
+            Encoded::Whole(message) => return Self::Whole(message.into()),
+            Encoded::Stream(records) => (records, None),
+            Encoded::Endless(records) => (records, Some(reset_at_end(termination.clone()))),
+        };
+        let (budget, termination) = (budget.clone(), termination.clone());
+        let sending = SendingRecords { records, budget, termination, state: State::New, reset };
+        let frames = stream::unfold(sending, SendingRecords::next);
+        Self::Records(Box::pin(frames.flat_map(|frame| stream::iter(frame.pieces))))
     }
 }
 
@@ -134,6 +136,8 @@ struct SendingRecords {
     budget: ByteBudget,
     termination: Termination,
     state: State,
+    /// What resets a stream without an end of its own; it goes with the stream.
+    reset: Option<JoinSet<()>>,
 }
 
 /// How far a stream is.
@@ -150,7 +154,9 @@ impl SendingRecords {
             State::New => self.records.next(&self.budget).await,
             State::Begun => tokio::select! {
                 frame = self.records.next(&self.budget) => frame,
-                () = self.termination.ordered() => None,
+                () = self.termination.ordered() => {
+                    self.reset.is_some().then(|| Err(Refusal::NotReady("it ends".into()).into()))
+                }
             },
             State::Ended => None,
         };
@@ -167,6 +173,20 @@ impl SendingRecords {
         };
         Some((message, self))
     }
+}
+
+/// Resets the stream that is answered now, if it is still there a moment after the process was told to end: nobody takes
+/// from it, and it would keep the process from ending.
+fn reset_at_end(termination: Termination) -> JoinSet<()> {
+    let mut reset = JoinSet::new();
+    if let Some(exchange) = Exchange::current() {
+        reset.spawn(async move {
+            termination.ordered().await;
+            tokio::time::sleep(LAST_FRAME).await;
+            exchange.end();
+        });
+    }
+    reset
 }
 
 /// Bytes that keep a permit of a budget until the connection has let go of them.

@@ -21,7 +21,7 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 const TRACED_CALLS: &str =
     "trace=openat,pwrite64,fsync,fdatasync,?rename,?renameat,renameat2,write,writev,sendto";
 
-/// Variables that name a binary of another version for pods, or for gateways (`make version-skew`).
+/// Variables that name a binary of another version for pods, or for gateways (`tests/run skew`).
 pub const POD_BINARY: &str = "KINETES_TEST_POD_BINARY";
 const GATEWAY_BINARY: &str = "KINETES_TEST_GATEWAY_BINARY";
 

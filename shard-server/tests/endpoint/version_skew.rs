@@ -1,9 +1,9 @@
-//! A client of a newer version and a pod, which is of the same version or, by `make version-skew`, of this one.
+//! A client of a newer version and a pod, which is of the same version or, by `tests/run skew`, of this one.
 
 use catalog::ShardId;
 use record_log::record::{Record, RecordBlockBuilder};
 use shard_server::protocol::skew::{Newer, Requiring};
-use shard_server::protocol::{Append, Locate, Position, Refusal, Run};
+use shard_server::protocol::{Append, Locate, Located, Position, Refusal, Run};
 use shard_server::shard::client::{Client, HoldBudget};
 
 use crate::installation::installation;
@@ -26,7 +26,8 @@ async fn pod_does_what_it_knows_and_refuses_what_only_a_newer_version_does() {
     let append = Append { stream_uid, log, id: None, runs };
     let outcomes = client.call(append).await.unwrap();
     assert_eq!(outcomes[0].as_ref().unwrap().first_offset, 1);
-    assert_eq!(client.call(locate.clone()).await, Ok(2));
+    let located = Located { offset: 2, time_ms: None };
+    assert_eq!(client.call(locate.clone()).await, Ok(located));
 
     let newer = client.call(Newer(locate.clone())).await;
     let requiring = client.call(Requiring(locate)).await;
@@ -35,6 +36,6 @@ async fn pod_does_what_it_knows_and_refuses_what_only_a_newer_version_does() {
             assert!(matches!(newer, Err(Refusal::Unsupported(_))), "{newer:?}");
             assert!(matches!(requiring, Err(Refusal::Unsupported(_))), "{requiring:?}");
         }
-        None => assert_eq!((newer, requiring), (Ok(2), Ok(2))),
+        None => assert_eq!((newer, requiring), (Ok(located), Ok(located))),
     }
 }

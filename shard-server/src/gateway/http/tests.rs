@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use catalog::feed::CatalogEvent;
 use catalog::member::{Bootstrap, OpenShard};
-use catalog::{Member, Stream};
+use catalog::{Member, Shard, ShardId, ShardState, Stream};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use http::{Request, StatusCode};
@@ -265,4 +265,87 @@ async fn endpoint_whose_clock_is_late_takes_the_numbers_that_were_given() {
         "StreamName": "orders", "PartitionKey": "key", "Data": "", "SequenceNumberForOrdering": number
     });
     assert!(serving.call("PutRecord", &put).await["SequenceNumber"].is_string());
+}
+
+/// The answer to a request, and its status.
+async fn answer_of(
+    service: &KinesisService,
+    operation: &str,
+    body: &serde_json::Value,
+) -> (StatusCode, String) {
+    let answer = service.answer(request("http://endpoint/", operation, body)).await.unwrap();
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn time_of_an_iterator_is_judged_by_log_time_whatever_the_clock_of_the_endpoint_says() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let now = system_clock();
+    let (early, late) = (now.clone(), now.clone());
+    let clocks: [Clock; 2] = [Arc::new(move || early() - DAY_MS), Arc::new(move || late() + DAY_MS)];
+    for clock in clocks {
+        let serving = serving_at(Sizes::DEFAULT, clock).await;
+        serving.fill(1, 10).await;
+        let service = KinesisService::new(Arc::clone(&serving.endpoint), Connection::new().0);
+        let at = |ms: u64| {
+            serde_json::json!({
+                "StreamName": "orders", "ShardId": "shardId-000000000000", "ShardIteratorType": "AT_TIMESTAMP",
+                "Timestamp": ms as f64 / 1_000.0
+            })
+        };
+        // Now is no time to come, and what arrived an hour ago or later was not passed over.
+        assert_eq!(answer_of(&service, "GetShardIterator", &at(now())).await.0, StatusCode::OK);
+        let iterator = serving.call("GetShardIterator", &at(now() - 3_600_000)).await;
+        let get = serde_json::json!({ "ShardIterator": iterator["ShardIterator"] });
+        assert_eq!(serving.call("GetRecords", &get).await["Records"].as_array().unwrap().len(), 1);
+        let (status, text) = answer_of(&service, "GetShardIterator", &at(now() + 3_600_000)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{text}");
+        assert!(text.contains("cannot be greater than the currentTimestampInMillis"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn closed_shards_are_listed_whatever_the_clock_of_the_endpoint_says() {
+    let now = system_clock();
+    let mut stream = stream("orders");
+    // The first shard was split an hour ago; the stream keeps records for a day.
+    let hour_ago = now() / 1_000 - 3_600;
+    stream.shards[0].state = ShardState::Closed;
+    for index in [4, 5] {
+        let id = ShardId::new(index).unwrap();
+        let child =
+            Shard { id, parents: vec![ShardId::FIRST], create_seconds: hour_ago, ..stream.shards[1].clone() };
+        stream.shards.push(child);
+    }
+    let (early, late) = (now.clone(), now.clone());
+    let clocks: [Clock; 2] =
+        [Arc::new(move || early() - 48 * 3_600_000), Arc::new(move || late() + 48 * 3_600_000)];
+    for clock in clocks {
+        let endpoint = endpoint(stream.clone(), Arc::new(Routes::default()), Sizes::DEFAULT, clock);
+        let service = KinesisService::new(endpoint, Connection::new().0);
+        let listed = async |filter: serde_json::Value| -> Vec<String> {
+            let list = match filter.is_null() {
+                true => serde_json::json!({"StreamName": "orders"}),
+                false => serde_json::json!({"StreamName": "orders", "ShardFilter": filter}),
+            };
+            let (status, text) = answer_of(&service, "ListShards", &list).await;
+            assert_eq!(status, StatusCode::OK, "{text}");
+            let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let id = |shard: &serde_json::Value| shard["ShardId"].as_str().unwrap()[19..].to_owned();
+            answer["Shards"].as_array().unwrap().iter().map(id).collect()
+        };
+        let of_type = |kind: &str| serde_json::json!({ "Type": kind });
+        let of_time = |kind: &str, second: u64| serde_json::json!({ "Type": kind, "Timestamp": second });
+        let (all, first, open) =
+            (["0", "1", "2", "3", "4", "5"], ["0", "1", "2", "3"], ["1", "2", "3", "4", "5"]);
+        assert_eq!(listed(serde_json::Value::Null).await, all);
+        assert_eq!(listed(of_type("FROM_TRIM_HORIZON")).await, all);
+        assert_eq!(listed(of_type("AT_TRIM_HORIZON")).await, first);
+        assert_eq!(listed(of_time("AT_TIMESTAMP", hour_ago - 60)).await, first);
+        assert_eq!(listed(of_time("FROM_TIMESTAMP", hour_ago - 60)).await, all);
+        assert_eq!(listed(of_time("AT_TIMESTAMP", hour_ago + 60)).await, open);
+        assert_eq!(listed(of_time("FROM_TIMESTAMP", hour_ago + 60)).await, open);
+    }
 }

@@ -7,16 +7,17 @@ use kinesis_wire::{Error, ErrorCode, response};
 use super::Answer;
 use crate::gateway::Endpoint;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
-use crate::protocol::{Locate, Position};
+use crate::protocol::{Locate, Located, Position};
 
 /// How far ahead a client's clock may be (Flink sends its own time).
 const AHEAD_MS: u64 = 1_000;
 
-/// Where an iterator will be: known already, or behind the newest record, which only the group knows.
+/// Where an iterator will be: known already, or to be asked of the group. Only that knows its records and log time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     At(IteratorPosition),
     Latest,
+    AtTimestamp(u64),
 }
 
 pub async fn answer(endpoint: &Endpoint, request: request::GetShardIterator<'_>) -> Result<Answer, Error> {
@@ -26,17 +27,22 @@ pub async fn answer(endpoint: &Endpoint, request: request::GetShardIterator<'_>)
         .parse()
         .map_err(|_| Error::shard_id_unreadable(&request.shard_id, name.as_str(), endpoint.account_id()))?;
     let (stream, shard) = endpoint.find_shard(&name, id, None).await?;
-    let now_ms = endpoint.now_ms();
-    let start = start_of(&request.position, &stream, &shard, now_ms)?;
+    let position = match start_of(&request.position, &stream, &shard)? {
+        Start::At(position) => position,
+        Start::Latest => {
+            let Located { offset, .. } = locate(endpoint, &stream, &shard, Position::Latest).await?;
+            IteratorPosition::Offset(offset)
+        }
+        Start::AtTimestamp(ms) => {
+            let located = locate(endpoint, &stream, &shard, Position::AtTimestamp(ms)).await?;
+            at_timestamp(ms, located)?
+        }
+    };
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }
-    let position = match start {
-        Start::At(position) => position,
-        Start::Latest => IteratorPosition::Offset(latest(endpoint, &stream, &shard).await?),
-    };
     let iterator = ShardIterator {
-        created_ms: now_ms,
+        created_ms: endpoint.now_ms(),
         stream_uid: stream.uid.clone(),
         stream_name: name.to_string(),
         shard: id,
@@ -46,27 +52,26 @@ pub async fn answer(endpoint: &Endpoint, request: request::GetShardIterator<'_>)
     Ok(response::GetShardIterator { shard_iterator: sealed }.to_json().into())
 }
 
-async fn latest(endpoint: &Endpoint, stream: &Stream, shard: &Shard) -> Result<u64, Error> {
-    let locate = Locate {
-        stream_uid: stream.uid.clone(),
-        log: shard.log.clone(),
-        shard: shard.id,
-        position: Position::Latest,
-    };
+async fn locate(
+    endpoint: &Endpoint,
+    stream: &Stream,
+    shard: &Shard,
+    position: Position,
+) -> Result<Located, Error> {
+    let (stream_uid, log) = (stream.uid.clone(), shard.log.clone());
+    let locate = Locate { stream_uid, log, shard: shard.id, position };
     let route = endpoint.route(stream, &shard.log).map_err(|refusal| endpoint.refused(&refusal))?;
     route.call(locate).await.map_err(|refusal| endpoint.refused(&refusal))
 }
 
-fn start_of(
-    position: &StartingPosition<'_>,
-    stream: &Stream,
-    shard: &Shard,
-    now_ms: u64,
-) -> Result<Start, Error> {
+fn start_of(position: &StartingPosition<'_>, stream: &Stream, shard: &Shard) -> Result<Start, Error> {
     let position = match position {
         StartingPosition::Latest => return Ok(Start::Latest),
         StartingPosition::TrimHorizon => IteratorPosition::TrimHorizon,
-        StartingPosition::AtTimestamp(timestamp_ms) => at_timestamp(*timestamp_ms, now_ms)?,
+        StartingPosition::AtTimestamp(timestamp_ms) => match u64::try_from(*timestamp_ms) {
+            Ok(ms) => return Ok(Start::AtTimestamp(ms)),
+            Err(_before_1970) => IteratorPosition::TrimHorizon,
+        },
         StartingPosition::AtSequenceNumber(number) => {
             IteratorPosition::Offset(own_number(number, stream, shard)?.counter)
         }
@@ -77,13 +82,14 @@ fn start_of(
     Ok(Start::At(position))
 }
 
-fn at_timestamp(timestamp_ms: i64, now_ms: u64) -> Result<IteratorPosition, Error> {
-    match u64::try_from(timestamp_ms) {
-        Ok(ms) if ms > now_ms + AHEAD_MS => {
-            Err(Error::timestamp_in_future(timestamp_ms, i64::try_from(now_ms).unwrap_or(i64::MAX)))
+/// A time a little ahead of log time is now: behind the newest record.
+fn at_timestamp(timestamp_ms: u64, located: Located) -> Result<IteratorPosition, Error> {
+    let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+    match located.time_ms {
+        Some(log_ms) if timestamp_ms > log_ms.saturating_add(AHEAD_MS) => {
+            Err(Error::timestamp_in_future(signed(timestamp_ms), signed(log_ms)))
         }
-        Ok(ms) => Ok(IteratorPosition::AtTimestamp(ms.min(now_ms))),
-        Err(_before_1970) => Ok(IteratorPosition::TrimHorizon),
+        _ => Ok(IteratorPosition::Offset(located.offset)),
     }
 }
 
@@ -112,11 +118,11 @@ mod tests {
     use super::*;
     use crate::gateway::testing::stream;
 
-    const NOW_MS: u64 = 1_700_000_100_000;
+    const LOG_MS: u64 = 1_700_000_100_000;
 
     fn start(position: StartingPosition<'_>) -> Result<Start, Error> {
         let stream = stream("orders");
-        start_of(&position, &stream, &stream.shards[1], NOW_MS)
+        start_of(&position, &stream, &stream.shards[1])
     }
 
     fn number(shard: u32, create_seconds: u64) -> String {
@@ -165,10 +171,19 @@ mod tests {
     }
 
     #[test]
-    fn time_a_second_ahead_is_now_and_more_is_refused() {
-        let at = |ms: u64| start(StartingPosition::AtTimestamp(ms as i64));
-        assert_eq!(at(NOW_MS + 1_000), Ok(Start::At(IteratorPosition::AtTimestamp(NOW_MS))));
-        assert_eq!(at(NOW_MS - 5), Ok(Start::At(IteratorPosition::AtTimestamp(NOW_MS - 5))));
-        assert_eq!(at(NOW_MS + 1_001).unwrap_err().code, ErrorCode::InvalidArgumentException);
+    fn time_a_second_ahead_of_log_time_is_now_and_more_is_refused() {
+        let at = |ms: u64| at_timestamp(ms, Located { offset: 7, time_ms: Some(LOG_MS) });
+        assert_eq!(at(LOG_MS - 5), Ok(IteratorPosition::Offset(7)));
+        assert_eq!(at(LOG_MS + 1_000), Ok(IteratorPosition::Offset(7)));
+        assert_eq!(at(LOG_MS + 1_001).unwrap_err().code, ErrorCode::InvalidArgumentException);
+        // A group of an older version does not say its time: nobody else knows it.
+        let unknown = Located { offset: 7, time_ms: None };
+        assert_eq!(at_timestamp(LOG_MS + 1_001, unknown), Ok(IteratorPosition::Offset(7)));
+    }
+
+    #[test]
+    fn time_before_1970_is_the_trim_horizon() {
+        let at = start(StartingPosition::AtTimestamp(-1));
+        assert_eq!(at, Ok(Start::At(IteratorPosition::TrimHorizon)));
     }
 }

@@ -14,7 +14,6 @@ use crate::gateway::token::ShardPage;
 
 /// The most shards of a page (AWS API reference, ListShards).
 const MAX_PAGE: usize = 1_000;
-const HOUR_MS: u64 = 3_600_000;
 
 /// Where in a walk a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub async fn answer(endpoint: &Endpoint, request: request::ListShards<'_>) -> Re
     let limit = request.max_results.map_or(MAX_PAGE, |limit| MAX_PAGE.min(limit as usize));
     let (stream, place) = match &request.next_token {
         Some(token) => go_on(endpoint, token, &request, now_ms).await?,
-        None => begin(endpoint, &request, now_ms).await?,
+        None => begin(endpoint, &request).await?,
     };
     let (shards, last) = page(&stream, place, limit);
     let next_token = last.and_then(|after| {
@@ -51,7 +50,6 @@ pub async fn answer(endpoint: &Endpoint, request: request::ListShards<'_>) -> Re
 async fn begin(
     endpoint: &Endpoint,
     request: &request::ListShards<'_>,
-    now_ms: u64,
 ) -> Result<(Arc<Stream>, Place), Error> {
     let name = endpoint.required_name_of(&request.stream)?;
     let stream = listable(endpoint, &name).await?;
@@ -62,14 +60,12 @@ async fn begin(
         id.parse().map_err(|_| Error::shard_id_unreadable(id, name.as_str(), endpoint.account_id()))
     };
     let filter = match &request.filter {
-        None | Some(FilterRequest::FromTrimHorizon) => {
-            ShardFilter::From(trim_horizon_seconds(&stream, now_ms))
-        }
+        None | Some(FilterRequest::FromTrimHorizon) => ShardFilter::All,
         Some(FilterRequest::AfterShardId(id)) => ShardFilter::After(parse(id)?),
         Some(FilterRequest::AtLatest) => ShardFilter::AtLatest,
-        Some(FilterRequest::AtTrimHorizon) => ShardFilter::At(trim_horizon_seconds(&stream, now_ms)),
-        Some(FilterRequest::AtTimestamp(ms)) => ShardFilter::At(within(*ms, &stream, now_ms)),
-        Some(FilterRequest::FromTimestamp(ms)) => ShardFilter::From(within(*ms, &stream, now_ms)),
+        Some(FilterRequest::AtTrimHorizon) => ShardFilter::At(0),
+        Some(FilterRequest::AtTimestamp(ms)) => ShardFilter::At(seconds(*ms)),
+        Some(FilterRequest::FromTimestamp(ms)) => ShardFilter::From(seconds(*ms)),
     };
     let after = request.exclusive_start_shard_id.as_deref().map(parse).transpose()?;
     let newest = shard_filter::shown(&stream.shards).last().map(|shown| shown.shard.id);
@@ -123,22 +119,15 @@ fn same_creation(wanted_ms: i64, created_ms: i64) -> bool {
     wanted_ms.abs_diff(created_ms) < 1_000
 }
 
-fn trim_horizon_seconds(stream: &Stream, now_ms: u64) -> u64 {
-    now_ms.saturating_sub(u64::from(stream.retention_period_hours) * HOUR_MS) / 1_000
-}
-
-/// A time of the client, between the stream's trim horizon and now.
-fn within(timestamp_ms: i64, stream: &Stream, now_ms: u64) -> u64 {
-    let seconds = u64::try_from(timestamp_ms).unwrap_or(0) / 1_000;
-    seconds.max(trim_horizon_seconds(stream, now_ms)).min(now_ms / 1_000)
+/// A time of the client in seconds since 1970; one before that is 1970.
+fn seconds(timestamp_ms: i64) -> u64 {
+    u64::try_from(timestamp_ms).unwrap_or(0) / 1_000
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::gateway::testing::stream;
-
-    const NOW_MS: u64 = 1_700_000_100_000;
 
     fn id(index: u32) -> ShardId {
         ShardId::new(index).unwrap()
@@ -158,15 +147,6 @@ mod tests {
     fn shard_that_came_after_the_walk_began_is_not_in_it() {
         let place = Place { newest: id(1), after: None, filter: ShardFilter::All };
         assert_eq!(page(&stream("orders"), place, 10).0.len(), 2);
-    }
-
-    #[test]
-    fn time_is_taken_between_trim_horizon_and_now() {
-        let stream = stream("orders");
-        let horizon = NOW_MS / 1_000 - 24 * 3_600;
-        assert_eq!(within(-5, &stream, NOW_MS), horizon);
-        assert_eq!(within(i64::MAX, &stream, NOW_MS), NOW_MS / 1_000);
-        assert_eq!(within(NOW_MS as i64 - 7_000, &stream, NOW_MS), NOW_MS / 1_000 - 7);
     }
 
     #[test]

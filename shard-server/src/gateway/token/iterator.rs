@@ -24,12 +24,14 @@ pub struct ShardIterator {
     pub position: IteratorPosition,
 }
 
-/// Where in a shard an iterator is. LATEST is none: it is resolved when the iterator is made.
+/// Where in a shard an iterator is. LATEST is none, and a time is none any more: the group resolves both when the iterator
+/// is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IteratorPosition {
     /// The oldest record there is.
     TrimHorizon,
-    /// The first record that arrived then (milliseconds since 1970) or later.
+    /// The first record that arrived then (milliseconds since 1970) or later. Only in iterators of gateways that did not
+    /// ask the group yet; those are good for [`LIFETIME_MS`].
     AtTimestamp(u64),
     /// The record with this offset.
     Offset(u64),

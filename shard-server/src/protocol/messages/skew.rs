@@ -1,7 +1,14 @@
 //! What a version says that does not exist, for the test of how versions get on: a call more, and a call that is known with
 //! a requirement more. Both are answered as [`Locate`].
 
-use super::*;
+use std::fmt::Display;
+
+use bytes::Bytes;
+use hyper::body::Body;
+
+use super::shard_head::{self, Target};
+use crate::protocol::frame::{Broken, Frames, Message};
+use crate::protocol::{Call, Encoded, Locate, Located, Refusal};
 
 /// What a requirement of that version changes.
 pub(super) const REQUIREMENT: u32 = 1_000;
@@ -17,19 +24,14 @@ pub struct Requiring(pub Locate);
 macro_rules! as_locate {
     ($call:ident, $path:expr) => {
         impl Call for $call {
-            type Answer = u64;
+            type Answer = Located;
             const PATH: &'static str = $path;
             const IS_REPEATABLE: bool = true;
 
             fn encode(&self) -> Message {
-                let head = LocateHead {
-                    requires: vec![REQUIREMENT],
-                    stream_uid: self.0.stream_uid.clone(),
-                    log: self.0.log.clone(),
-                    shard: self.0.shard.index(),
-                    position: Some(self.0.position.into()),
-                };
-                Message::new(&head, [])
+                let Locate { stream_uid, log, shard, position } = self.0.clone();
+                let target = Target { stream_uid, log, shard, position };
+                shard_head::encode(vec![REQUIREMENT], target, ())
             }
 
             async fn decode<B>(frames: &mut Frames<B>) -> Result<Result<Self, Refusal>, Broken>
@@ -39,11 +41,11 @@ macro_rules! as_locate {
                 Ok(Locate::decode(frames).await?.map(Self))
             }
 
-            fn encode_answer(answer: Result<u64, Refusal>) -> Encoded {
+            fn encode_answer(answer: Result<Located, Refusal>) -> Encoded {
                 Locate::encode_answer(answer)
             }
 
-            async fn receive<B>(frames: Frames<B>) -> Result<Result<u64, Refusal>, Broken>
+            async fn receive<B>(frames: Frames<B>) -> Result<Result<Located, Refusal>, Broken>
             where
                 B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static,
             {

@@ -8,7 +8,9 @@ use smallvec::SmallVec;
 use super::records::{Following, Reading};
 use super::state::{Serving, State};
 use super::{Group, Inner};
-use crate::protocol::{Append, AppendId, Call, Follow, Locate, Read, RecordStream, Refusal, RunOutcome};
+use crate::protocol::{
+    Append, AppendId, Call, Follow, Locate, Located, Position, Read, RecordStream, Refusal, RunOutcome,
+};
 
 /// A call that a group does.
 pub trait Served: Call {
@@ -36,10 +38,12 @@ impl Served for Append {
 }
 
 impl Served for Locate {
-    async fn serve(self, Group { inner }: &Group) -> Result<u64, Refusal> {
+    async fn serve(self, Group { inner }: &Group) -> Result<Located, Refusal> {
         let serving = inner.serving()?;
         serving.check(&self.stream_uid, &self.log, self.shard)?;
-        serving.log.locate(self.shard, self.position).await
+        let offset = serving.log.locate(self.shard, self.position).await?;
+        let is_time = matches!(self.position, Position::AtTimestamp(_));
+        Ok(Located { offset, time_ms: is_time.then(|| serving.log.time_ms()) })
     }
 }
 
@@ -64,7 +68,7 @@ impl Served for Follow {
 
 #[cfg(feature = "version-skew")]
 impl Served for crate::protocol::skew::Newer {
-    async fn serve(self, group: &Group) -> Result<u64, Refusal> {
+    async fn serve(self, group: &Group) -> Result<Located, Refusal> {
         self.0.serve(group).await
     }
 }

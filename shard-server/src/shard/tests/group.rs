@@ -151,7 +151,7 @@ async fn misrouted_calls_are_refused_run_by_run() {
     let locate =
         |shard| Locate { stream_uid: UID.into(), log: "g0".into(), shard, position: Position::Latest };
     assert!(matches!(group.locate(locate(shard(9))).await, Err(Refusal::UnknownShard(_))));
-    assert_eq!(group.locate(locate(shard(1))).await, Ok(4));
+    assert_eq!(group.locate(locate(shard(1))).await, Ok(Located { offset: 4, time_ms: None }));
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use super::client::Client;
 use super::*;
 use crate::budget::{ByteBudget, Counts};
 use crate::protocol::{
-    Append, Frame, FrameError, Locate, Position, Read, ReadOutcome, RecordStream, Refusal, Run, RunOutcome,
+    Append, Frame, FrameError, Locate, Located, Position, Read, ReadOutcome, RecordStream, Refusal, Run,
+    RunOutcome,
 };
 use record_log::record::{Record, RecordBlockBuilder};
 
@@ -86,7 +87,7 @@ pub(crate) async fn collect(mut records: RecordStream) -> Result<ReadOutcome, Re
 pub(crate) trait Calls {
     async fn append(&self, append: Append) -> Vec<RunOutcome>;
     async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal>;
-    async fn locate(&self, locate: Locate) -> Result<u64, Refusal>;
+    async fn locate(&self, locate: Locate) -> Result<Located, Refusal>;
 }
 
 macro_rules! calls {
@@ -101,7 +102,7 @@ macro_rules! calls {
                 collect(self.call(read).await?).await
             }
 
-            async fn locate(&self, locate: Locate) -> Result<u64, Refusal> {
+            async fn locate(&self, locate: Locate) -> Result<Located, Refusal> {
                 self.call(locate).await
             }
         }
