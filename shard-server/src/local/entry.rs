@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use catalog::control::CreateStream;
 use catalog::resource::{DataStream, DataStreamSpec, DataStreamStatus, Defaults, Resolved, Violation};
-use catalog::{Group, Log, Shard, ShardState, Stream, StreamName, StreamStatus, plan};
+use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, StreamStatus, plan};
 use serde::{Deserialize, Serialize};
 
 /// A stream, and what of it the catalog's feed does not carry.
@@ -190,7 +190,7 @@ fn new_stream(wish: Wish, birth: Birth) -> Stream {
         max_record_size_kib: wish.max_record_size_kib,
         created_ms: birth.now_ms,
         shards: planned.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
-        logs: vec![Log { name: log.clone(), group: log.clone() }],
+        logs: vec![LogPlacement { name: log.clone(), group: log.clone() }],
         groups: vec![Group { name: log, members: Vec::new() }],
     }
 }

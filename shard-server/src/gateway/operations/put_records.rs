@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::gateway::testing::stream;
     use crate::protocol::Appended;
-    use catalog::{Log, plan};
+    use catalog::{LogPlacement, plan};
     use kinesis_wire::request::Data;
 
     /// A record for the n-th of four shards.
@@ -253,7 +253,7 @@ mod tests {
         let mut stream = stream("orders");
         let planned = plan::create(4, 2, 1_700_000_000);
         stream.shards.iter_mut().zip(planned).for_each(|(shard, planned)| shard.log = planned.log);
-        stream.logs.push(Log { name: "g1".into(), group: "g1".into() });
+        stream.logs.push(LogPlacement { name: "g1".into(), group: "g1".into() });
         stream
     }
 
