@@ -1,5 +1,5 @@
-//! Formats many sequence numbers quickly: the next number of a shard is the last one plus a constant, and adding decimal
-//! digits is faster than printing 188 bits.
+//! Formats many sequence numbers quickly: the next number of a shard is the last one plus a constant, and adding
+//! decimal digits is faster than printing 188 bits.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Values for the unit tests of this room.
+//! Values for the unit tests of the gateway.
 
 use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
 

@@ -34,8 +34,8 @@ const HELD_CALL_BYTES: usize = 1 << 10;
 /// The most that is read of the reason for which a call was refused by its status.
 const MAX_REASON_BYTES: usize = 64 << 10;
 
-/// The bytes of requests that all clients of a process may have under way or held while groups restart. Cloning shares the
-/// budget.
+/// The bytes of requests that all clients of a process may have under way or held while groups restart. Cloning shares
+/// the budget.
 #[derive(Clone, Debug)]
 pub struct HoldBudget {
     permits: Arc<Semaphore>,
@@ -178,7 +178,7 @@ impl Client {
             Ok(request) => request,
             Err(refusal) => return Attempt::Answered(Err(refusal)),
         };
-        clock::show(request.headers_mut());
+        clock::write_headers(request.headers_mut());
         let answer = timeout(ANSWER_TIMEOUT, async {
             let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let (status, body) = (response.status(), response.into_body());
@@ -244,7 +244,7 @@ fn again(refusal: &Refusal) -> Option<Again> {
         Refusal::QueueFull
         | Refusal::StorageFull
         | Refusal::LogStopped(_)
-        | Refusal::Damaged(_)
+        | Refusal::Corrupt(_)
         | Refusal::OutcomeUnknown(_)
         | Refusal::Invalid(_)
         | Refusal::Unsupported(_) => None,

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A bootstrap fills `bootstrap/`, makes it durable and renames it to `group/` as its last step. So a directory has a
-//! group whole or not at all, and whatever is missing under `group/` later is damage, never emptiness.
+//! group whole or not at all, and whatever is missing under `group/` later is corruption, not an empty volume.
 
 use std::fs::{self, File};
 use std::io;
@@ -86,8 +86,8 @@ pub enum Error {
     #[error("the volume at {} is empty", .0.display())]
     Empty(PathBuf),
     /// The identity cannot be understood.
-    #[error("{} is damaged: {what}; nothing of the volume is served or changed", path.display())]
-    DamagedIdentity {
+    #[error("{} is corrupt: {what}; nothing of the volume is served or changed", path.display())]
+    CorruptIdentity {
         /// The file.
         path: PathBuf,
         /// What is wrong.
@@ -125,11 +125,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether what was stored is damaged, so that no restart helps and a person has to look.
+    /// Whether stored data is corrupt: a restart does not help, and a person has to look.
     #[must_use]
-    pub fn is_damage(&self) -> bool {
+    pub fn is_corrupt(&self) -> bool {
         match self {
-            Self::DamagedIdentity { .. } | Self::Log { error: log::Error::Corrupt(_), .. } => true,
+            Self::CorruptIdentity { .. } | Self::Log { error: log::Error::Corrupt(_), .. } => true,
             Self::Foreign { .. }
             | Self::UnknownContent { .. }
             | Self::Empty(_)
@@ -208,22 +208,22 @@ pub fn has_group(directory: &Path) -> bool {
 /// Whose the directory is, as its group's identity says.
 pub fn read_identity(directory: &Path) -> Result<Identity, Error> {
     let path = directory.join(GROUP).join(IDENTITY);
-    let damaged = |what: String| Error::DamagedIdentity { path: path.clone(), what };
+    let corrupt = |what: String| Error::CorruptIdentity { path: path.clone(), what };
     let bytes = fs::read(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => damaged("there is no such file".into()),
+        io::ErrorKind::NotFound => corrupt("there is no such file".into()),
         _ => failed("read", &path)(error),
     })?;
     let Version { format_version } =
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
     if format_version > FORMAT_VERSION {
         return Err(Error::Newer { path, found: format_version });
     }
-    let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
     if identity.format_version != FORMAT_VERSION {
-        return Err(damaged(format!("its format is version {}", identity.format_version)));
+        return Err(corrupt(format!("its format is version {}", identity.format_version)));
     }
-    check_log_name(&identity.log).map_err(damaged)?;
-    identity.replica_id.parse::<Uuid>().map_err(|error| damaged(error.to_string()))?;
+    check_log_name(&identity.log).map_err(corrupt)?;
+    identity.replica_id.parse::<Uuid>().map_err(|error| corrupt(error.to_string()))?;
     Ok(identity)
 }
 
@@ -334,7 +334,7 @@ mod tests {
         ];
         for (stream_uid, group, names) in others {
             let error = identify(directory.path(), stream_uid, group).unwrap_err();
-            assert!(!error.is_damage());
+            assert!(!error.is_corrupt());
             let text = error.to_string();
             assert!(names.iter().all(|name| text.contains(name)), "{text}");
         }
@@ -360,24 +360,24 @@ mod tests {
     }
 
     #[test]
-    fn identity_of_a_newer_format_is_newer_and_no_damage() {
+    fn identity_of_a_newer_format_is_newer_and_not_corrupt() {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join(GROUP)).unwrap();
         let identity = format!(r#"{{"formatVersion":{},"owner":"of a later version"}}"#, FORMAT_VERSION + 1);
         fs::write(directory.path().join(GROUP).join(IDENTITY), identity).unwrap();
         let error = identify(directory.path(), "uid", "g0").unwrap_err();
-        assert!(!error.is_damage() && error.to_string().contains("newer version wrote"), "{error}");
+        assert!(!error.is_corrupt() && error.to_string().contains("newer version wrote"), "{error}");
     }
 
     #[test]
-    fn missing_or_empty_identity_is_damage() {
+    fn missing_or_empty_identity_is_corrupt() {
         let directory = tempfile::tempdir().unwrap();
         bootstrap(directory.path(), &identity("uid"), &log_config()).unwrap();
         let path = directory.path().join(GROUP).join(IDENTITY);
         fs::write(&path, "").unwrap();
-        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_damage());
+        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_corrupt());
         fs::remove_file(&path).unwrap();
-        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_damage());
+        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_corrupt());
     }
 
     #[test]

@@ -70,7 +70,7 @@ async fn deleted_stream_stays_deleted_and_what_it_left_is_swept() {
 }
 
 #[tokio::test]
-async fn damaged_stream_is_refused_by_itself_and_the_others_are_served() {
+async fn corrupt_stream_is_refused_and_the_others_are_served() {
     let (data_dir, first) = local().await;
     let client = first.client();
     for name in ["good", "bad"] {
@@ -99,8 +99,8 @@ async fn damaged_stream_is_refused_by_itself_and_the_others_are_served() {
 async fn directory_in_use_is_refused_by_name() {
     let (data_dir, _local) = local().await;
     let path = data_dir.path().to_str().unwrap();
-    let said = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", path]).await;
-    assert!(said.contains("in use by another process") && said.contains(path), "{said}");
+    let output = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", path]).await;
+    assert!(output.contains("in use by another process") && output.contains(path), "{output}");
 }
 
 #[tokio::test]

@@ -9,10 +9,10 @@ use crate::gateway::Endpoint;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
 use crate::protocol::{Locate, Position};
 
-/// How far ahead a client's clock may be (Flink sends its own time).
-const AHEAD_MS: u64 = 1_000;
+/// How far a client's clock may be ahead (Flink sends its own time).
+const MAX_CLOCK_SKEW_MS: u64 = 1_000;
 
-/// Where an iterator will be: known already, or behind the newest record, which only the group knows.
+/// The position of a new iterator: a known one, or behind the newest record, whose offset only the group knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     At(IteratorPosition),
@@ -79,7 +79,7 @@ fn start_of(
 
 fn at_timestamp(timestamp_ms: i64, now_ms: u64) -> Result<IteratorPosition, Error> {
     match u64::try_from(timestamp_ms) {
-        Ok(ms) if ms > now_ms + AHEAD_MS => {
+        Ok(ms) if ms > now_ms + MAX_CLOCK_SKEW_MS => {
             Err(Error::timestamp_in_future(timestamp_ms, i64::try_from(now_ms).unwrap_or(i64::MAX)))
         }
         Ok(ms) => Ok(IteratorPosition::AtTimestamp(ms.min(now_ms))),
@@ -87,11 +87,11 @@ fn at_timestamp(timestamp_ms: i64, now_ms: u64) -> Result<IteratorPosition, Erro
     }
 }
 
-/// A sequence number that this very shard gave out, or could have.
+/// Parses a sequence number that this shard assigned, or could have assigned.
 fn own_number(number: &str, stream: &Stream, shard: &Shard) -> Result<SequenceNumber, Error> {
     let (name, account_id) = (stream.name.as_str(), &stream.account_id);
     let parsed: SequenceNumber = number.parse().map_err(|_| {
-        // Numbers as small as this are of AWS's version 0, which it answers so.
+        // AWS answers small numbers, which are of its version 0, with an internal failure.
         if number.parse::<u128>().is_ok() {
             Error::bare(ErrorCode::InternalFailure)
         } else {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn at_a_number_is_its_offset_and_after_it_the_next() {
+    fn at_a_number_is_its_offset_and_after_a_number_the_next_offset() {
         let own = number(1, 1_700_000_000);
         let at = start(StartingPosition::AtSequenceNumber(own.as_str().into()));
         assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(7))));
@@ -134,21 +134,21 @@ mod tests {
     }
 
     #[test]
-    fn starting_number_of_the_shard_is_its_trim_horizon() {
+    fn starting_number_of_the_shard_is_before_its_first_record() {
         let starting = stream("orders").shards[1].starting_sequence_number().to_string();
         let at = start(StartingPosition::AtSequenceNumber(starting.into()));
         assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(0))));
     }
 
     #[test]
-    fn number_of_another_shard_names_both() {
+    fn error_for_a_number_of_another_shard_names_both_shards() {
         let error = start(StartingPosition::AtSequenceNumber(number(0, 1_700_000_000).into())).unwrap_err();
         let message = error.message.unwrap();
         assert!(message.contains("It encodes shardId-000000000000"), "{message}");
     }
 
     #[test]
-    fn number_of_another_stream_is_told_apart() {
+    fn number_of_another_stream_has_an_error_of_its_own() {
         let error = start(StartingPosition::AtSequenceNumber(number(1, 1_600_000_000).into())).unwrap_err();
         assert!(error.message.unwrap().ends_with("did not come from this stream."));
     }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn time_a_second_ahead_is_now_and_more_is_refused() {
+    fn timestamp_up_to_a_second_ahead_is_now_and_a_later_one_is_refused() {
         let at = |ms: u64| start(StartingPosition::AtTimestamp(ms as i64));
         assert_eq!(at(NOW_MS + 1_000), Ok(Start::At(IteratorPosition::AtTimestamp(NOW_MS))));
         assert_eq!(at(NOW_MS - 5), Ok(Start::At(IteratorPosition::AtTimestamp(NOW_MS - 5))));

@@ -51,7 +51,7 @@ impl State {
             Self::Recovering => MemberPhase::Recovering,
             Self::Serving(_) => MemberPhase::Serving,
             Self::LogStopped(..) => MemberPhase::Stopped,
-            Self::Failed(error) if error.is_damage() => MemberPhase::Stopped,
+            Self::Failed(error) if error.is_corrupt() => MemberPhase::Stopped,
             Self::Failed(_) | Self::Closed => MemberPhase::Ending,
         }
     }
