@@ -186,7 +186,7 @@ fn unreadable_end_is_corrupt() {
         <= 3 * BLOCK_BYTES as u64
     {
         true => pass(file, position, buffer, wait),
-        false => Err(io::Error::other("bad block")),
+        false => Err(io::Error::other("unreadable block")),
     };
     bench.disk = Arc::new(Watched { read: Arc::new(read), ..Watched::new(&bench.disk) });
     let found = look(&bench, false);
