@@ -1,4 +1,4 @@
-//! What a gateway and a pod say to each other: every head, with the number of each field.
+//! The messages between a gateway and a pod: the head of each, with the numbers of its fields.
 //!
 //! ```text
 //! POST /v2/append   AppendHead, blocks   answers AppendAnswer
@@ -7,14 +7,15 @@
 //! POST /v2/follow   FollowHead           answers RecordsHead, blocks; RecordsHead, blocks; ...
 //! ```
 //!
-//! An answer has status 200; any other says that nothing was done, with the reason as text: 503 that asking again
-//! helps, 404 that this version does not know the call.
+//! An answer has status 200. Any other status means that nothing was done, with the reason as text: 503 if a retry
+//! helps, 404 if this version does not know the call.
 //!
-//! How these age:
-//! - A field has its number for ever. One that is absent is 0, empty or none, and one with an unknown number is ignored.
-//! - What changes what is done, so that a pod must not ignore it, has a number in `requires`. A pod that does not know
-//!   the number does nothing and answers `Unsupported`. There is none yet.
-//! - An outcome or a refusal of a kind that the caller does not know is an unknown outcome.
+//! How messages change:
+//! - The number of a field never changes. An absent field is 0, empty or none; a field with an unknown number is
+//!   ignored.
+//! - A feature that a pod must not ignore has a number in `requires`. A pod that does not know the number does nothing
+//!   and answers `Unsupported`. There is no such feature yet.
+//! - An outcome or a refusal of an unknown kind is an unknown outcome.
 //! - `tests/golden/protocol` has the bytes of each message as each version wrote it.
 
 use std::fmt::Display;
@@ -36,17 +37,17 @@ use super::{
 use crate::budget::ByteBudget;
 use crate::log::MAX_APPEND_BYTES;
 
-/// What only a newer version says.
+/// The messages of a simulated newer version.
 #[cfg(feature = "version-skew")]
 pub mod skew;
 
-/// What this version knows of the numbers in `requires`.
+/// The numbers in `requires` that this version knows.
 #[cfg(not(feature = "version-skew"))]
 const KNOWN_REQUIREMENTS: &[u32] = &[];
 #[cfg(feature = "version-skew")]
 const KNOWN_REQUIREMENTS: &[u32] = &[skew::REQUIREMENT];
 
-/// How long a stream of records may be silent; somebody who follows hears something every 5 s.
+/// The longest pause in a stream of records; a follower gets a frame every 5 s.
 const SILENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -86,10 +87,10 @@ struct RunHead {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct AppendAnswer {
-    /// None of the runs was looked at.
+    /// Set if the append was refused as a whole.
     #[prost(message, optional, tag = "1")]
     refusal: Option<RefusalHead>,
-    /// One a run, in their order.
+    /// One per run, in their order.
     #[prost(message, repeated, tag = "2")]
     outcomes: Vec<OutcomeHead>,
     #[cfg(feature = "version-skew")]
@@ -97,7 +98,7 @@ struct AppendAnswer {
     newer: String,
 }
 
-/// One of the fields is there; else it is an outcome that this version does not know.
+/// Has one of the fields; otherwise it is an outcome that this version does not know.
 #[derive(Clone, PartialEq, prost::Message)]
 struct OutcomeHead {
     #[prost(message, optional, tag = "1")]
@@ -181,14 +182,14 @@ struct FollowHead {
     max_frame_bytes: u32,
 }
 
-/// A frame of records, or with a refusal the end of the stream.
+/// A frame of records, or a refusal that ends the stream.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RecordsHead {
     #[prost(message, optional, tag = "1")]
     refusal: Option<RefusalHead>,
     #[prost(message, repeated, tag = "2")]
     runs: Vec<ReadRunHead>,
-    /// Never 0 where there is no refusal: that would be a frame of a kind that this version does not know.
+    /// 0 only with a refusal; otherwise it is a frame of an unknown kind.
     #[prost(uint64, tag = "3")]
     next_offset: u64,
     #[prost(uint64, tag = "4")]
@@ -265,7 +266,7 @@ impl From<Position> for PositionHead {
     }
 }
 
-/// The position of a request, or that it is of a kind of which nothing is known.
+/// Decodes the position of a request; refuses one of an unknown kind.
 fn position(head: Option<PositionHead>) -> Result<Position, Refusal> {
     let PositionHead { kind, value } = head.unwrap_or_default();
     match kind {
@@ -281,7 +282,7 @@ fn shard(index: u32) -> Result<ShardId, Broken> {
     ShardId::new(index).ok_or_else(|| invalid(format_args!("{index} is no shard")))
 }
 
-/// Whether this version knows all that a request requires.
+/// Refuses a request that requires something unknown.
 fn check(requires: &[u32]) -> Result<(), Refusal> {
     match requires.iter().find(|number| !KNOWN_REQUIREMENTS.contains(number)) {
         Some(number) => Err(Refusal::Unsupported(format!("requirement {number}"))),
@@ -293,7 +294,7 @@ fn block_bytes(block: &RecordBlock) -> u32 {
     u32::try_from(block.bytes().len()).expect("a block below 4 GiB")
 }
 
-/// A request's head, which is all of it.
+/// The head of a message without blocks.
 async fn whole<H, B>(frames: &mut Frames<B>) -> Result<H, Broken>
 where
     H: prost::Message + Default,
@@ -579,10 +580,10 @@ pub fn encode_frame(frame: Result<&ReadOutcome, Refusal>) -> Message {
     Message::new(&head, runs.iter().map(|run| run.block.bytes().clone()))
 }
 
-/// Records from an answer over the network. Bytes are taken from the connection only when a frame is asked for.
+/// Records from an answer over the network. Bytes are taken from the connection only when a frame is requested.
 struct ReceivedRecords<B> {
     frames: Frames<B>,
-    /// The head of the next frame, if it was read already.
+    /// The head of the next frame, if it was read ahead.
     head: Option<RecordsHead>,
     has_ended: bool,
 }
@@ -626,8 +627,8 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
 /// Waits for a part of a stream no longer than a pod that is there takes.
 async fn in_time<T>(part: impl Future<Output = Result<T, Broken>>) -> Result<T, Refusal> {
     let silent = |_| Refusal::OutcomeUnknown(format!("nothing came for {} s", SILENCE.as_secs()));
-    let lost = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
-    tokio::time::timeout(SILENCE, part).await.map_err(silent)?.map_err(lost)
+    let broken = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
+    tokio::time::timeout(SILENCE, part).await.map_err(silent)?.map_err(broken)
 }
 
 impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> RecordSource for ReceivedRecords<B> {

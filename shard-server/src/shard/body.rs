@@ -16,7 +16,7 @@ use crate::budget::{ByteBudget, Permit};
 use crate::protocol::frame::Message;
 use crate::protocol::{Encoded, Frame as RecordFrame, FrameError, RecordStream, Refusal, encode_frame};
 
-/// A body of known length, given in pieces.
+/// A body of known length, sent in pieces.
 #[derive(Debug, Default)]
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
@@ -24,9 +24,9 @@ pub struct Pieces {
     sending: Sending,
 }
 
-/// Whether a body was given to the connection whole. Cloning shares it.
+/// Whether a whole body was passed to the connection. Cloning shares it.
 ///
-/// As long as the last piece is not given, nobody can have received the request, so it may be sent again.
+/// Until the last piece was passed on, nobody can have received the request, so it may be sent again.
 #[derive(Clone, Debug, Default)]
 pub struct Sending(Arc<AtomicU8>);
 
@@ -35,7 +35,7 @@ const WHOLE: u8 = 1;
 const CANCELLED: u8 = 2;
 
 impl Sending {
-    /// Makes sure that the body will never be given whole; false if it was already.
+    /// Makes sure that the body will never be passed on completely; false if it was already.
     pub fn cancel(&self) -> bool {
         self.advance(CANCELLED)
     }
@@ -49,7 +49,7 @@ impl Sending {
 }
 
 impl Pieces {
-    /// How far the sending is.
+    /// The progress of sending.
     pub fn sending(&self) -> Sending {
         self.sending.clone()
     }
@@ -97,15 +97,15 @@ impl Body for Pieces {
 
 /// The body of an answer.
 pub enum AnswerBody {
-    /// There all at once.
+    /// Complete.
     Whole(Pieces),
-    /// Records, which are read as the connection takes them.
+    /// Records, which are read as the connection sends them.
     Records(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
 
 impl AnswerBody {
-    /// An answer's body. A stream of records takes each frame from the budget until the frame was sent, and ends with the
-    /// process, but not before its first frame.
+    /// The body of an answer. Each frame of a record stream holds a permit until it was sent. A stream ends when the
+    /// process terminates, but not before its first frame.
     pub fn new(answer: Encoded, budget: &ByteBudget, termination: &Termination) -> Self {
         match answer {
             Encoded::Whole(message) => Self::Whole(message.into()),
@@ -136,7 +136,7 @@ struct SendingRecords {
     state: State,
 }
 
-/// How far a stream is.
+/// The progress of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
@@ -169,7 +169,7 @@ impl SendingRecords {
     }
 }
 
-/// Bytes that keep a permit of a budget until the connection has let go of them.
+/// Bytes that hold a permit until the connection has dropped them.
 struct Held {
     bytes: Bytes,
     _permit: Arc<Permit>,
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn body_that_was_given_whole_cannot_be_cancelled() {
+    async fn body_that_was_passed_on_completely_cannot_be_cancelled() {
         let mut body = pieces();
         let sending = body.sending();
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn cancelled_body_is_never_given_whole() {
+    async fn cancelled_body_is_never_passed_on_completely() {
         let mut body = pieces();
         assert!(body.sending().cancel());
         assert!(body.frame().await.unwrap().is_ok());

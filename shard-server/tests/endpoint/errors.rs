@@ -40,7 +40,7 @@ async fn name_is_taken_once() {
 }
 
 #[tokio::test]
-async fn shards_that_are_not_there_are_told_apart_from_unreadable_ids() {
+async fn missing_shards_and_unreadable_ids_have_different_errors() {
     let (_data_dir, local) = local().await;
     let client = local.client();
     create(&client, "orders", 1).await;
@@ -120,7 +120,7 @@ async fn arn_of_another_region_or_account_is_refused() {
 }
 
 #[tokio::test]
-async fn operation_to_come_says_so() {
+async fn operation_that_is_not_served_yet_says_so() {
     let (_data_dir, local) = local().await;
     let error = local.client().describe_limits().send().await.unwrap_err();
     assert_eq!(code_and_message(&error), ("InvalidArgumentException", "DescribeLimits is not served yet"));

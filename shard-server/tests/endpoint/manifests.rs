@@ -22,7 +22,7 @@ async fn retention(local: &Local, stream: &str) -> i32 {
 }
 
 #[tokio::test]
-async fn manifest_makes_its_stream_and_later_changes_it_and_never_deletes() {
+async fn manifest_creates_its_stream_and_later_changes_it_and_never_deletes() {
     let (_folder, file, data_dir) = folder(&format!("{HEAD}spec: {{name: Orders_V2, shardCount: 2}}\n"));
     let arguments = ["-f", file.to_str().unwrap()];
     let first = Local::start(&data_dir, &arguments).await;

@@ -10,7 +10,7 @@ use record_log::record::MAX_BLOCK_BYTES;
 use super::*;
 
 #[tokio::test]
-async fn group_lives_from_bootstrap_over_restarts() {
+async fn group_is_bootstrapped_and_keeps_its_records_over_restarts() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::start(directory.path().into(), config());
     assert_eq!(group.settled().await.unwrap(), MemberPhase::AwaitingBootstrap);
@@ -48,7 +48,7 @@ async fn bootstrap_is_idempotent_and_refuses_another() {
 }
 
 #[tokio::test]
-async fn second_process_waits_until_the_first_is_done() {
+async fn second_process_waits_until_the_first_closes() {
     let directory = tempfile::tempdir().unwrap();
     let first = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
     let second = Group::start(directory.path().into(), config());
@@ -68,7 +68,7 @@ async fn second_process_waits_until_the_first_is_done() {
 }
 
 #[tokio::test]
-async fn group_that_is_dropped_gives_the_directory_free() {
+async fn dropped_group_releases_the_directory() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
     drop(group);
@@ -78,7 +78,7 @@ async fn group_that_is_dropped_gives_the_directory_free() {
 }
 
 #[tokio::test]
-async fn foreign_volume_is_refused_and_left_alone() {
+async fn foreign_volume_is_refused_and_not_changed() {
     let directory = tempfile::tempdir().unwrap();
     Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
     let other = GroupConfig { stream_uid: "uid-2".into(), ..config() };
@@ -88,7 +88,7 @@ async fn foreign_volume_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn log_of_another_volume_of_the_stream_is_refused_with_both_copies() {
+async fn log_of_another_volume_of_the_stream_is_refused_and_both_copies_named() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut replicas = Vec::new();
     for directory in [&ours, &theirs] {
