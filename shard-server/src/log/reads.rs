@@ -33,7 +33,7 @@ impl ReadThreads {
     /// Reads, waiting for the disk only where memory is not enough.
     ///
     /// # Errors
-    /// If the log is damaged where it reads.
+    /// If the log is corrupt there.
     pub async fn run<T: Send + 'static>(
         &self,
         reader: &Reader,

@@ -1,4 +1,4 @@
-//! What a group does with a call: whether it is meant for this group, then the log.
+//! Serves calls: checks that a call is for this group, and passes it to the log.
 
 use std::sync::Arc;
 
