@@ -1,4 +1,4 @@
-//! Control calls: what a gateway asks of a catalog service when a Kinesis operation changes streams.
+//! Control calls: a gateway sends them to a catalog service when a Kinesis operation changes streams.
 //!
 //! Each is a POST of the request as JSON to its path. 200 answers the result as JSON; any other status, a
 //! [`Refusal`].
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{StreamMode, StreamName};
 
-/// Path of [`CreateStream`]; answers nothing.
+/// Path of [`CreateStream`]; its answer is empty.
 pub const CREATE_STREAM_PATH: &str = "/v1/create-stream";
-/// Path of [`DeleteStream`]; answers nothing.
+/// Path of [`DeleteStream`]; its answer is empty.
 pub const DELETE_STREAM_PATH: &str = "/v1/delete-stream";
 /// Path of [`FindStream`]; answers `Option<Stream>` as JSON.
 pub const FIND_STREAM_PATH: &str = "/v1/find-stream";
 
-/// Makes a stream; the answer comes when it is certain to be made, not when it is ACTIVE.
+/// Creates a stream. The answer comes when its creation is durable, not when it is ACTIVE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateStream {
@@ -32,7 +32,7 @@ pub struct CreateStream {
     pub tags: std::collections::BTreeMap<String, String>,
 }
 
-/// Deletes a stream with its records; the answer comes when that is certain.
+/// Deletes a stream with its records. The answer comes when the deletion is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteStream {
@@ -42,8 +42,8 @@ pub struct DeleteStream {
     pub name: StreamName,
 }
 
-/// Asks for a stream that the asker's copy of the catalog does not know: only this answer may say that there
-/// is none.
+/// Looks up a stream that the caller's copy of the catalog does not have. Only this answer may say that it does not
+/// exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FindStream {
@@ -58,23 +58,23 @@ pub struct FindStream {
 #[error("{message}")]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// The kind, which decides the Kinesis error code.
+    /// The kind, from which the Kinesis error code follows.
     pub code: RefusalCode,
-    /// What to tell the caller, in the words of the AWS API where it has some.
+    /// The message for the client, in the words of the AWS API where it has some.
     pub message: String,
 }
 
 /// Kinds of refusal: those of the Kinesis API that a control call can end in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RefusalCode {
-    /// The name is taken, or somebody else manages the stream.
+    /// The name is taken, or another owner manages the stream.
     ResourceInUse,
     /// There is no such stream.
     ResourceNotFound,
-    /// A value is not served or makes no sense.
+    /// A value is invalid or not served.
     InvalidArgument,
     /// A limit of the account is reached.
     LimitExceeded,
-    /// The service cannot do it now; asking again may help.
+    /// The service cannot do it now; a retry may help.
     Unavailable,
 }

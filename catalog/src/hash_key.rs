@@ -30,7 +30,7 @@ impl fmt::Display for HashKey {
     }
 }
 
-/// The text is no decimal integer in [0, 2^128 - 1], or has a sign or leading zeros.
+/// The text is not a decimal integer in [0, 2^128 - 1], or has a sign or leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a hash key: a decimal integer from 0 to 2^128-1 with no leading zeros")]
 pub struct InvalidHashKey(String);
@@ -77,19 +77,19 @@ impl HashKeyRange {
         self.start <= key && key <= self.end
     }
 
-    /// The ring cut into `count` ranges as AWS does: each floor(2^128 / count) wide, the last one up to the
-    /// ring's end.
+    /// Splits the ring into `count` ranges as AWS does: each floor(2^128 / count) wide, the last one up to the end of
+    /// the ring.
     ///
     /// # Panics
-    /// If `count` is zero: no stream has no shard.
+    /// If `count` is zero: every stream has a shard.
     #[must_use]
     pub fn uniform(count: u32) -> Vec<Self> {
-        assert!(count > 0, "a ring is cut into at least one range");
+        assert!(count > 0, "the ring has at least one range");
         if count == 1 {
             return vec![Self { start: HashKey::MIN, end: HashKey::MAX }];
         }
         let count = u128::from(count);
-        // floor(2^128 / count), which does not fit the numerator's type: one more where count divides 2^128.
+        // floor(2^128 / count). 2^128 does not fit a u128: divide 2^128 - 1, and add one where count divides 2^128.
         let width = u128::MAX / count + u128::from(count.is_power_of_two());
         (0..count)
             .map(|index| Self {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn four_uniform_ranges_are_those_of_aws() {
+    fn four_uniform_ranges_match_aws() {
         let starts: Vec<_> = HashKeyRange::uniform(4).iter().map(|range| range.start.to_string()).collect();
         assert_eq!(
             starts,
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn three_uniform_ranges_are_those_of_aws() {
+    fn three_uniform_ranges_match_aws() {
         let ranges = HashKeyRange::uniform(3);
         assert_eq!(ranges[0].end.to_string(), "113427455640312821154458202477256070484");
         assert_eq!(ranges[1].end.to_string(), "226854911280625642308916404954512140969");

@@ -1,5 +1,5 @@
-//! The domain of Kinetes, pure: what streams, shards, hash keys and sequence numbers are, how a wish becomes a
-//! plan, and the words in which the parts tell each other of them.
+//! The domain of Kinetes, pure: streams, shards, hash keys and sequence numbers, how a new stream is planned, and the
+//! messages in which the parts exchange them.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: those come in as arguments, so that every
 //! rule is tested as a function. The one exception is [`machine_id`], which all parts show each other. Of `kube` only the derive macros are used, never a client.
@@ -23,4 +23,6 @@ pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use sequence_text::{SequenceText, SequenceTexts};
 pub use shard::{Shard, ShardState};
 pub use shard_id::{InvalidShardId, ShardId};
-pub use stream::{Group, InvalidStreamName, Log, Member, Stream, StreamMode, StreamName, StreamStatus};
+pub use stream::{
+    Group, InvalidStreamName, LogPlacement, Member, Stream, StreamMode, StreamName, StreamStatus,
+};

@@ -1,7 +1,7 @@
-//! What the operator and a pod of a shard group say to each other.
+//! The calls of the operator to a pod of a shard group.
 //!
 //! `GET /status` answers a [`MemberStatus`]; `POST /bootstrap` takes a [`Bootstrap`], `POST /retention` a
-//! [`SetRetention`], `POST /accept-loss` an [`AcceptLoss`]; each answers the [`MemberStatus`] that follows from it, or
+//! [`SetRetention`], `POST /accept-loss` an [`AcceptLoss`]; each answers the resulting [`MemberStatus`], or
 //! status 409 with the reason as text.
 
 use serde::{Deserialize, Serialize};
@@ -32,13 +32,13 @@ pub const ACCEPT_LOSS_PATH: &str = "/accept-loss";
 /// The header of every call to a pod with the caller's wall clock, in milliseconds since 1970: a log follows a step of
 /// its node's clock only where another machine's clock agrees.
 pub const CLOCK_HEADER: &str = "kinetes-clock-ms";
-/// The header with the id of the caller's machine since it started (Linux: `boot_id`): programs on one machine have one
-/// clock, which does not agree with itself.
+/// The header with the id of the caller's machine since its boot (Linux: `boot_id`). Programs on one machine share a
+/// clock, so it does not count as another clock that agrees.
 pub const MACHINE_HEADER: &str = "kinetes-machine";
-/// How far two clocks may be apart and still agree, in milliseconds.
+/// The largest difference between two clocks that agree, in milliseconds.
 pub const CLOCK_AGREEMENT_MS: u64 = 300_000;
 
-/// What a pod says of itself.
+/// The status that a pod reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberStatus {
@@ -50,7 +50,7 @@ pub struct MemberStatus {
     pub group: String,
     /// What it is doing.
     pub phase: MemberPhase,
-    /// Why it does not serve, or what is wrong, for a person to read.
+    /// Why it does not serve, or what has failed, for a person to read.
     pub reason: Option<String>,
     /// The random id of its copy, drawn once a volume; absent before bootstrap.
     pub replica_id: Option<String>,
@@ -58,21 +58,21 @@ pub struct MemberStatus {
     pub logs: Vec<LogStatus>,
 }
 
-/// What a pod is doing.
+/// What a pod is doing now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MemberPhase {
     /// Another process still holds the volume.
     WaitingForVolume,
-    /// The volume is empty: it waits for a [`Bootstrap`], or for a person, where the group once had records.
+    /// The volume is empty. The pod waits for a [`Bootstrap`]; if the group once had records, a person has to help.
     AwaitingBootstrap,
     /// It reads its logs.
     Recovering,
     /// It serves.
     Serving,
-    /// It stays and takes no records, as `reason` says: its log has stopped, or, where `logs` is empty, is too damaged to
-    /// be opened. A person has to help.
+    /// It keeps running and takes no records; `reason` says why. Its log has stopped or, where `logs` is empty, is too
+    /// corrupt to be opened. A person has to help.
     Stopped,
-    /// It ends, as `reason` says, and is started again.
+    /// It ends and is started again; `reason` says why.
     Ending,
 }
 
@@ -80,13 +80,13 @@ pub enum MemberPhase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogStatus {
-    /// The log's name ([`crate::Log::name`]).
+    /// The log's name ([`crate::LogPlacement::name`]).
     pub name: String,
     /// Its durable size in bytes.
     pub durable_bytes: u64,
-    /// How long it keeps records; absent where damage hides it: then nothing expires until it is said again.
+    /// How long it keeps records. Absent where corruption hides it: then nothing expires until it is set again.
     pub retention_period_hours: Option<u32>,
-    /// What a person should know of its storage; empty while all is well.
+    /// What a person should know about its storage; empty while it is healthy.
     pub conditions: Vec<LogCondition>,
     /// Its shards, sorted by id.
     pub shards: Vec<ShardStatus>,
@@ -96,27 +96,27 @@ pub struct LogStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogCondition {
-    /// What it is. Each kind is there at most once.
+    /// Its kind. A log has at most one condition of each kind.
     pub kind: LogConditionKind,
-    /// What exactly.
+    /// The details, for a person to read.
     pub message: String,
-    /// Of damage, the first place: `FILE:POSITION` in the log.
+    /// Where the first corruption is, as `FILE:POSITION` in the log.
     pub place: Option<String>,
 }
 
-/// What may be about a log's storage.
+/// The kinds of [`LogCondition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LogConditionKind {
     /// The volume is full: appends are refused until it has room, reads go on.
     StorageFull,
     /// A part of the log cannot be read; the rest is served.
     StorageDamaged,
-    /// The clock of the pod's node and log time differ, and no other machine's clock agrees with the node's. Log time goes
-    /// on without it.
+    /// The clock of the pod's node differs from log time, and no other machine's clock agrees with the node's. Log time
+    /// goes on without it.
     ClockSuspect,
 }
 
-/// The state of one shard of a log.
+/// The status of one shard of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShardStatus {
@@ -126,9 +126,9 @@ pub struct ShardStatus {
     pub next_offset: u64,
 }
 
-/// Tells a pod on an empty volume to begin: happens once in a group's life.
+/// Creates the group's log on an empty volume, once in the group's life.
 ///
-/// It is idempotent: a pod that was begun with the same identity and shards answers its status.
+/// It is idempotent: a pod that was bootstrapped with the same identity and shards answers its status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bootstrap {
@@ -144,7 +144,7 @@ pub struct Bootstrap {
     pub retention_period_hours: u32,
 }
 
-/// Changes how long a log keeps records. Saying it again changes nothing.
+/// Changes how long a log keeps records. A repeated call changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetRetention {
@@ -152,12 +152,12 @@ pub struct SetRetention {
     pub stream_uid: String,
     /// The name of its log.
     pub log: String,
-    /// How long, from now on.
+    /// The new retention.
     pub retention_period_hours: u32,
 }
 
-/// Accepts the loss of what is damaged in a log and known: readers pass over it from then on instead of being refused.
-/// Damage that is found later is not accepted with it.
+/// Accepts the loss of all corruption that is known in a log: reads pass over it from then on instead of being refused.
+/// Corruption that is found later is not accepted with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptLoss {
@@ -165,7 +165,7 @@ pub struct AcceptLoss {
     pub stream_uid: String,
     /// The name of its log.
     pub log: String,
-    /// The place of damage that is known there, as [`LogCondition::place`] has it: refused if none is.
+    /// A known corruption, as in [`LogCondition::place`]. The call is refused if none is known there.
     pub place: String,
 }
 

@@ -1,14 +1,14 @@
-//! Plans: from a wish to the shards and groups that fulfil it.
+//! Plans: the shards and logs of a new stream.
 
 use crate::{HashKeyRange, Shard, ShardId, ShardState};
 
-/// How many shards a stream has when nobody says how many: AWS's number, for both modes.
+/// The number of shards of a stream that names none: AWS's default, for both modes.
 pub const DEFAULT_SHARD_COUNT: u32 = 4;
 
 /// The shards of a new stream: `shard_count` uniform ranges, all [`ShardState::Pending`], with logs `g0`, `g1`, ...
 /// filled in order with `shards_per_group` shards each.
 ///
-/// `create_seconds` is now, in seconds since 1970. Gives nothing for a count of zero or above 2^31.
+/// `create_seconds` is now, in seconds since 1970. Returns no shards for a count of zero.
 #[must_use]
 pub fn create(shard_count: u32, shards_per_group: u32, create_seconds: u64) -> Vec<Shard> {
     let per_group = shards_per_group.max(1);
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_shards_of_two_a_group_take_two_logs() {
+    fn four_shards_at_two_per_group_take_two_logs() {
         let shards = create(4, 2, 1_700_000_000);
         let logs: Vec<_> = shards.iter().map(|shard| shard.log.as_str()).collect();
         assert_eq!(logs, ["g0", "g0", "g1", "g1"]);

@@ -1,6 +1,6 @@
-//! Sequence numbers, in AWS's own layout, so that what parses AWS's parses ours.
+//! Sequence numbers in the layout of AWS, so that a parser of AWS's numbers parses ours.
 //!
-//! A number is 47 hexadecimal digits (188 bits), printed as a decimal of 56 digits (that begin with 49 until
+//! A number is 47 hexadecimal digits (188 bits), printed as a decimal of 56 digits (the first two are 49 until
 //! 2055):
 //!
 //! ```text
@@ -18,8 +18,8 @@ use crate::ShardId;
 
 /// The position of one record in one shard.
 ///
-/// Order is that of the numbers: within a shard by counter, and a child shard's numbers, created later, are above
-/// its parents'.
+/// Numbers of one shard are ordered by counter. A child shard is created later, so its numbers are above those of its
+/// parents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SequenceNumber {
     /// When the shard was created, in seconds since 1970; less than 2^36.
@@ -32,14 +32,14 @@ pub struct SequenceNumber {
     pub arrival_seconds: u64,
 }
 
-/// The text is no sequence number of the layout that is served (AWS's version 2).
+/// The text is not a sequence number in the layout that is served (AWS's version 2).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a sequence number")]
 pub struct InvalidSequenceNumber(String);
 
 const SECONDS_BITS: u32 = 36;
 const VERSION: u128 = 2;
-/// What a decimal limb holds: 10^19 is the largest power of ten in 64 bits.
+/// Base of a decimal limb: 10^19 is the largest power of ten in 64 bits.
 const DECIMAL_LIMB: u64 = 10_000_000_000_000_000_000;
 const DECIMAL_LIMB_DIGITS: usize = 19;
 
@@ -55,7 +55,7 @@ impl SequenceNumber {
         Self { create_seconds, shard, counter: 0, arrival_seconds: create_seconds }
     }
 
-    /// The number as its 188 bits: the upper 60 and the lower 128.
+    /// The 188 bits of the number: the upper 60 and the lower 128.
     fn bits(self) -> (u64, u128) {
         let index = u128::from(self.shard.index());
         let create = u128::from(self.create_seconds);
@@ -75,7 +75,7 @@ impl SequenceNumber {
             counter: (low >> 80) as u64 | (high & 0xffff) << 48,
             arrival_seconds: seconds(low >> 36),
         };
-        // Whatever the fields do not carry (version, zeros, the leading 2, index mod 16) must be as we write it.
+        // The bits that are in no field (version, zeros, the leading 2, index mod 16) must be the ones we write.
         (number.bits() == (high, low)).then_some(number)
     }
 }
@@ -97,7 +97,7 @@ impl fmt::Display for SequenceNumber {
     }
 }
 
-/// Divides a number, its most significant limb first, in place; gives the remainder.
+/// Divides a number in place, its most significant limb first, and returns the remainder.
 fn divide(limbs: &mut [u64; 3], divisor: u64) -> u64 {
     let mut rest = 0u128;
     for limb in limbs {
@@ -134,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn numbers_recorded_from_aws_are_read_and_written_back() {
+    fn numbers_recorded_from_aws_round_trip() {
         // Printed in the AWS API reference and developer guide.
         let recorded = [
             ("49546986683135544286507457936321625675700192471156785154", 0x54b6_fffe, 0, 0x1d5, 0x54b7_009a),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_numbers_are_refused() {
+    fn text_in_another_layout_is_refused() {
         for text in ["", "0", "49", "-1", "99999999999999999999999999999999999999999999999999999999"] {
             assert!(text.parse::<SequenceNumber>().is_err(), "{text}");
         }
@@ -174,7 +174,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_has_56_digits_and_reads_back(
+        fn text_has_56_digits_and_round_trips(
             create_seconds in 1_000_000_000u64..4_000_000_000,
             index in 0u32..=i32::MAX as u32,
             counter in 0u64..=SequenceNumber::ENDING_COUNTER,

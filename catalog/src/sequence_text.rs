@@ -1,18 +1,18 @@
-//! Sequence numbers as text, many at once: the next one of a shard is the last one plus a constant, and adding digits is
-//! quicker than printing a number of 188 bits.
+//! Formats many sequence numbers quickly: the next number of a shard is the last one plus a constant, and adding
+//! decimal digits is faster than printing 188 bits.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::{SequenceNumber, ShardId};
 
-/// The digits of a sequence number, 8 a word, a byte each, the first in the uppermost.
+/// The digits of a sequence number: one per byte, 8 per word, the first digit in the most significant byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SequenceText([u64; WORDS]);
 
 const WORDS: usize = SequenceNumber::DIGITS / 8;
 
-/// What a number grows by from counter to counter: 2^80, see [`SequenceNumber`].
+/// The difference between the numbers of two successive counters: 2^80, see [`SequenceNumber`].
 const STEP: [u64; WORDS] = {
     let mut rest: u128 = 1 << 80;
     let mut words = [0; WORDS];
@@ -36,15 +36,15 @@ impl SequenceText {
         Self(words)
     }
 
-    /// Makes it the text of the next counter's number.
+    /// Turns it into the text of the number with the next counter.
     fn advance(&mut self) {
         let mut carry = 0;
         for (word, step) in self.0.iter_mut().zip(STEP).rev() {
-            // With 0xf6 on top, a byte overflows into the next exactly where its digits come to ten or more.
+            // With 0xf6 added, a byte overflows into the next one exactly if its digits sum to ten or more.
             let (sum, first) = word.overflowing_add(step + EACH_BYTE * 0xf6);
             let (sum, second) = sum.overflowing_add(carry);
             carry = u64::from(first || second);
-            // The bytes that did not still have it, and their highest bit set.
+            // A byte that did not overflow still contains the 0xf6; its highest bit is set. Take it off again.
             *word = sum - (sum >> 7 & EACH_BYTE) * 0xf6;
         }
     }
@@ -60,7 +60,7 @@ impl fmt::Display for SequenceText {
     }
 }
 
-/// Makes the texts of many numbers: quickly where each follows the last one of its shard.
+/// Formats numbers, quickly where a number follows the last one of its shard.
 #[derive(Clone, Debug, Default)]
 pub struct SequenceTexts {
     last: BTreeMap<ShardId, (SequenceNumber, SequenceText)>,
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn texts_are_those_of_the_numbers_whether_they_follow_or_jump(
+        fn text_equals_the_printed_number_whether_it_follows_or_jumps(
             create_seconds in 1_000_000_000u64..4_000_000_000,
             first in 0u64..SequenceNumber::ENDING_COUNTER - 100,
             jumps in proptest::collection::vec((0u32..3, 0u64..3, 0u64..2), 1..60),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn carry_goes_through_all_digits() {
+    fn carry_propagates_through_all_digits() {
         let shard = ShardId::new(7).unwrap();
         let mut texts = SequenceTexts::default();
         for counter in [1, 999_999, u64::from(u32::MAX), 1 << 62] {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{HashKeyRange, SequenceNumber, ShardId};
 
-/// Where a shard is in its life. It only moves forward, so that an old view is never wrong, only late.
+/// The state of a shard's life cycle. It only moves forward, so an old view is late but never contradicts a newer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ShardState {
     /// Planned; takes no records yet.
@@ -25,11 +25,11 @@ pub struct Shard {
     pub range: HashKeyRange,
     /// The shards it came from: none at creation, one after a split, two after a merge.
     pub parents: Vec<ShardId>,
-    /// Where it is in its life.
+    /// Its state.
     pub state: ShardState,
-    /// The name of the log that holds its records ([`crate::Log::name`]).
+    /// The name of the log that holds its records ([`crate::LogPlacement::name`]).
     pub log: String,
-    /// When it was created, in seconds since 1970, as its sequence numbers carry it. Fixed in the plan.
+    /// When it was created, in seconds since 1970. Its sequence numbers contain this; the plan fixes it.
     pub create_seconds: u64,
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A shard of one stream by its index, 0 to 2^31 - 1. Indexes are given in order and never used again.
+/// The index of a shard in its stream, 0 to 2^31 - 1. Indexes are assigned in order and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(u32);
 
@@ -14,7 +14,7 @@ impl ShardId {
     /// The shard with index 0.
     pub const FIRST: Self = Self(0);
 
-    /// The id of the shard with this index, or nothing above 2^31 - 1.
+    /// The id of the shard with this index; `None` above 2^31 - 1.
     #[must_use]
     pub fn new(index: u32) -> Option<Self> {
         (index <= Self::MAX_INDEX).then_some(Self(index))
@@ -43,7 +43,7 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// The part after the hyphen is no number from 0 to 2147483647.
+/// The part after the hyphen is not a number from 0 to 2147483647.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a shard id: shardId- and a number from 0 to 2147483647")]
 pub struct InvalidShardId(String);
@@ -79,14 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_that_aws_takes_is_one_shard() {
+    fn every_spelling_that_aws_accepts_is_the_same_shard() {
         for text in ["shardId-000000000007", "shardId-7", "7", "x-7", "shardId-0000000000000000000007"] {
             assert_eq!(text.parse::<ShardId>().unwrap().to_string(), "shardId-000000000007", "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_index_is_refused() {
+    fn text_without_an_index_is_refused() {
         for text in ["", "shardId-", "shardId-+1", "shardId-2147483648", "shardId-a", "shardId-1-1"] {
             assert!(text.parse::<ShardId>().is_err(), "{text}");
         }

@@ -12,7 +12,7 @@ use crate::{HashKey, Shard, ShardId};
 #[serde(try_from = "String", into = "String")]
 pub struct StreamName(String);
 
-/// The text is no stream name.
+/// The text is not a stream name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a stream name: 1 to 128 letters, digits, '_', '.' and '-'")]
 pub struct InvalidStreamName(String);
@@ -79,13 +79,13 @@ pub enum StreamMode {
     OnDemand,
 }
 
-/// All that a gateway knows of a stream: one entry of the catalog.
+/// Everything a gateway knows about a stream: one entry of the catalog.
 ///
 /// Two entries of one stream are ordered by `map_version`: the higher one is newer, whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stream {
-    /// Unique for ever: a stream created again under the same name has another.
+    /// Never reused: a stream that is created again under the same name has another UID.
     pub uid: String,
     /// Grows with every change of this entry.
     pub map_version: u64,
@@ -105,15 +105,15 @@ pub struct Stream {
     pub created_ms: i64,
     /// Its shards, sorted by id.
     pub shards: Vec<Shard>,
-    /// Its logs: where each shard's records are.
-    pub logs: Vec<Log>,
-    /// Its shard groups: who serves each log.
+    /// Its logs, each with the group that hosts it.
+    pub logs: Vec<LogPlacement>,
+    /// Its shard groups, each with its pods.
     pub groups: Vec<Group>,
 }
 
-/// A log and the group that hosts it. A shard names its log, so a log can move without its shards knowing.
+/// A log and the group that hosts it. A shard names its log, so that a log can move without a change to its shards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Log {
+pub struct LogPlacement {
     /// Unique in the stream: `g0`.
     pub name: String,
     /// The name of the hosting group ([`Group::name`]).

@@ -19,7 +19,7 @@ struct Case {
 }
 
 impl Case {
-    /// The object that is judged, and what it was before.
+    /// The object to check, and the object before the change.
     fn objects(&self) -> (Value, Option<Value>) {
         let mut first = self.manifest.clone();
         first["apiVersion"] = json!("kinetes.dev/v1alpha1");
@@ -33,13 +33,13 @@ impl Case {
         (second, Some(first))
     }
 
-    /// Fails unless the messages are what the case says.
-    fn judge(&self, messages: &[String]) {
+    /// Fails unless the messages are those that the case expects.
+    fn check(&self, messages: &[String]) {
         match &self.refused {
             None => assert!(messages.is_empty(), "{}: refused: {messages:?}", self.name),
             Some(part) => {
-                let said = messages.iter().any(|message| message.contains(part));
-                assert!(said, "{}: nobody says {part:?}: {messages:?}", self.name);
+                let is_reported = messages.iter().any(|message| message.contains(part));
+                assert!(is_reported, "{}: {part:?} is not reported: {messages:?}", self.name);
             }
         }
     }
@@ -54,7 +54,7 @@ fn stream(object: Value) -> DataStream {
 }
 
 #[test]
-fn validate_judges_every_case_as_the_table_says() {
+fn validate_agrees_with_the_table() {
     for case in cases() {
         let (object, old) = case.objects();
         let object = stream(object);
@@ -63,24 +63,24 @@ fn validate_judges_every_case_as_the_table_says() {
             Some(old) => object.validate_update(&old),
         };
         let messages: Vec<_> = verdict.err().unwrap_or_default().iter().map(Violation::to_string).collect();
-        case.judge(&messages);
+        case.check(&messages);
     }
 }
 
 #[test]
-fn cel_judges_every_case_as_the_table_says() {
+fn cel_agrees_with_the_table() {
     let schema = stream_schema();
     for case in cases() {
         let (object, old) = case.objects();
         let verdict = Validator::new().validate(&schema, &object, old.as_ref());
         let errors = verdict.err().map(|errors| errors.into_vec()).unwrap_or_default();
         let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        case.judge(&messages);
+        case.check(&messages);
     }
 }
 
 #[test]
-fn what_a_field_was_before_is_read_from_the_status_where_the_spec_was_silent() {
+fn old_value_of_a_field_that_the_spec_leaves_out_comes_from_the_status() {
     let resolved = json!({
         "name": "case", "streamMode": "PROVISIONED", "shardCount": 8, "retentionPeriodHours": 24,
         "maxRecordSizeKiB": 1024, "replicas": 1, "shardsPerGroup": 16, "storageSize": "20Gi",
@@ -112,8 +112,8 @@ fn what_a_field_was_before_is_read_from_the_status_where_the_spec_was_silent() {
     }
 }
 
-/// The schema of a DataStream, with the one thing that the offline evaluator does otherwise put right: for it an
-/// optional oldSelf is null or the value, where the API server has an optional.
+/// The schema of a DataStream, adapted to the offline evaluator: there an optional oldSelf is null or the value, and in
+/// the API server it is a CEL optional.
 fn stream_schema() -> Value {
     let crd = serde_json::to_value(&crds()[0]).unwrap();
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();

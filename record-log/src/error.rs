@@ -9,7 +9,7 @@ use crate::state::Location;
 
 /// Bytes that are not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file} is damaged at byte {position}: {what}")]
+#[error("{file} is corrupt at byte {position}: {what}")]
 pub struct Corruption {
     /// The file's name in the log's directory.
     pub file: String,

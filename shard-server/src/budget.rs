@@ -1,4 +1,4 @@
-//! A bound on bytes that are in memory at once.
+//! Budgets that bound the bytes in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use prometheus::{IntCounter, IntGauge};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const UNIT_BYTES: usize = 1024;
-/// How long a request may wait for its turn.
+/// How long a request may wait for a permit.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// A budget of bytes: who asks first is served first. Cloning shares it.
+/// A budget of bytes. Permits are given in the order of requests. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct ByteBudget {
     units: Arc<Semaphore>,
@@ -19,12 +19,12 @@ pub struct ByteBudget {
     counts: Counts,
 }
 
-/// What is counted of a budget.
+/// The metrics of a budget.
 #[derive(Clone, Debug)]
 pub struct Counts {
-    /// What is taken now.
+    /// Bytes taken now.
     pub taken_bytes: IntGauge,
-    /// How often there was nothing left for a request.
+    /// Requests that got no permit.
     pub refusals: IntCounter,
 }
 
@@ -35,7 +35,7 @@ pub struct Permit {
     taken_bytes: IntGauge,
 }
 
-/// The budget was used up for longer than a request may wait.
+/// No budget was left for as long as a request may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too much is under way; try again")]
 pub struct Exhausted;
@@ -49,7 +49,7 @@ impl ByteBudget {
         Self { units, total_units, charged_percent: 100, counts }
     }
 
-    /// Has each permit take so many percent of what is asked for: what is made of the bytes needs memory too.
+    /// Charges each permit this percentage of its bytes: what is produced from the bytes needs memory, too.
     #[must_use]
     pub fn charging(self, charged_percent: usize) -> Self {
         Self { charged_percent, ..self }
@@ -61,19 +61,19 @@ impl ByteBudget {
         self.units.available_permits() >= self.total_units as usize / 2
     }
 
-    /// How many bytes are left.
+    /// The bytes that are left.
     #[must_use]
     pub fn free_bytes(&self) -> usize {
         self.units.available_permits() * UNIT_BYTES
     }
 
-    /// Takes a permit, waiting for others to give theirs back; one of more than the whole budget takes all of it. Who
-    /// waits must hold nothing that others wait for.
+    /// Takes a permit, and waits for one if need be. A permit for more than the whole budget takes all of it. The
+    /// caller must hold no permit that others may wait for.
     ///
     /// # Errors
-    /// If that took longer than 10 s.
+    /// If there is none within 10 s.
     pub async fn take(&self, bytes: usize) -> Result<Permit, Exhausted> {
-        // Mostly there is room: then nothing is set up for waiting.
+        // Mostly budget is left: then no timer is set.
         match self.take_free(bytes) {
             Some(permit) => Ok(permit),
             None => tokio::time::timeout(MAX_WAIT, self.wait(bytes)).await.map_err(|_| self.refuse()),
@@ -88,29 +88,29 @@ impl ByteBudget {
         self.take_free(bytes).ok_or_else(|| self.refuse())
     }
 
-    /// Takes a permit if nobody has to be waited for; that there is none is not counted.
+    /// Takes a permit without waiting. A missing permit is not counted as a refusal.
     pub fn take_free(&self, bytes: usize) -> Option<Permit> {
         let units = self.units_of(bytes);
         Arc::clone(&self.units).try_acquire_many_owned(units).ok().map(|permits| self.permit(permits))
     }
 
-    /// Takes a permit, however long that takes.
+    /// Takes a permit, and waits without a limit.
     pub async fn wait(&self, bytes: usize) -> Permit {
         let units = self.units_of(bytes);
         let permits = Arc::clone(&self.units).acquire_many_owned(units).await;
-        self.permit(permits.expect("nobody closes it"))
+        self.permit(permits.expect("never closed"))
     }
 
-    /// A permit of nothing, for which nobody waits.
+    /// A permit for no bytes.
     ///
     /// # Panics
-    /// Never: nobody closes a budget.
+    /// Never: a budget is never closed.
     #[must_use]
     pub fn nothing(&self) -> Permit {
-        self.permit(Arc::clone(&self.units).try_acquire_many_owned(0).expect("nobody closes it"))
+        self.permit(Arc::clone(&self.units).try_acquire_many_owned(0).expect("never closed"))
     }
 
-    /// Splits a permit: what so many bytes take, and the rest.
+    /// Splits a permit into one for so many bytes, and the rest.
     #[must_use]
     pub fn split(&self, mut permit: Permit, bytes: usize) -> (Permit, Permit) {
         let units = (self.units_of(bytes) as usize).min(permit.permits.num_permits());
@@ -121,7 +121,7 @@ impl ByteBudget {
         (first.unwrap_or_else(|| self.nothing()), permit)
     }
 
-    /// Counts somebody who did not get a permit.
+    /// Counts a refusal.
     pub fn refuse(&self) -> Exhausted {
         self.counts.refusals.inc();
         Exhausted
@@ -139,7 +139,7 @@ impl ByteBudget {
 }
 
 impl Permit {
-    /// How many bytes it stands for.
+    /// The bytes that it has taken.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.permits.num_permits() * UNIT_BYTES
@@ -161,7 +161,7 @@ impl Drop for Permit {
 
 #[cfg(test)]
 impl Counts {
-    /// Of a budget that nobody looks at.
+    /// Metrics that are not registered.
     pub fn unseen() -> Self {
         Self {
             taken_bytes: IntGauge::new("taken", "taken").unwrap(),
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn share_is_waited_for_but_not_for_ever() {
+    async fn permit_is_waited_for_up_to_a_limit() {
         let counts = Counts::unseen();
         let budget = ByteBudget::new(4096, counts.clone());
         let permit = budget.take(4000).await.unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn share_of_more_than_all_takes_all() {
+    async fn permit_for_more_than_the_budget_takes_all_of_it() {
         assert!(ByteBudget::new(1024, Counts::unseen()).take(1 << 30).await.is_ok());
     }
 }

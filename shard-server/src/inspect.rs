@@ -11,8 +11,8 @@ use record_log::inspect::{Inspection, Segment, inspect};
 
 use crate::shard::volume;
 
-/// What belongs to nobody: of the file system, a bootstrap that was interrupted, a stream that is made or removed.
-const PASSED_OVER: [&str; 3] = ["lost+found", "bootstrap", "drafts"];
+/// Directories that hold no log in use: the file system's, an interrupted bootstrap, a stream being created or removed.
+const SKIPPED: [&str; 3] = ["lost+found", "bootstrap", "drafts"];
 
 /// Shows what the logs below a directory hold. Changes nothing; the logs may be in use.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,19 +24,20 @@ pub struct Options {
     pub verify: bool,
 }
 
-/// What was found below a directory.
+/// The logs and volumes below a directory.
 #[derive(Default)]
 struct Found {
-    /// The logs' directories, each with what says that there is a log: while that is there, what is missing is lost.
+    /// The directories of logs, each with the path that shows that the log exists: while that is there, missing files
+    /// are corruption.
     logs: BTreeMap<PathBuf, PathBuf>,
-    /// Volumes that do not say whose they are, and why.
+    /// Volumes whose identity cannot be read, and why.
     unknown: BTreeMap<PathBuf, volume::Error>,
 }
 
-/// Prints the logs; ends with an error if one is damaged.
+/// Prints the logs; returns an error if one is corrupt.
 ///
 /// # Errors
-/// If there is no log, one is damaged, or the disk does not answer.
+/// If there is no log, one is corrupt, or the disk does not answer.
 pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
     let mut found = Found::default();
     found.look_below(&options.directory)?;
@@ -45,21 +46,21 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
         bail!("there is no log in {} or below", options.directory.display());
     }
     let total = logs.len() + unknown.len();
-    let (mut damaged, mut newer) = (0, 0);
+    let (mut corrupt, mut newer) = (0, 0);
     for (volume, error) in &unknown {
         let is_newer = matches!(error, volume::Error::Newer { .. });
-        let word = if is_newer { "NEWER" } else { "DAMAGED" };
+        let word = if is_newer { "NEWER" } else { "CORRUPT" };
         writeln!(out, "volume {}\n  {word}  {error}\n", volume.display())?;
-        *(if is_newer { &mut newer } else { &mut damaged }) += 1;
+        *(if is_newer { &mut newer } else { &mut corrupt }) += 1;
     }
-    for (directory, sign) in &logs {
+    for (directory, evidence) in &logs {
         let disk: Arc<dyn Disk> = Arc::new(SystemDisk::new(directory.clone()));
         match inspect(&disk, options.verify) {
-            // Deleted while it was looked at.
-            _ if !sign.exists() => {}
+            // Deleted during the inspection.
+            _ if !evidence.exists() => {}
             Ok(inspection) => {
                 show(directory, &inspection, out)?;
-                damaged += usize::from(inspection.is_corrupt());
+                corrupt += usize::from(inspection.is_corrupt());
                 newer += usize::from(inspection.is_newer());
             }
             Err(error @ record_log::Error::Newer(_)) => {
@@ -67,13 +68,13 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
                 newer += 1;
             }
             Err(error) => {
-                writeln!(out, "log {}\n  DAMAGED  {error}\n", directory.display())?;
-                damaged += 1;
+                writeln!(out, "log {}\n  CORRUPT  {error}\n", directory.display())?;
+                corrupt += 1;
             }
         }
     }
-    if damaged > 0 {
-        bail!("{damaged} of {total} logs are damaged");
+    if corrupt > 0 {
+        bail!("{corrupt} of {total} logs are corrupt");
     }
     if newer > 0 {
         bail!(
@@ -84,11 +85,11 @@ pub fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 impl Found {
-    /// A log is known by its files, so that it is one too where some are lost, and by the volume that should have it.
+    /// A directory is a log if it has any file of a log, or if the identity of its volume names it.
     fn look_below(&mut self, directory: &Path) -> anyhow::Result<()> {
         let mut directories = Vec::new();
         for (name, is_directory) in entries(directory)? {
-            if is_directory && !PASSED_OVER.contains(&&*name) {
+            if is_directory && !SKIPPED.contains(&&*name) {
                 directories.push(directory.join(name));
             } else if record_log::inspect::is_file_of_a_log(&name) {
                 self.logs.insert(directory.into(), directory.into());
@@ -114,7 +115,7 @@ impl Found {
     }
 }
 
-/// The names in a directory, each with whether it is one of a directory; none if it is gone.
+/// The names in a directory, each with whether it is a directory; empty if the directory is gone.
 fn entries(directory: &Path) -> anyhow::Result<Vec<(String, bool)>> {
     let read = || {
         let entries = std::fs::read_dir(directory)?.map(|entry| {
@@ -141,7 +142,7 @@ fn show(directory: &Path, inspection: &Inspection, out: &mut impl Write) -> io::
         show_segment(segment, out)?;
     }
     for sequence in missing {
-        writeln!(out, "  DAMAGED  segment {sequence} is missing between others")?;
+        writeln!(out, "  CORRUPT  segment {sequence} is missing between others")?;
     }
     writeln!(out)
 }
@@ -170,7 +171,7 @@ fn show_segment(segment: &Segment, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "    READ ONLY  {newer}")?;
     }
     for corruption in &segment.corruption {
-        writeln!(out, "    DAMAGED  {corruption}")?;
+        writeln!(out, "    CORRUPT  {corruption}")?;
     }
     Ok(())
 }
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn live_volume_is_shown_and_damage_of_a_copy_is_named() {
+    async fn volume_in_use_is_shown_and_corruption_is_named() {
         let volume = tempfile::tempdir().unwrap();
         let group = Group::create(volume.path().into(), config(), bootstrap(2)).await.unwrap();
         for data in ["a", "b"] {
@@ -221,11 +222,11 @@ mod tests {
         shown(volume.path(), false).1.unwrap();
         let (text, outcome) = shown(volume.path(), true);
         assert!(outcome.unwrap_err().to_string().contains("1 of 1 logs"));
-        assert!(text.contains("DAMAGED  segment-000000000002 is damaged at byte"), "{text}");
+        assert!(text.contains("CORRUPT  segment-000000000002 is corrupt at byte"), "{text}");
     }
 
     #[tokio::test]
-    async fn shards_and_times_are_shown_also_of_segments_that_are_not_read() {
+    async fn shards_and_times_are_shown_even_of_segments_that_are_not_read() {
         let volume = tempfile::tempdir().unwrap();
         for _ in 0..2 {
             let group = Group::start(volume.path().into(), config());
@@ -243,28 +244,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn log_that_lost_files_is_a_damaged_log_not_none() {
+    async fn log_with_missing_files_is_corrupt_and_not_absent() {
         let volume = tempfile::tempdir().unwrap();
         Group::create(volume.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
         let log = volume.path().join("group/logs/g0");
-        let is_damaged = |what: &str| {
+        let is_corrupt = |what: &str| {
             let (text, outcome) = shown(volume.path(), false);
             assert!(outcome.unwrap_err().to_string().contains("1 of 1 logs"), "{text}");
-            assert!(text.contains("DAMAGED") && text.contains(what), "{text}");
+            assert!(text.contains("CORRUPT") && text.contains(what), "{text}");
         };
         std::fs::rename(log.join("slots"), volume.path().join("group/slots-for-later")).unwrap();
-        is_damaged("slots is damaged at byte 0: there is no such file");
+        is_corrupt("slots is corrupt at byte 0: there is no such file");
         std::fs::rename(volume.path().join("group/slots-for-later"), log.join("slots")).unwrap();
         std::fs::remove_file(log.join("segment-000000000001")).unwrap();
-        is_damaged("there is no segment");
+        is_corrupt("there is no segment");
         std::fs::remove_dir_all(&log).unwrap();
-        is_damaged("slots is damaged at byte 0: there is no such file");
+        is_corrupt("slots is corrupt at byte 0: there is no such file");
         std::fs::remove_file(volume.path().join("group/identity.json")).unwrap();
-        is_damaged("identity.json is damaged: there is no such file");
+        is_corrupt("identity.json is corrupt: there is no such file");
     }
 
     #[tokio::test]
-    async fn half_a_log_that_is_nobodys_is_passed_over() {
+    async fn log_of_a_draft_or_an_interrupted_bootstrap_is_skipped() {
         let data = tempfile::tempdir().unwrap();
         let volume = data.path().join("streams/uid-1/g0");
         std::fs::create_dir_all(volume.parent().unwrap()).unwrap();
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_without_a_log_is_an_error_and_one_that_is_gone_too() {
+    fn directory_that_is_missing_or_has_no_log_is_an_error() {
         let empty = tempfile::tempdir().unwrap();
         assert!(shown(empty.path(), false).1.unwrap_err().to_string().contains("no log"));
         assert!(shown(&empty.path().join("gone"), false).1.unwrap_err().to_string().contains("no log"));

@@ -1,5 +1,5 @@
-//! The data plane of Kinetes: records come in through the [`gateway`], go to the [`shard`] group that owns their
-//! shard, and are kept in its [`log`]. They speak in the values of [`protocol`] and [`record_log`].
+//! The data plane of Kinetes: records arrive at the [`gateway`], go to the [`shard`] group of their shard, and are
+//! stored in its [`log`]. These exchange the values of [`protocol`] and [`record_log`].
 
 pub mod admin;
 mod budget;

@@ -26,7 +26,7 @@ enum Role {
     Inspect(inspect::Options),
 }
 
-/// How long what waits for a disk may keep the process from ending.
+/// How long tasks that wait for a disk may delay the end of the process.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn run(role: Role) -> anyhow::Result<()> {
     ended
 }
 
-/// Takes as many open files as the system allows: each log that is written or read has some, each connection one.
+/// Raises the limit of open files to what the system allows: each log in use has some, each connection one.
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {

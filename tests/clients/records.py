@@ -1,9 +1,9 @@
 """Puts records with boto3 and checks that every acknowledged one can be read: once, in order.
 
     records.py put   --endpoint URL --stream NAME --acknowledged FILE --count N
-    records.py check --endpoint URL --stream NAME --acknowledged FILE [--damaged NUMBER | --lost NUMBER]
+    records.py check --endpoint URL --stream NAME --acknowledged FILE [--corrupt NUMBER | --lost NUMBER]
 
-With --damaged, what is stored with this record (of the same put, in the same shard) must be refused, and all else be
+With --corrupt, what is stored with this record (of the same put, in the same shard) must be refused, and all else be
 there; with --lost it must be passed over.
 
 The file holds one JSON object a line for each acknowledged record, so that `check` works in another process, and
@@ -62,9 +62,9 @@ def read_shard(kinesis, stream, shard, **begin):
             return
 
 
-def read_around(kinesis, stream, damaged):
-    """A shard's records before what is damaged, and those behind it; between them a refusal, wherever one begins."""
-    shard, first, last = damaged[0]["shard"], damaged[0]["sequence_number"], damaged[-1]["sequence_number"]
+def read_around(kinesis, stream, corrupt):
+    """A shard's records before what is corrupt, and those behind it; between them a refusal, wherever one begins."""
+    shard, first, last = corrupt[0]["shard"], corrupt[0]["sequence_number"], corrupt[-1]["sequence_number"]
     for begin in [{}, {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": first}]:
         try:
             yield from read_shard(kinesis, stream, shard, **begin)
@@ -72,7 +72,7 @@ def read_around(kinesis, stream, damaged):
             if error.response["Error"]["Code"] != "InternalFailure":
                 raise
         else:
-            sys.exit(f"what is damaged was passed over, reading {shard} from {begin or 'its trim horizon'}")
+            sys.exit(f"what is corrupt was passed over, reading {shard} from {begin or 'its trim horizon'}")
     yield from read_shard(
         kinesis, stream, shard, ShardIteratorType="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=last)
 
@@ -83,21 +83,21 @@ def stored_with(acknowledged, number):
     return [record for record in acknowledged[first:first + BATCH] if record["shard"] == acknowledged[number]["shard"]]
 
 
-def check(kinesis, stream, file, damaged_number, lost_number):
+def check(kinesis, stream, file, corrupt_number, lost_number):
     acknowledged = acknowledged_records(file)
     if len({(record["shard"], record["sequence_number"]) for record in acknowledged}) != len(acknowledged):
         sys.exit("two records were acknowledged under one sequence number")
-    damaged = [] if damaged_number is None else stored_with(acknowledged, damaged_number)
-    gone = damaged if lost_number is None else stored_with(acknowledged, lost_number)
+    corrupt = [] if corrupt_number is None else stored_with(acknowledged, corrupt_number)
+    gone = corrupt if lost_number is None else stored_with(acknowledged, lost_number)
     acknowledged = [record for record in acknowledged if record not in gone]
     expected = {(record["shard"], record["sequence_number"]): record for record in acknowledged}
     order_of_keys = {}
     seen = set()
     for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
         last = 0
-        is_damaged = damaged and damaged[0]["shard"] == shard["ShardId"]
+        is_corrupt = corrupt and corrupt[0]["shard"] == shard["ShardId"]
         records = (
-            read_around(kinesis, stream, damaged) if is_damaged else read_shard(kinesis, stream, shard["ShardId"]))
+            read_around(kinesis, stream, corrupt) if is_corrupt else read_shard(kinesis, stream, shard["ShardId"]))
         for record in records:
             place = (shard["ShardId"], record["SequenceNumber"])
             if int(record["SequenceNumber"]) <= last:
@@ -125,14 +125,14 @@ def main():
     parser.add_argument("--stream", required=True)
     parser.add_argument("--acknowledged", required=True, type=pathlib.Path)
     parser.add_argument("--count", type=int, default=0)
-    parser.add_argument("--damaged", type=int)
+    parser.add_argument("--corrupt", type=int)
     parser.add_argument("--lost", type=int)
     arguments = parser.parse_args()
     kinesis = client(arguments.endpoint)
     if arguments.command == "put":
         put(kinesis, arguments.stream, arguments.acknowledged, arguments.count)
     else:
-        check(kinesis, arguments.stream, arguments.acknowledged, arguments.damaged, arguments.lost)
+        check(kinesis, arguments.stream, arguments.acknowledged, arguments.corrupt, arguments.lost)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! Volumes that are full or damaged.
+//! Volumes that are full or corrupt.
 
 use std::time::Duration;
 
@@ -51,18 +51,18 @@ fn full_volume_refuses_records_serves_reads_and_recovers_with_the_same_pod() -> 
 #[test]
 fn flipped_bit_is_named_costs_only_its_records_and_can_be_given_up() -> Result<()> {
     let installation = Installation::get()?;
-    let namespace = Namespace::create("damaged")?;
-    namespace.apply(&stream_of_one_group("damaged", 2))?;
-    namespace.wait_for("dstream/damaged", "condition=Ready", 120)?;
-    let records = Records::of(&installation, "damaged")?;
+    let namespace = Namespace::create("corrupt")?;
+    namespace.apply(&stream_of_one_group("corrupt", 2))?;
+    namespace.wait_for("dstream/corrupt", "condition=Ready", 120)?;
+    let records = Records::of(&installation, "corrupt")?;
     let volume = Volume::on_small_disk(&namespace, 48)?;
     // A hundred in each request, and so in each batch of the log, some of them in either shard.
     records.put(300)?;
-    let segment = volume.flip_a_bit_of("record 150 of damaged")?;
+    let segment = volume.flip_a_bit_of("record 150 of corrupt")?;
     namespace.replace_only_pod()?;
-    namespace.wait_for("dstream/damaged", "condition=StorageDamaged", 120)?;
-    namespace.wait_for("dstream/damaged", "condition=Ready", 120)?;
-    let object = namespace.get("dstream", "damaged")?;
+    namespace.wait_for("dstream/corrupt", "condition=StorageDamaged", 120)?;
+    namespace.wait_for("dstream/corrupt", "condition=Ready", 120)?;
+    let object = namespace.get("dstream", "corrupt")?;
     let message = condition(&object, "StorageDamaged")["message"].as_str().context("no message")?.to_owned();
     ensure!(message.contains(&segment), "{message}");
 
@@ -71,16 +71,20 @@ fn flipped_bit_is_named_costs_only_its_records_and_can_be_given_up() -> Result<(
     let served = records.check_around(150)?;
     ensure!(
         (301..400).contains(&served),
-        "{served} of 400 records are served: a part of one request is damaged"
+        "{served} of 400 records are served: a part of one request is corrupt"
     );
 
     // As the condition says.
     let (_, command) = message.rsplit_once("kubectl ").context("the message has no command")?;
     namespace.run(&command.split(' ').collect::<Vec<_>>())?;
     until("StorageDamaged goes", MINUTE_AND_A_HALF, || {
-        Ok(condition(&namespace.get("dstream", "damaged")?, "StorageDamaged").is_null().then_some(()))
+        Ok(condition(&namespace.get("dstream", "corrupt")?, "StorageDamaged").is_null().then_some(()))
     })?;
-    assert_eq!(records.check_without(150)?, served, "what is lost is passed over, all else is there");
+    assert_eq!(
+        records.check_without(150)?,
+        served,
+        "an accepted loss is passed over, all other records are there"
+    );
     Ok(())
 }
 

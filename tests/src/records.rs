@@ -47,17 +47,17 @@ impl Records {
         self.client("check", &[])?.trim().parse().context("the client printed no count")
     }
 
-    /// [`Records::check`] of a stream in which the record of this number, and what is stored with it, is damaged: that
-    /// is refused, and all before and behind it, and all of other shards, is there.
+    /// [`Records::check`] of a stream in which the record of this number, and what is stored with it, is corrupt: that
+    /// is refused, and all other records are there.
     ///
     /// # Errors
     /// If the check fails, saying which record.
-    pub fn check_around(&self, damaged: u32) -> Result<u32> {
-        let answer = self.client("check", &["--damaged", &damaged.to_string()])?;
+    pub fn check_around(&self, corrupt: u32) -> Result<u32> {
+        let answer = self.client("check", &["--corrupt", &corrupt.to_string()])?;
         answer.trim().parse().context("the client printed no count")
     }
 
-    /// [`Records::check`] of a stream in which it is given up: it is passed over.
+    /// [`Records::check`] of a stream in which its loss is accepted: it is passed over.
     ///
     /// # Errors
     /// If the check fails, saying which record.

@@ -12,28 +12,28 @@ use super::{DataStream, Shard};
 /// Never: the definitions are constants of the program, and tests build them.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    // kstatus takes a stream without a status for finished, hence the default; nobody has seen it yet.
+    // kstatus considers a stream without a status ready. The default says that no operator has seen it yet.
     let stream = complete(DataStream::crd(), &json!({"observedGeneration": -1}));
     let shard = complete(Shard::crd(), &json!({"state": "Pending"}));
     vec![stream, shard]
 }
 
-/// Adds what the derive cannot say.
+/// Adds what the derive macro cannot express.
 fn complete(crd: CustomResourceDefinition, status_default: &Value) -> CustomResourceDefinition {
     let mut crd = serde_json::to_value(crd).unwrap_or_default();
-    // Neither a removed release nor a pruning Argo CD may take the CRDs, and every stream with them.
+    // Neither an uninstalled release nor a pruning Argo CD may delete the CRDs, and every stream with them.
     crd["metadata"]["annotations"] = json!({
         "helm.sh/resource-policy": "keep",
         "argocd.argoproj.io/sync-options": "Prune=false,Delete=false,ServerSideApply=true",
     });
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    // Null means absent: the API server then drops it, and no rule has to think of it.
+    // Null means absent: the API server drops it, so that no rule has to handle it.
     remove_nullable(schema);
     schema["properties"]["status"]["default"] = status_default.clone();
-    // Lets a rule's fieldPath name it.
+    // A rule's fieldPath can only name a field of the schema.
     schema["properties"]["metadata"] =
         json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}});
-    serde_json::from_value(crd).expect("a CRD with a few fields more is a CRD")
+    serde_json::from_value(crd).expect("a CRD with more fields is a CRD")
 }
 
 fn remove_nullable(schema: &mut Value) {

@@ -11,7 +11,7 @@ use super::{PodTemplate, Resolved, rules};
 /// What a user wants of a stream. Every field may be left out; the operator publishes what it then took in
 /// `status.resolved`.
 ///
-/// Values are kept as they were written, so that [`DataStream::validate`] can say what is wrong with them.
+/// Values are kept as they were written, so that [`DataStream::validate`] can report what is invalid about them.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "kinetes.dev",

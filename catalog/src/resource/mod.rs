@@ -1,8 +1,8 @@
 //! The custom resources of `kinetes.dev/v1alpha1`, and the rules that a manifest must keep.
 //!
-//! The same types serve the operator, `shard-server local -f` and the generated CRDs. Every rule stands once, in
+//! The operator, `shard-server local -f` and the generated CRDs use the same types. Every rule is defined once, in
 //! `rules`, as CEL for the API server and as a function for everybody else; one table of cases
-//! (`catalog/tests/manifest_cases.yaml`) holds the two together.
+//! (`catalog/tests/manifest_cases.yaml`) checks that the two agree.
 
 mod crd;
 mod data_stream;

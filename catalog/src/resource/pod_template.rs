@@ -1,4 +1,4 @@
-//! What a user may say about a stream's pods.
+//! What a user may configure of a stream's pods.
 
 use std::collections::BTreeMap;
 

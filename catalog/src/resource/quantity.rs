@@ -1,6 +1,6 @@
 //! Kubernetes quantities as numbers.
 
-/// A quantity of bytes such as `20Gi`, `1.5G` or `1e9`, rounded up to whole bytes. Nothing for what is no quantity
+/// A quantity of bytes such as `20Gi`, `1.5G` or `1e9`, rounded up to whole bytes. `None` if the text is not a quantity
 /// or does not fit.
 ///
 /// The grammar is that of `k8s.io/apimachinery/pkg/api/resource`.
@@ -10,7 +10,7 @@ pub fn quantity_bytes(text: &str) -> Option<i64> {
     i64::try_from(nanos.div_euclid(NANOS) + i128::from(nanos.rem_euclid(NANOS) != 0)).ok()
 }
 
-/// Any quantity in billionths, rounded up: two quantities are the same if these are.
+/// A quantity in billionths, rounded up. Two quantities are equal if these are.
 #[must_use]
 pub fn quantity_nanos(text: &str) -> Option<i128> {
     let (sign, text) = match text.as_bytes().first()? {
@@ -33,7 +33,7 @@ pub fn quantity_nanos(text: &str) -> Option<i128> {
 
 const NANOS: i128 = 1_000_000_000;
 
-/// What a suffix multiplies and divides by.
+/// The multiplier and the divisor of a suffix.
 fn scale(suffix: &str) -> Option<(i128, i128)> {
     let binary = |power: u32| Some((1i128 << (10 * power), 1));
     let decimal = |power: u32| Some((10i128.pow(power), 1));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantity_is_refused() {
+    fn text_that_is_not_a_quantity_is_refused() {
         for text in
             ["", ".", "Gi", "1GB", "1.2.3", "1 Gi", "one", "8Ei", "99999999999999999999999999999999999Gi"]
         {

@@ -1,4 +1,4 @@
-//! What holds for a stream: its spec, and defaults where the spec is silent.
+//! The effective settings of a stream: its spec, and defaults for what the spec leaves out.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use super::DataStream;
 use crate::plan::DEFAULT_SHARD_COUNT;
 use crate::{StreamMode, StreamName};
 
-/// What an installation gives a stream that does not say.
+/// What an installation uses for settings that a stream leaves out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
     /// The size of a volume.
@@ -55,7 +55,7 @@ pub struct Resolved {
 }
 
 impl DataStream {
-    /// What holds for this stream. Meant for one that keeps the rules ([`DataStream::validate`]).
+    /// The effective settings of this stream, which must be valid ([`DataStream::validate`]).
     #[must_use]
     pub fn resolve(&self, defaults: &Defaults) -> Resolved {
         let spec = &self.spec;
@@ -69,13 +69,13 @@ impl DataStream {
         let size = before.map_or_else(|| defaults.storage_size.clone(), |before| before.storage_size.clone());
         let mode = spec.stream_mode_details.as_ref().map(|details| details.stream_mode.clone());
         let on_demand = mode.as_deref() == Some("ON_DEMAND");
-        // A count that was there before the switch to ON_DEMAND is the number of shards there are.
+        // A stream that switched to ON_DEMAND keeps the number of shards that it was created with.
         let created = before_or(|before| before.shard_count, DEFAULT_SHARD_COUNT.cast_signed());
-        let asked = if on_demand && before.is_some() { None } else { spec.shard_count };
+        let requested = if on_demand && before.is_some() { None } else { spec.shard_count };
         Resolved {
             name: self.stream_name().to_owned(),
             stream_mode: mode.unwrap_or_else(|| "PROVISIONED".into()),
-            shard_count: asked.unwrap_or(created),
+            shard_count: requested.unwrap_or(created),
             retention_period_hours: spec.retention_period_hours.unwrap_or(24),
             max_record_size_kib: spec.max_record_size_kib.unwrap_or(1024),
             replicas: spec.replicas.unwrap_or(1),
@@ -94,7 +94,7 @@ impl DataStream {
         self.spec.name.as_deref().or(self.metadata.name.as_deref()).unwrap_or_default()
     }
 
-    /// What held when the status was last written.
+    /// The effective settings when the status was last written.
     #[must_use]
     pub fn resolved(&self) -> Option<&Resolved> {
         self.status.as_ref()?.resolved.as_ref()
@@ -102,7 +102,7 @@ impl DataStream {
 }
 
 impl Resolved {
-    /// The stream's name, if it is one.
+    /// The stream's name, if it is valid.
     #[must_use]
     pub fn stream_name(&self) -> Option<StreamName> {
         self.name.parse().ok()
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_spec_is_a_stream_of_four_shards_kept_a_day() {
+    fn empty_spec_gives_four_shards_and_a_retention_of_a_day() {
         let resolved = DataStream::new("orders", DataStreamSpec::default()).resolve(&defaults());
         assert_eq!(resolved.name, "orders");
         assert_eq!(resolved.mode(), StreamMode::Provisioned);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn new_defaults_are_for_new_streams() {
+    fn changed_defaults_apply_to_new_streams_only() {
         let mut stream = DataStream::new("orders", DataStreamSpec::default());
         let resolved = stream.resolve(&defaults());
         stream.status = Some(DataStreamStatus { resolved: Some(resolved.clone()), ..Default::default() });

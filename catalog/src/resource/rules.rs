@@ -1,8 +1,8 @@
-//! The rules of a DataStream, each once: as CEL for the API server, and as a function.
+//! The rules of a DataStream. Each is defined once, as CEL for the API server and as a function.
 //!
-//! All are checked on the whole object, so that one rule may look at several fields and at what the stream was
-//! before. A rule about a change holds where nothing was before. Where a field that cannot change was left out,
-//! `status.resolved` says what it was.
+//! Every rule checks the whole object, so it may look at several fields and at the object before the change. A rule
+//! about a change holds for a new object. Where the old spec leaves out a field that cannot change,
+//! `status.resolved` has its value.
 
 use kube::core::{Reason, Rule as Cel};
 
@@ -10,14 +10,14 @@ use super::{DataStream, quantity_bytes};
 
 /// One rule.
 pub(super) struct Rule {
-    /// The field that has to change when it is broken.
+    /// The field to correct.
     pub field: &'static str,
     /// What to do, as a sentence.
     pub message: &'static str,
-    /// Whether a stream keeps it, given what the stream was before a change.
+    /// Whether a stream keeps it, given the stream before the change.
     pub holds: fn(&DataStream, Option<&DataStream>) -> bool,
     expression: &'static str,
-    /// Evaluated at creation too, though it looks at what was before.
+    /// Evaluated at creation too, although it uses oldSelf.
     optional_old_self: bool,
 }
 
@@ -32,7 +32,7 @@ impl Rule {
     }
 }
 
-/// All rules, in the order in which their violations are told.
+/// All rules, in the order in which violations are reported.
 pub(super) const ALL: [Rule; 21] = [
     NAME_LENGTH,
     NAME_LABEL,
@@ -116,7 +116,7 @@ pub(super) const MODE: Rule = Rule {
 pub(super) const SHARD_COUNT_ON_DEMAND: Rule = Rule {
     field: "spec.shardCount",
     message: "an ON_DEMAND stream takes no shardCount: remove it, or set streamMode to PROVISIONED",
-    // One that was there before the switch to ON_DEMAND may stay: it is ignored.
+    // A count from before the switch to ON_DEMAND may stay: it is ignored.
     expression: "!has(self.spec.streamModeDetails) || self.spec.streamModeDetails.streamMode != 'ON_DEMAND' || \
                  !has(self.spec.shardCount) || (oldSelf.hasValue() && has(oldSelf.value().spec.shardCount) && \
                  oldSelf.value().spec.shardCount == self.spec.shardCount)",

@@ -1,4 +1,4 @@
-//! `Shard`: the mirror of one shard, for people to look at and for the operator to remember by.
+//! `Shard`: the resource that mirrors one shard. People look at it, and the operator derives its next steps from it.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ pub struct ShardStatus {
     pub ending_sequence_number: Option<String>,
 }
 
-/// A Shard object that says what no shard can be: somebody else wrote it.
+/// A field of a Shard object is not valid: somebody other than the operator wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} of Shard {name} makes no sense: delete the object, the operator makes it again")]
 pub struct InvalidShard {
@@ -94,7 +94,7 @@ pub struct InvalidShard {
 }
 
 impl ShardSpec {
-    /// What a shard of the domain looks like as a resource.
+    /// The resource that mirrors a shard of the domain.
     #[must_use]
     pub fn mirror(shard: &crate::Shard, stream_name: &str, group: &str) -> Self {
         Self {
@@ -114,7 +114,7 @@ impl ShardSpec {
 }
 
 impl Shard {
-    /// Where the shard is in its life; an object that says nothing is new.
+    /// The shard's state; that of an object without a status is Pending.
     #[must_use]
     pub fn state(&self) -> ShardState {
         match self.status.as_ref().and_then(|status| status.state.as_deref()) {
@@ -127,7 +127,7 @@ impl Shard {
     /// The shard of the domain that this object mirrors.
     ///
     /// # Errors
-    /// If a field makes no sense.
+    /// If a field is not valid.
     pub fn to_domain(&self) -> Result<crate::Shard, InvalidShard> {
         let name = self.metadata.name.clone().unwrap_or_default();
         let invalid = |field| InvalidShard { name: name.clone(), field };
@@ -159,14 +159,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mirrored_shard_reads_back() {
+    fn mirrored_shard_converts_back() {
         let planned = crate::plan::create(2, 1, 1_700_000_000).pop().unwrap();
         let object = Shard::new("orders-s1", ShardSpec::mirror(&planned, "orders", "orders-1a2b3-g1"));
         assert_eq!(object.to_domain(), Ok(planned));
     }
 
     #[test]
-    fn a_shard_that_somebody_wrote_is_an_error_and_no_panic() {
+    fn shard_written_by_hand_is_an_error_and_does_not_panic() {
         let object = Shard::new("mine", ShardSpec::default());
         assert_eq!(object.to_domain().unwrap_err().field, "spec.shardId");
     }

@@ -1,11 +1,11 @@
-//! A manifest against the rules.
+//! Checks a manifest against the rules.
 
 use std::fmt;
 
 use super::DataStream;
 use super::rules::ALL;
 
-/// One rule that a manifest breaks.
+/// A rule that a manifest breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The field to change, such as `spec.retentionPeriodHours`.
@@ -29,7 +29,7 @@ impl DataStream {
         check(self, None)
     }
 
-    /// Checks a stream that was `old` before; its status, where there is one, says what was left out of the spec.
+    /// Checks a change of a stream from `old`, whose status has the values that its spec leaves out.
     ///
     /// # Errors
     /// Every rule that it, or the change, breaks.

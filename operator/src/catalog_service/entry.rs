@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::resource::{DataStream, Defaults, Shard};
-use catalog::{Group, Log, Member, ShardState, Stream, StreamStatus};
+use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamStatus};
 use kube::ResourceExt;
 
 use crate::names::Names;
@@ -43,7 +43,10 @@ pub fn entry(
         max_record_size_kib: resolved.max_record_size_kib.unsigned_abs(),
         created_ms: stream.creation_timestamp().map_or(0, |time| time.0.as_millisecond()),
         shards: domain,
-        logs: groups.iter().map(|(log, group)| Log { name: log.clone(), group: group.clone() }).collect(),
+        logs: groups
+            .iter()
+            .map(|(log, group)| LogPlacement { name: log.clone(), group: group.clone() })
+            .collect(),
         groups: groups
             .into_values()
             .map(|group| Group { members: vec![Member { address: names.address(&group) }], name: group })

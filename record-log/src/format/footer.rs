@@ -3,7 +3,7 @@
 //! saves time and is never the truth.
 //!
 //! ```text
-//! at the first block behind the last batch, or, where an end was lost and given up, behind all of the file
+//! at the first block behind the last batch, or, behind an accepted corrupt tail, at the end of the file
 //!   marks of 24 bytes, shard by shard: first offset u64, arrival u64, position u64
 //!   shards of 16 bytes: index u32, number of its marks u32, CRC32C of its marks u32 (seeded with the nonce), 0 u32
 //! the last 88 bytes of the file

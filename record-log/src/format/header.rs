@@ -1,5 +1,5 @@
-//! The header of a segment: whose it is, where the one before it ends, and the group's whole small state as of its first
-//! batch.
+//! The header of a segment: whose it is, where the one before it ends, and the group's whole small state as of its
+//! first batch.
 //!
 //! ```text
 //!   0  8  magic "KINESEGM"
@@ -13,7 +13,7 @@
 //!  72 16  incarnation of the copy
 //!  88  8  sequence number of the segment, from 1
 //!  96  8  where the segment before it was closed: the end of its last batch; 0 in the first segment, and where the
-//!         one before it is lost
+//!         one before it is missing
 //! 104  8  bytes of all batches and headers of the log before this segment, trimmed ones too
 //! 112  8  base index: that of the last batch before this segment; 0 before the first
 //! 120  8  base term: that batch's

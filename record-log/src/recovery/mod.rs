@@ -222,9 +222,9 @@ impl Oldest {
     }
 }
 
-/// Whether the segment before the oldest one that is there is lost: no trim took its last records, and by the log's own
-/// time they have not expired. (On a full disk segments may go before that can be written. A crash just then is taken for
-/// a loss, if log time did not go on since: rather that than a loss without a word.)
+/// Whether the segment before the oldest one is missing: no entry trimmed its last records, and by log time they have
+/// not expired. (On a full disk expired segments may be removed before an entry can be written. A crash at that moment
+/// looks like a loss, if log time has not advanced since. A false alarm is better than an unreported loss.)
 fn is_oldest_missing(oldest: &SegmentHeader, state: &State) -> bool {
     let before_ms = last_arrival_ms(oldest.state());
     oldest.sequence > 1 && before_ms >= horizon_ms(state, state.time_ms)

@@ -29,8 +29,8 @@ pub struct FoundLoss {
 }
 
 impl Reader {
-    /// Looks for all that is corrupt now in the segments that known corruption names, one of which is at this place. Reads those
-    /// segments as a whole: never call it where that must not be waited for.
+    /// Looks for all that is corrupt now in the segments that known corruption names, one of which is at this place.
+    /// Reads those segments as a whole: never call it where that must not be waited for.
     ///
     /// # Errors
     /// If no corruption is known at this place, or a newer version wrote one of the segments.
@@ -53,12 +53,12 @@ impl Reader {
 }
 
 impl Writer {
-    /// Gives up what was found, and records that are missing before a place that was known: readers pass over it from then
-    /// on, and over nothing that goes corrupt later. A log whose end was lost when it was opened takes appends again. It is
-    /// written down in the header of a new segment.
+    /// Accepts the loss of the corruption that was found, and of the records that are missing before it. Readers pass
+    /// over it from then on, but not over later corruption. A log that was opened with a corrupt tail takes appends
+    /// again. The loss is recorded in the header of a new segment.
     ///
     /// # Errors
-    /// See [`AcceptLossError`]: also where what is known is not any more what it was.
+    /// See [`AcceptLossError`]; also if the known corruption has changed since.
     pub fn accept_loss(&mut self, found: &FoundLoss) -> Result<(), AcceptLossError> {
         if let Some(why) = &self.shared.published().stopped {
             return Err(WriteError::Stopped(why.clone()).into());
@@ -97,7 +97,7 @@ impl Writer {
     }
 }
 
-/// Gives up the known gaps in which nothing is corrupt any more: the first byte behind each is marked.
+/// Accepts the loss of known gaps without corruption: the first byte behind each is marked.
 fn accept_gaps(shared: &Shared, known: &[Corruption], accepted_losses: &mut AcceptedLosses) {
     let kept = kept(shared);
     for location in known.iter().filter(|corruption| corruption.is_gap).map(Corruption::location) {
@@ -115,8 +115,8 @@ fn kept(shared: &Shared) -> RangeInclusive<u64> {
     published.oldest..=published.corrupt_tail.as_ref().map_or(newest, |tail| tail.sequence.max(newest))
 }
 
-/// All that is corrupt in these segments, and in those beside one whose header is corrupt, as the hole may be wider than what is
-/// known; and which segments these are.
+/// All that is corrupt in these segments, and in those beside one whose header is corrupt, as the hole may be wider
+/// than what is known; and which segments these are.
 fn find_corruption(
     shared: &Shared,
     mut due: BTreeSet<u64>,

@@ -33,14 +33,14 @@ fn flipped_bit_is_named_and_costs_only_its_run() {
 }
 
 #[test]
-fn damaged_header_of_a_batch_costs_only_that_batch() {
+fn corrupt_header_of_a_batch_costs_only_that_batch() {
     let bench = three();
     let position = bench.find(SECOND, "second");
     // Before the block lie two entry headers and the header.
     bench.flip(SECOND, position - 100);
     let (mut log, reader) = bench.open();
     assert_eq!(reader.status().counts.corrupt_headers, 1);
-    // What cannot be read may have changed the retention: nothing expires until it is said again.
+    // What cannot be read may have changed the retention: nothing expires until it is set again.
     assert_eq!(reader.status().retention_hours, None);
     assert!(matches!(read(&reader, 0, Position::Offset(2)), Err(ReadError::Corrupt(_))));
     assert!(matches!(read(&reader, 1, Position::TrimHorizon), Err(ReadError::Corrupt(_))));
@@ -49,7 +49,7 @@ fn damaged_header_of_a_batch_costs_only_that_batch() {
     assert_eq!(reader.status().retention_hours, Some(24));
 }
 
-/// Accepts the loss of the corruption that is told of first.
+/// Accepts the loss of the corruption that is reported first.
 fn accept(log: &mut Log, reader: &Reader) {
     let corruption = reader.status().corruption.remove(0);
     log.accept_loss(&corruption.file, corruption.position).unwrap();
@@ -155,7 +155,7 @@ fn only_a_loss_that_is_known_can_be_accepted() {
 }
 
 #[test]
-fn damage_to_the_segment_that_is_written_can_be_given_up() {
+fn loss_in_the_segment_that_is_written_can_be_accepted() {
     let bench = Bench::new();
     let (mut log, reader) = bench.open();
     // So many that what is flipped is in no block that is written again.
@@ -183,7 +183,7 @@ fn damage_to_the_segment_that_is_written_can_be_given_up() {
 }
 
 #[test]
-fn damage_before_a_torn_end_can_be_given_up() {
+fn loss_before_a_torn_tail_can_be_accepted() {
     let bench = three();
     let (second, third) = (bench.find(SECOND, "second"), bench.find(SECOND, "third"));
     bench.flip(SECOND, second - 100);
@@ -288,7 +288,7 @@ fn torn_end_is_cut_and_the_next_batch_opens_a_new_segment() {
 }
 
 #[test]
-fn lost_segment_is_damage_and_those_around_it_are_served() {
+fn missing_segment_is_corruption_and_those_around_it_are_served() {
     let bench = Bench::new();
     let (mut log, _) = bench.open();
     let texts = kilobytes(0, 300);
@@ -415,7 +415,7 @@ fn file_with_a_segments_name_far_from_the_others_is_named_and_stops_nothing() {
 }
 
 #[test]
-fn many_lost_segments_are_one_piece_of_damage() {
+fn many_missing_segments_are_one_corruption() {
     let bench = Bench::new();
     let (mut log, _) = bench.open();
     fill(&mut log, 0, &kilobytes(0, 1_200));
@@ -445,7 +445,7 @@ fn slot_that_cannot_be_read_costs_nothing_beside_a_good_one() {
 }
 
 #[test]
-fn damaged_footer_costs_time_and_no_record() {
+fn corrupt_footer_costs_time_and_no_record() {
     let bench = Bench::new();
     let (mut log, _) = bench.open();
     let texts = kilobytes(0, 200);
@@ -479,7 +479,7 @@ fn loss_is_looked_for_beside_the_writer_and_accepted_only_while_it_is_known() {
     let (file, position) = (corruption.file.clone(), corruption.position);
     let looked = reader.clone();
     let found = std::thread::spawn(move || looked.find_loss(&file, position).unwrap()).join().unwrap();
-    // What goes bad after it was looked for is not given up with it.
+    // Corruption that appears after the search is not accepted with it.
     bench.flip(SECOND, bench.find(SECOND, "first"));
     writer.accept_loss(&found).unwrap();
     assert_eq!(reader.status().corruption, []);

@@ -14,7 +14,7 @@ fn look(bench: &Bench, verify: bool) -> Inspection {
 }
 
 #[test]
-fn log_that_is_written_and_expires_is_never_found_damaged() {
+fn log_that_is_written_and_expires_is_never_found_corrupt() {
     let bench = Bench::new();
     let (mut log, _reader) = bench.open();
     let ended = AtomicBool::new(false);
@@ -54,7 +54,7 @@ fn log_that_is_written_and_expires_is_never_found_damaged() {
 }
 
 #[test]
-fn damage_is_named_where_a_later_batch_vouches_and_a_torn_end_is_none() {
+fn corruption_before_a_later_batch_is_named_and_a_torn_tail_is_not() {
     let bench = Bench::new();
     let (mut log, _reader) = bench.open();
     let newest = "segment-000000000002";
@@ -90,14 +90,14 @@ fn closed_segments_show_their_offsets_and_times_unread() {
 }
 
 #[test]
-fn footer_is_no_damage_where_the_next_header_is_lost() {
+fn footer_is_not_corrupt_where_the_next_header_is() {
     let bench = Bench::new();
     let (mut log, _reader) = bench.open();
     fill(&mut log, 0, &kilobytes(0, 200));
     bench.flip("segment-000000000003", 20);
     let found = look(&bench, true);
-    let damaged: Vec<_> = found.segments.iter().filter(|segment| !segment.corruption.is_empty()).collect();
-    assert_eq!(damaged.iter().map(|segment| &*segment.name).collect::<Vec<_>>(), ["segment-000000000003"]);
+    let corrupt: Vec<_> = found.segments.iter().filter(|segment| !segment.corruption.is_empty()).collect();
+    assert_eq!(corrupt.iter().map(|segment| &*segment.name).collect::<Vec<_>>(), ["segment-000000000003"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn lost_segments_are_named() {
 }
 
 #[test]
-fn batches_written_between_two_reads_are_no_damage() {
+fn batches_written_between_two_reads_are_not_corrupt() {
     let mut bench = Bench::new();
     bench.sizes.first_segment_bytes = 4 << 20;
     bench.sizes.largest_segment_bytes = 4 << 20;
@@ -176,7 +176,7 @@ fn name_that_one_listing_passed_over_is_not_missing() {
 }
 
 #[test]
-fn end_that_the_disk_does_not_give_is_damage() {
+fn unreadable_end_is_corrupt() {
     let mut bench = Bench::new();
     let (mut log, _reader) = bench.open();
     put(&mut log, 0, &["kept"]);
@@ -186,7 +186,7 @@ fn end_that_the_disk_does_not_give_is_damage() {
         <= 3 * BLOCK_BYTES as u64
     {
         true => pass(file, position, buffer, wait),
-        false => Err(io::Error::other("bad block")),
+        false => Err(io::Error::other("unreadable block")),
     };
     bench.disk = Arc::new(Watched { read: Arc::new(read), ..Watched::new(&bench.disk) });
     let found = look(&bench, false);

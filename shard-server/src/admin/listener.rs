@@ -1,4 +1,4 @@
-//! A port of HTTP/1.1 and HTTP/2 (by prior knowledge) that drains before it closes.
+//! Serves HTTP/1.1 and HTTP/2 (by prior knowledge) on a port, and drains connections before it closes.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -19,49 +19,49 @@ use tokio::sync::Semaphore;
 use super::Termination;
 use super::exchange::{Exchange, ExchangeExecutor};
 
-/// How long requests under way may take once the process ends. Kubernetes kills after 30 s.
-const DRAIN: Duration = Duration::from_secs(20);
-/// How long a client may take to say which protocol it speaks, and over HTTP/1.1 to send a request's head, or to send
-/// another request.
+/// How long requests under way may take after termination began. Kubernetes kills after 30 s.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a client may take to send the first bytes of a connection, and over HTTP/1.1 the head of each request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// What a client of HTTP/2 sends first.
+/// The first bytes of an HTTP/2 client.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How long to wait for the rest of a preface that came in parts.
+/// How long to wait for more of an incomplete preface.
 const PREFACE_PAUSE: Duration = Duration::from_millis(50);
-/// How often an HTTP/2 client is asked whether it still lives, and how long it may take to answer.
-const PING: Duration = Duration::from_secs(20);
-/// How long a client may take nothing of what it was sent, in milliseconds, before its connection is ended.
+/// How often an HTTP/2 client is pinged, and how long it may take to answer.
+const PING_PERIOD: Duration = Duration::from_secs(20);
+/// How long a client may leave sent bytes unacknowledged, in milliseconds, before its connection is closed.
 const STALL_MS: u32 = 30_000;
-/// How long a connection is silent before the system asks whether the client is still there, and between asking again.
+/// How long a connection is idle before the first TCP keepalive probe, and the time between probes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-/// What an HTTP/1.1 connection reads ahead, a head included, and what is taken from an answer before it is sent.
+/// The read buffer of an HTTP/1.1 connection, and the most bytes that are taken from an answer before they are sent.
 const BUFFER_BYTES: usize = 64 << 10;
-/// How long to wait after the system refused to accept, which it does when file descriptors run out.
+/// How long to wait after a failed accept, such as when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the connections of a port may take in memory before anybody reads a body: `connections` times
-/// `connection_window_bytes`, as that is no less than what one of HTTP/1.1 reads ahead.
+/// The limits of a port. Unread bodies take at most `connections` times `connection_window_bytes` of memory, as a
+/// window is no smaller than the read buffer of HTTP/1.1.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The most connections; more wait in the kernel's queue.
+    /// The most connections; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// The most requests under way on one HTTP/2 connection.
+    /// The most concurrent requests on one HTTP/2 connection.
     pub streams: u32,
-    /// What a client may send on one HTTP/2 stream before it has to wait.
+    /// The flow-control window of an HTTP/2 stream.
     pub stream_window_bytes: u32,
-    /// What it may send on all streams of a connection. More than a stream's, so that one that waits stops no other.
+    /// The flow-control window of an HTTP/2 connection. Larger than that of a stream, so that a stream that is not read
+    /// does not block the others.
     pub connection_window_bytes: u32,
 }
 
 impl Limits {
-    /// Of a port for applications, which may be many: 256 MiB.
+    /// For a port of applications, which may be many: 256 MiB.
     pub const APPLICATIONS: Self = Self {
         connections: 1024,
         streams: 128,
         stream_window_bytes: 128 << 10,
         connection_window_bytes: 256 << 10,
     };
-    /// Of a port for parts of Kinetes, which are few and send much over one connection: 128 MiB.
+    /// For a port of parts of Kinetes, which are few and send much over one connection: 128 MiB.
     pub const PARTS: Self = Self {
         connections: 128,
         streams: 1024,
@@ -70,20 +70,20 @@ impl Limits {
     };
 }
 
-/// A connection, for those who may have to end it. Cloning shares it.
+/// A handle that can close a connection. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Connection(AbortHandle);
 
 impl Connection {
-    /// The handle of a connection, and what its task is registered by.
+    /// The handle of a connection, and the registration for its task.
     #[must_use]
     pub fn new() -> (Self, AbortRegistration) {
         let (handle, registration) = AbortHandle::new_pair();
         (Self(handle), registration)
     }
 
-    /// Ends it now, with all that is under way on it; false if it was ended before.
-    pub fn end(&self) -> bool {
+    /// Closes it at once, with all its requests; false if it was closed before.
+    pub fn close(&self) -> bool {
         let is_new = !self.0.is_aborted();
         self.0.abort();
         is_new
@@ -102,8 +102,8 @@ where
     serve_each(listener, Limits::PARTS, |_| service.clone(), termination).await;
 }
 
-/// Serves connections, each by a service of its own, until the process is told to end; then accepts no more, lets what is
-/// under way finish (for 20 s at most) and returns.
+/// Serves connections, each with a service of its own, until termination is ordered. Then it accepts no more
+/// connections, lets requests under way finish (for 20 s at most) and returns.
 pub async fn serve_each<S, B>(
     listener: TcpListener,
     limits: Limits,
@@ -118,23 +118,23 @@ pub async fn serve_each<S, B>(
 {
     let builder = builder(limits);
     let connections = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let permits = Arc::new(Semaphore::new(limits.connections));
     loop {
         let accepted = tokio::select! {
             () = termination.ordered() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &permits) => accepted,
         };
-        let Some((socket, place)) = accepted else { continue };
+        let Some((socket, permit)) = accepted else { continue };
         let (connection, registration) = Connection::new();
         let handle = connection.0.clone();
         let service = service_of(connection);
         let (watcher, builder, termination) = (connections.watcher(), builder.clone(), termination.clone());
         let served = async move {
-            let begun = tokio::select! {
+            let has_sent = tokio::select! {
                 () = termination.ordered() => None,
-                begun = begun(&socket) => begun,
+                has_sent = first_bytes(&socket) => has_sent,
             };
-            if begun.is_none() {
+            if has_sent.is_none() {
                 return;
             }
             let serving = builder.serve_connection(TokioIo::new(socket), service);
@@ -144,15 +144,15 @@ pub async fn serve_each<S, B>(
         };
         tokio::spawn(async move {
             if Exchange::run(handle, Abortable::new(served, registration)).await.is_err() {
-                tracing::debug!("connection was ended");
+                tracing::debug!("connection was closed");
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, connections.shutdown()).await.is_err() {
         tracing::warn!(
-            seconds = DRAIN.as_secs(),
+            seconds = DRAIN_TIMEOUT.as_secs(),
             "requests under way did not finish in time and are dropped"
         );
     }
@@ -160,20 +160,20 @@ pub async fn serve_each<S, B>(
 
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((socket, _)) => {
-            // Answers are small and waited for: never hold them back to fill a packet.
+            // Answers are small, and clients wait for them: do not delay them to fill a packet.
             let _ = socket.set_nodelay(true);
-            // A client that takes nothing at all for so long is gone, or might as well be.
+            // A client that acknowledges nothing for so long is dead or stalled.
             let _ = sockopt::set_tcp_user_timeout(&socket, STALL_MS);
-            // One that is gone without a word is found out.
+            // Detects clients that vanished without closing the connection.
             let _ = sockopt::set_socket_keepalive(&socket, true);
             let _ = sockopt::set_tcp_keepidle(&socket, KEEPALIVE);
             let _ = sockopt::set_tcp_keepintvl(&socket, KEEPALIVE);
-            Some((socket, place))
+            Some((socket, permit))
         }
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
@@ -183,10 +183,10 @@ async fn accept(
     }
 }
 
-/// Waits until a client has said which protocol it speaks, for which hyper would wait for ever.
-async fn begun(socket: &TcpStream) -> Option<()> {
+/// Waits for the bytes that tell which protocol a client speaks; hyper would wait for them without a limit.
+async fn first_bytes(socket: &TcpStream) -> Option<()> {
     let mut seen = [0; PREFACE.len()];
-    let said = async {
+    let received = async {
         loop {
             let bytes = socket.peek(&mut seen).await.ok()?;
             if bytes == 0 || bytes == PREFACE.len() || !PREFACE.starts_with(&seen[..bytes]) {
@@ -195,7 +195,7 @@ async fn begun(socket: &TcpStream) -> Option<()> {
             tokio::time::sleep(PREFACE_PAUSE).await;
         }
     };
-    tokio::time::timeout(HEAD_TIMEOUT, said).await.ok().flatten()
+    tokio::time::timeout(HEAD_TIMEOUT, received).await.ok().flatten()
 }
 
 fn builder(limits: Limits) -> Builder<ExchangeExecutor> {
@@ -208,8 +208,8 @@ fn builder(limits: Limits) -> Builder<ExchangeExecutor> {
         .max_send_buf_size(BUFFER_BYTES)
         .initial_stream_window_size(limits.stream_window_bytes)
         .initial_connection_window_size(limits.connection_window_bytes)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING);
+        .keep_alive_interval(PING_PERIOD)
+        .keep_alive_timeout(PING_PERIOD);
     builder
 }
 
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn request_under_way_is_answered_and_no_new_connection_taken_once_the_process_ends() {
+    async fn request_under_way_is_answered_and_no_new_connection_accepted_after_termination_began() {
         let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (service_begun, service_finish) = (begun.clone(), finish.clone());
         let service = service_fn(move |_| {
@@ -263,7 +263,7 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(10), serving).await.unwrap().unwrap();
     }
 
-    /// A port of services that answer nothing but 200.
+    /// A port whose services answer 200 to everything.
     async fn port(limits: Limits) -> (tokio::sync::watch::Sender<bool>, std::net::SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -274,18 +274,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn client_that_does_not_say_what_it_speaks_is_left() {
+    async fn client_that_sends_no_complete_preface_is_disconnected() {
         let (_end, address) = port(Limits::APPLICATIONS).await;
-        for said in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        for sent in ["", "P", "PRI * HTTP/2.0\r\n"] {
             let mut socket = TcpStream::connect(address).await.unwrap();
-            socket.write_all(said.as_bytes()).await.unwrap();
-            // The end of a connection with unread bytes is a reset.
-            assert_eq!(socket.read(&mut [0; 16]).await.unwrap_or(0), 0, "{said}");
+            socket.write_all(sent.as_bytes()).await.unwrap();
+            // Closing a connection with unread bytes resets it.
+            assert_eq!(socket.read(&mut [0; 16]).await.unwrap_or(0), 0, "{sent}");
         }
     }
 
     #[tokio::test]
-    async fn preface_in_parts_is_a_preface() {
+    async fn preface_that_arrives_in_parts_is_accepted() {
         let (_end, address) = port(Limits::APPLICATIONS).await;
         let mut socket = TcpStream::connect(address).await.unwrap();
         socket.write_all(&PREFACE[..5]).await.unwrap();
@@ -299,11 +299,11 @@ mod tests {
     const SETTINGS: u8 = 4;
     const INITIAL_WINDOW_SIZE: u16 = 4;
     const WINDOW_UPDATE: u8 = 8;
-    /// What a connection takes before the first update of its window (RFC 9113, 6.9.2).
-    const FIRST_WINDOW_BYTES: u32 = 65_535;
+    /// The window of a connection before its first update (RFC 9113, 6.9.2).
+    const INITIAL_CONNECTION_WINDOW_BYTES: u32 = 65_535;
 
     #[tokio::test]
-    async fn client_of_http_2_is_told_the_windows_that_the_bound_counts_on() {
+    async fn http_2_windows_are_those_of_the_limits() {
         for limits in [Limits::APPLICATIONS, Limits::PARTS] {
             let (_end, address) = port(limits).await;
             let mut socket = TcpStream::connect(address).await.unwrap();
@@ -322,7 +322,7 @@ mod tests {
                         let window = settings.filter(|s| s[..2] == INITIAL_WINDOW_SIZE.to_be_bytes());
                         stream = stream.or(window.map(|setting| number(&setting[2..])).next());
                     }
-                    WINDOW_UPDATE => connection = Some(FIRST_WINDOW_BYTES + number(&payload)),
+                    WINDOW_UPDATE => connection = Some(INITIAL_CONNECTION_WINDOW_BYTES + number(&payload)),
                     _ => {}
                 }
             }

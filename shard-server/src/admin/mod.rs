@@ -1,8 +1,8 @@
-//! What every role shows to those who look after it: `/healthz`, `/readyz` and `/metrics` on a port of its own;
-//! and what every role needs to be a good process: [`Termination`] and a [`listener`] that drains.
+//! What every role needs for its operation: `/healthz`, `/readyz` and `/metrics` on a port of their own,
+//! [`Termination`], and a [`listener`] that drains.
 //!
 //! `/healthz` answers 200 while the process can answer at all; `/readyz` 200, or 503 with the reason as text;
-//! `/metrics` the registry in Prometheus' text format. Nothing here knows what the role does.
+//! `/metrics` the registry in Prometheus' text format. Nothing here depends on the role.
 
 mod exchange;
 pub mod listener;
@@ -22,16 +22,16 @@ use tokio::sync::watch;
 pub use exchange::Exchange;
 pub use termination::Termination;
 
-/// What a role shows on its admin port.
+/// The content of a role's admin port.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// Why the role is not ready, for a person to read; nothing when it is.
+    /// Why the role is not ready, for a person to read; `None` when it is ready.
     pub not_ready: watch::Receiver<Option<String>>,
-    /// What `/metrics` gathers.
+    /// The registry behind `/metrics`.
     pub registry: Registry,
 }
 
-/// Serves the admin port until the process begins to end.
+/// Serves the admin port until termination is ordered.
 pub async fn serve(listener: TcpListener, admin: Admin, termination: Termination) {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = admin.answer(request.method(), request.uri().path());
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn readyz_says_why_not_until_it_is() {
+    async fn readyz_answers_the_reason_until_the_role_is_ready() {
         let (sender, admin) = admin();
         assert_eq!(get(&admin, "/healthz").await.0, StatusCode::OK);
         assert_eq!(get(&admin, "/readyz").await, (StatusCode::SERVICE_UNAVAILABLE, "it recovers\n".into()));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_those_of_the_registry() {
+    async fn metrics_come_from_the_registry() {
         let (_sender, admin) = admin();
         let counter = prometheus::IntCounter::new("kinetes_tests_total", "Counts").unwrap();
         admin.registry.register(Box::new(counter.clone())).unwrap();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_refused() {
+    async fn other_paths_and_methods_are_refused() {
         let (_sender, admin) = admin();
         assert_eq!(get(&admin, "/x").await.0, StatusCode::NOT_FOUND);
         assert_eq!(admin.answer(&Method::POST, "/metrics").status(), StatusCode::METHOD_NOT_ALLOWED);

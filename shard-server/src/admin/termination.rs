@@ -1,11 +1,11 @@
-//! The order to end.
+//! The termination of the process.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Knows whether the process was told to end. Clones share the order.
+/// Whether termination was ordered. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Termination {
     ordered: watch::Receiver<bool>,
@@ -14,8 +14,8 @@ pub struct Termination {
 impl Termination {
     /// Listens for SIGTERM and SIGINT from now on.
     ///
-    /// Call it first of all: the first process of a container (PID 1) ignores a signal that it has no handler for,
-    /// and one without a handler elsewhere ends at once with nothing drained.
+    /// Call it before anything else. Without a handler the first process of a container (PID 1) ignores a signal, and
+    /// any other process ends at once and drains nothing.
     ///
     /// # Errors
     /// If the handlers cannot be installed.
@@ -30,22 +30,22 @@ impl Termination {
             };
             tracing::info!(signal = name, "ending");
             sender.send_replace(true);
-            // Kept, so that the order stands and a second signal changes nothing.
+            // Keep the sender: a second signal changes nothing.
             sender.closed().await;
         });
         Ok(Self { ordered })
     }
 
-    /// An order that is given by setting the sender to true, or by dropping it.
+    /// A termination that is ordered by setting the sender to true, or by dropping it.
     #[must_use]
     pub fn by_hand() -> (watch::Sender<bool>, Self) {
         let (sender, ordered) = watch::channel(false);
         (sender, Self { ordered })
     }
 
-    /// Returns once the process was told to end.
+    /// Returns once termination is ordered.
     pub async fn ordered(&self) {
-        // A sender that is gone will never give the order otherwise: it counts as given.
+        // A dropped sender can order nothing any more; it counts as an order.
         let _ = self.ordered.clone().wait_for(|ordered| *ordered).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What all operations share: whose endpoint this is, which streams there are, where their records are.
+//! What all operations share: region and account, the catalog, the routes to shard groups, and the memory budgets.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use kinesis_wire::request::StreamRef;
 use kinesis_wire::{Error, ErrorCode};
 use tokio::sync::watch;
 
-use super::catalog::{Catalog, Unknown};
+use super::catalog::{Catalog, LookupError};
 use super::log_limit::LogLimit;
 use super::memory::{Memory, Sizes};
 use super::metrics::Metrics;
@@ -31,7 +31,7 @@ pub struct Parts {
     pub keys: watch::Receiver<TokenKeys>,
     /// The time.
     pub clock: Clock,
-    /// What it counts.
+    /// The metrics.
     pub metrics: Metrics,
 }
 
@@ -73,18 +73,18 @@ impl Endpoint {
         &self.parts.catalog
     }
 
-    /// What it counts.
+    /// The metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.parts.metrics
     }
 
-    /// Bounds requests and answers.
+    /// The memory budgets of requests and answers.
     pub(super) fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// The keys of iterators and NextTokens as they are now.
+    /// The current keys of iterators and NextTokens.
     #[must_use]
     pub fn keys(&self) -> TokenKeys {
         self.parts.keys.borrow().clone()
@@ -96,7 +96,7 @@ impl Endpoint {
         (self.parts.clock)()
     }
 
-    /// The name of the stream that a request means; nothing if it means none.
+    /// The name of the stream that a request names; `None` if it names none.
     ///
     /// # Errors
     /// If it names a stream of another region or account.
@@ -120,10 +120,10 @@ impl Endpoint {
         }
     }
 
-    /// The name of the stream of a request that must mean one.
+    /// The name of the stream of a request that must name one.
     ///
     /// # Errors
-    /// If it means none, or a stream of another region or account.
+    /// If it names none, or a stream of another region or account.
     pub fn required_name_of(&self, stream: &StreamRef<'_>) -> Result<StreamName, Error> {
         self.name_of(stream)?.ok_or_else(|| {
             Error::new(
@@ -133,47 +133,47 @@ impl Endpoint {
         })
     }
 
-    /// A stream that takes records. One that is CREATING or DELETING counts as not there, as in AWS, but only the
-    /// catalog service may say that it is.
+    /// A stream that takes records. As in AWS, one that is CREATING or DELETING is not found, but only the catalog
+    /// service may say that it is in that state.
     ///
     /// # Errors
-    /// If there is none, or that cannot be known now.
+    /// If it does not exist, or the service could not be asked.
     pub async fn find_writable(&self, name: &StreamName) -> Result<Arc<Stream>, Error> {
         let known = self.catalog().find(self.account_id(), name).await;
-        let known = known.map_err(|unknown| self.unknown_stream(name, unknown))?;
+        let known = known.map_err(|error| self.lookup_error(name, error))?;
         if is_writable(&known) {
             return Ok(known);
         }
         let newest = self.catalog().ask(self.account_id(), name).await;
-        let newest = newest.map_err(|unknown| self.unknown_stream(name, unknown))?;
-        if is_writable(&newest) { Ok(newest) } else { Err(self.unknown_stream(name, Unknown::Absent)) }
+        let newest = newest.map_err(|error| self.lookup_error(name, error))?;
+        if is_writable(&newest) { Ok(newest) } else { Err(self.lookup_error(name, LookupError::NotFound)) }
     }
 
     /// A stream for a control call; see [`Catalog::find_newest`].
     ///
     /// # Errors
-    /// If there is none, or that cannot be known now.
+    /// If it does not exist, or the service could not be asked.
     pub async fn find_newest(&self, name: &StreamName) -> Result<Arc<Stream>, Error> {
         let found = self.catalog().find_newest(self.account_id(), name).await;
-        found.map_err(|unknown| self.unknown_stream(name, unknown))
+        found.map_err(|error| self.lookup_error(name, error))
     }
 
-    /// A shard that a reader names, and its stream. Only the catalog service may say that either is not there.
+    /// A shard that a reader names, and its stream. Only the catalog service may say that either does not exist.
     ///
-    /// `stream_uid` is what the stream must be, where the reader knows.
+    /// `stream_uid` is the UID that the stream must have, if the reader knows it.
     ///
     /// # Errors
-    /// If there is none, or that cannot be known now.
+    /// If it does not exist, or the service could not be asked.
     pub async fn find_shard(
         &self,
         name: &StreamName,
         id: ShardId,
         stream_uid: Option<&str>,
     ) -> Result<(Arc<Stream>, Shard), Error> {
-        let absent = || Error::shard_not_found(id, name.as_str(), self.account_id());
-        let shard_error = |unknown| match unknown {
-            Unknown::Absent => absent(),
-            Unknown::Unreachable(reason) => unreachable_catalog(name, &reason),
+        let not_found = || Error::shard_not_found(id, name.as_str(), self.account_id());
+        let shard_error = |error| match error {
+            LookupError::NotFound => not_found(),
+            LookupError::Unreachable(reason) => unreachable_catalog(name, &reason),
         };
         let readable = |stream: Arc<Stream>| {
             let wanted = stream_uid.is_none_or(|uid| stream.uid == uid);
@@ -186,25 +186,25 @@ impl Endpoint {
             return Ok(found);
         }
         let newest = self.catalog().ask(self.account_id(), name).await.map_err(shard_error)?;
-        readable(newest).ok_or_else(absent)
+        readable(newest).ok_or_else(not_found)
     }
 
     /// The route to a log.
     ///
     /// # Errors
-    /// If nobody serves it.
+    /// If no group serves it.
     pub fn route(&self, stream: &Stream, log: &str) -> Result<Route, Refusal> {
         self.parts.routes.to_log(stream, log)
     }
 
-    /// Notes a group's refusal, and gives what a client is told of it.
+    /// Counts and logs a group's refusal, and returns the error for the client.
     pub fn refused(&self, refusal: &Refusal) -> Error {
-        self.note(&[refusal]);
+        self.report(&[refusal]);
         error_of(refusal)
     }
 
-    /// Notes what groups refused of one request.
-    pub fn note(&self, refusals: &[&Refusal]) {
+    /// Counts and logs the refusals of groups for one request.
+    pub fn report(&self, refusals: &[&Refusal]) {
         refusals.iter().for_each(|refusal| self.metrics().refused(refusal));
         let Some(first) = refusals.first() else { return };
         if let Some(left_out) = self.warnings.due(first.label()) {
@@ -212,23 +212,23 @@ impl Endpoint {
         }
     }
 
-    /// Notes that there was no memory for an answer, and gives what a client is told of it.
+    /// Logs that there was no memory for an answer, and returns the error for the client.
     pub(super) fn exhausted(&self, exhausted: Exhausted) -> Error {
-        self.note_exhausted(exhausted);
+        self.report_exhausted(exhausted);
         store_failure("The endpoint has no memory for the answer now: try again.")
     }
 
-    /// Notes that there was no memory for a request or an answer.
-    pub(super) fn note_exhausted(&self, exhausted: Exhausted) {
+    /// Logs that there was no memory for a request or an answer.
+    pub(super) fn report_exhausted(&self, exhausted: Exhausted) {
         if let Some(left_out) = self.warnings.due("memory") {
             tracing::warn!(%exhausted, left_out, "refused");
         }
     }
 
-    fn unknown_stream(&self, name: &StreamName, unknown: Unknown) -> Error {
-        match unknown {
-            Unknown::Absent => Error::stream_not_found(name.as_str(), self.account_id()),
-            Unknown::Unreachable(reason) => unreachable_catalog(name, &reason),
+    fn lookup_error(&self, name: &StreamName, error: LookupError) -> Error {
+        match error {
+            LookupError::NotFound => Error::stream_not_found(name.as_str(), self.account_id()),
+            LookupError::Unreachable(reason) => unreachable_catalog(name, &reason),
         }
     }
 }
@@ -245,7 +245,7 @@ fn unreachable_catalog(stream: &StreamName, reason: &str) -> Error {
     Error::bare(ErrorCode::InternalFailure)
 }
 
-/// What a client is told of a group's refusal: never that a stream or shard does not exist.
+/// The error for the client of a call that a group refused. It never says that a stream or shard does not exist.
 #[must_use]
 pub fn error_of(refusal: &Refusal) -> Error {
     match refusal {
@@ -257,8 +257,8 @@ pub fn error_of(refusal: &Refusal) -> Error {
         Refusal::QueueFull => store_failure("The shard's log is busy: try again."),
         Refusal::StorageFull => store_failure("The shard's volume is full: make room, then try again."),
         Refusal::LogStopped(_) => store_failure("The shard's log has stopped: see what its process logged."),
-        Refusal::Damaged(_) => {
-            store_failure("The shard's log is damaged there: see what its process logged.")
+        Refusal::Corrupt(_) => {
+            store_failure("The shard's log is corrupt there: see what its process logged.")
         }
     }
 }

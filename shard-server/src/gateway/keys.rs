@@ -1,4 +1,4 @@
-//! Keys that change while the process runs.
+//! Rereads the token keys while the process runs.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::sync::watch;
 
 use super::token::{KeyFiles, TokenKeys};
 
-/// How often the files are read again: within this a new key is known everywhere.
+/// How often the files are read again: a new key is in force everywhere after this time.
 const PERIOD: Duration = Duration::from_secs(20);
 
-/// The keys of these files, read again from time to time. Keys that cannot be read leave the old ones in force.
+/// The keys in these files, reread periodically. If they cannot be read, the old keys stay in force.
 ///
 /// # Errors
 /// If they cannot be read now.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a kind of message is left out after one was logged.
+/// How long messages of a kind are suppressed after one was logged.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Knows when each kind of message was logged last. The kinds are a closed set.
+/// Remembers when each kind of message was logged last. The kinds are a closed set.
 #[derive(Debug, Default)]
 pub struct LogLimit {
     logged: Mutex<HashMap<&'static str, Logged>>,
@@ -18,24 +18,24 @@ pub struct LogLimit {
 #[derive(Debug)]
 struct Logged {
     at: Instant,
-    left_out: u64,
+    suppressed: u64,
 }
 
 impl LogLimit {
-    /// Whether to log a message of a kind: then how many were left out since the last one.
+    /// Whether to log a message of this kind: if so, how many were suppressed since the last one.
     pub fn due(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(last) = logged.get_mut(kind) else {
-            logged.insert(kind, Logged { at: now, left_out: 0 });
+            logged.insert(kind, Logged { at: now, suppressed: 0 });
             return Some(0);
         };
         if now - last.at < PAUSE {
-            last.left_out += 1;
+            last.suppressed += 1;
             return None;
         }
         last.at = now;
-        Some(std::mem::take(&mut last.left_out))
+        Some(std::mem::take(&mut last.suppressed))
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn message_that_was_just_logged_is_counted_and_logged_later() {
+    async fn message_of_a_kind_that_was_just_logged_is_suppressed_and_counted() {
         let limit = LogLimit::default();
         assert_eq!(limit.due("full"), Some(0));
         assert_eq!([limit.due("full"), limit.due("full")], [None, None]);

@@ -1,31 +1,31 @@
-//! What requests and answers may take of an endpoint's memory: every bound, in one place.
+//! The memory budgets of an endpoint's requests and answers.
 
 use super::metrics::Metrics;
 use super::unsent::Unsent;
 use crate::budget::ByteBudget;
 
-/// What records take while a piece of an answer is made: themselves, and one and a half times as much as JSON.
+/// What a permit for records charges while a piece of an answer is produced: the records, and 150 % of them as JSON.
 const RECORDS_AND_JSON_PERCENT: usize = 250;
 
-/// The bounds, in bytes.
+/// The sizes of the budgets, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Bodies of a small Content-Length: they wait for none that is large.
+    /// Bodies with a small Content-Length. They do not wait for large ones.
     pub small_bodies: usize,
-    /// Bodies of a larger one.
+    /// Bodies with a larger Content-Length.
     pub large_bodies: usize,
     /// Chunked bodies.
     pub chunked_bodies: usize,
-    /// Records that are read for answers, and what they are encoded to, until they are sent.
+    /// Records that are read for answers, and their encoding, until a piece of the answer is complete.
     pub reads: usize,
-    /// Records of other processes that came and were not taken: the windows of streams under way.
+    /// Records that pods sent and that were not processed yet: the flow-control windows of streams.
     pub windows: usize,
-    /// Answers until their clients have taken them.
+    /// Answers until their clients have received them.
     pub unsent: usize,
 }
 
 impl Sizes {
-    /// Of a process in 256 MiB, in which the newest records and what waits before the log take another 80 MiB.
+    /// For a process with 256 MiB, of which the tail cache and the queues of logs take another 80 MiB.
     pub const DEFAULT: Self = Self {
         small_bodies: 24 << 20,
         large_bodies: 40 << 20,
@@ -39,24 +39,25 @@ impl Sizes {
 /// The budgets of an endpoint.
 #[derive(Debug)]
 pub struct Memory {
-    /// For bodies of requests.
+    /// For request bodies.
     pub bodies: Bodies,
     /// For records that are read for answers.
     pub reads: ByteBudget,
-    /// For the windows of streams of records from other processes.
+    /// For the flow-control windows of record streams from pods.
     pub windows: ByteBudget,
-    /// For answers until they were sent.
+    /// For answers until they are sent.
     pub unsent: Unsent,
 }
 
-/// The budgets of bodies, which are given back when the records are in their blocks: then a log's queue counts them.
+/// The budgets of bodies. A permit is given back when the records are in blocks: from then on the queue of the log
+/// counts them.
 #[derive(Debug)]
 pub struct Bodies {
-    /// Of up to [`Bodies::SMALL_BYTES`].
+    /// For bodies of up to [`Bodies::SMALL_BYTES`].
     pub small: ByteBudget,
-    /// Of more.
+    /// For larger bodies.
     pub large: ByteBudget,
-    /// Of chunked bodies.
+    /// For chunked bodies.
     pub chunked: ByteBudget,
 }
 

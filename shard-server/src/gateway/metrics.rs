@@ -1,4 +1,4 @@
-//! What the endpoint counts. Labels are operations and codes: closed sets.
+//! The metrics of the endpoint. Labels are operations and codes: closed sets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct Metrics {
     got_bytes: IntCounter,
     memory_bytes: IntGaugeVec,
     memory_refusals: IntCounterVec,
-    /// Connections that were ended because their clients kept what others needed.
+    /// Connections that were closed because their clients read too slowly.
     pub slow_readers_ended: IntCounter,
 }
 
@@ -83,7 +83,7 @@ impl Metrics {
         })
     }
 
-    /// What is counted of a budget of memory, shown from now on.
+    /// The metrics of a memory budget.
     pub fn budget(&self, name: &str) -> Counts {
         Counts {
             taken_bytes: self.memory_bytes.with_label_values(&[name]),
@@ -110,14 +110,14 @@ impl Metrics {
         self.got_bytes.inc_by(bytes);
     }
 
-    /// A group did not do what was asked.
+    /// A group refused a call.
     pub fn refused(&self, refusal: &Refusal) {
         self.refusals.with_label_values(&[refusal.label()]).inc();
     }
 }
 
-/// Shows what a gateway holds, as it is whenever metrics are gathered.
-pub struct Held {
+/// Collects the state of the catalog copy and of held requests whenever metrics are gathered.
+pub struct StateCollector {
     copy: CatalogCopy,
     routes: Arc<Routes>,
     streams: Gauge,
@@ -125,7 +125,7 @@ pub struct Held {
     requests: Gauge,
 }
 
-impl Held {
+impl StateCollector {
     /// Registers the metrics of this copy of the catalog and these routes.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Held {
     }
 }
 
-impl Collector for Held {
+impl Collector for StateCollector {
     fn desc(&self) -> Vec<&Desc> {
         [self.streams.desc(), self.age.desc(), self.requests.desc()].concat()
     }

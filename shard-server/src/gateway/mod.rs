@@ -3,8 +3,8 @@
 //! A request goes through [`http`] and [`operations`] to a [`route`]. The role `gateway` gives the endpoint a copy
 //! of an operator's catalog and groups in other pods; the role `local` gives it a catalog and groups of its own.
 //!
-//! Invariants: nothing is kept here that another gateway would miss; a write is sent once; nobody is told that a
-//! stream or shard does not exist unless the catalog service says so.
+//! Invariants: a gateway keeps no state that another gateway would need; a write is sent once; an answer says that a
+//! stream or shard does not exist only if the catalog service says so.
 
 pub mod catalog;
 mod endpoint;
@@ -24,12 +24,12 @@ pub mod token;
 mod unsent;
 
 pub use endpoint::{Endpoint, Parts};
-pub use metrics::{Held, Metrics};
+pub use metrics::{Metrics, StateCollector};
 pub use options::{Options, account_id};
 pub use role::{run, serve_kinesis};
 pub use route::{Route, Routes};
 
-/// Said at the start of every role that has an endpoint.
+/// Logged at the start of every role that has an endpoint.
 pub fn warn_of_unverified_keys() {
     tracing::warn!(
         "any access key is accepted: keys are not verified yet; keep this endpoint in a trusted network"

@@ -1,4 +1,4 @@
-//! The role `gateway`: the parts put together, and how they end.
+//! The role `gateway`: starts its parts, and stops them in order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use tokio::sync::watch;
 
 use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, serve_feed};
 use super::http::KinesisService;
-use super::{Endpoint, Held, Metrics, Options, Parts, Routes, keys, token::KeyFiles};
+use super::{Endpoint, Metrics, Options, Parts, Routes, StateCollector, keys, token::KeyFiles};
 use crate::admin::listener::{self, Limits};
 use crate::admin::{self, Admin, Termination};
 use crate::clock::system_clock;
 
-/// How long connections are still taken after the order to end, until everybody has heard that this gateway is
-/// not ready. With the 20 s in which requests finish it stays below the 25 s that a drain may take.
-const FAREWELL: Duration = Duration::from_secs(4);
-/// How often clients of addresses that are gone are dropped.
-const SWEEP: Duration = Duration::from_secs(10);
+/// How long connections are accepted after termination began, until Endpoints and proxies no longer list this gateway.
+/// Together with the 20 s in which requests finish it stays below the 25 s that a drain may take.
+const DEREGISTRATION_DELAY: Duration = Duration::from_secs(4);
+/// How often clients of removed addresses are dropped.
+const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 
-/// Runs until the process is told to end.
+/// Runs until the process is terminated.
 ///
 /// # Errors
 /// If an address cannot be bound or the iterator keys cannot be read.
@@ -36,7 +36,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let registry = Registry::new();
     let copy = CatalogCopy::default();
     let routes = Arc::new(Routes::default());
-    Held::register(&registry, copy.clone(), routes.clone())?;
+    StateCollector::register(&registry, copy.clone(), routes.clone())?;
     let endpoint = Endpoint::new(Parts {
         region: options.region.clone(),
         account_id: options.account_id.clone(),
@@ -62,7 +62,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let kinesis = tokio::spawn(serve_kinesis(kinesis, Arc::new(endpoint), drained));
 
     termination.ordered().await;
-    tokio::time::sleep(FAREWELL).await;
+    tokio::time::sleep(DEREGISTRATION_DELAY).await;
     drain.send_replace(true);
     kinesis.await?;
     peers.abort();
@@ -71,7 +71,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Serves the Kinesis API until it is told to end and what is under way has finished.
+/// Serves the Kinesis API until termination is ordered and the requests under way have finished.
 pub async fn serve_kinesis(listener: TcpListener, endpoint: Arc<Endpoint>, termination: Termination) {
     let service_of = |connection| {
         let service = KinesisService::new(Arc::clone(&endpoint), connection);
@@ -91,9 +91,9 @@ async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Term
     listener::serve(listener, service, termination).await;
 }
 
-/// Why the gateway is not ready, as it changes.
+/// Why the gateway is not ready; `None` while it is.
 fn readiness(copy: &CatalogCopy, termination: Termination) -> watch::Receiver<Option<String>> {
-    let (sender, receiver) = watch::channel(Some("no snapshot of the catalog is in yet".to_owned()));
+    let (sender, receiver) = watch::channel(Some("no snapshot of the catalog has arrived yet".to_owned()));
     let mut complete = copy.completeness();
     tokio::spawn(async move {
         let is_complete = async {
@@ -106,7 +106,7 @@ fn readiness(copy: &CatalogCopy, termination: Termination) -> watch::Receiver<Op
             }
             () = termination.ordered() => {}
         }
-        sender.send_replace(Some("it ends".to_owned()));
+        sender.send_replace(Some("it is terminating".to_owned()));
         sender.closed().await;
     });
     receiver
@@ -114,7 +114,7 @@ fn readiness(copy: &CatalogCopy, termination: Termination) -> watch::Receiver<Op
 
 async fn sweep(routes: Arc<Routes>, copy: CatalogCopy) {
     loop {
-        tokio::time::sleep(SWEEP).await;
+        tokio::time::sleep(SWEEP_PERIOD).await;
         routes.keep_clients(&copy.addresses());
     }
 }

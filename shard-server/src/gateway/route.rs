@@ -1,4 +1,4 @@
-//! From a log to who serves it: a group in this process, or one member of a group elsewhere.
+//! Finds who serves a log: a group in this process, or a member of a remote group.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,20 +9,20 @@ use crate::protocol::Refusal;
 use crate::shard::client::{Client, HoldBudget};
 use crate::shard::{Group, Served};
 
-/// Who serves a log. Calls to elsewhere are boxed: their state is large, and every call would carry room for it.
+/// Who serves a log. Remote calls are boxed: their futures are large, and would make every local call as large.
 #[derive(Clone)]
 pub enum Route {
     /// A group in this process.
     Local(Group),
-    /// A member of a group elsewhere.
+    /// A member of a remote group.
     Remote(Arc<Client>),
 }
 
 impl Route {
-    /// Has the group do a call.
+    /// Sends a call to the group.
     ///
     /// # Errors
-    /// The group's refusal, or that it cannot be reached.
+    /// If the group refuses it or cannot be reached.
     pub async fn call<C: Served>(&self, call: C) -> Result<C::Answer, Refusal> {
         match self {
             Self::Local(group) => group.call(call).await,
@@ -31,7 +31,7 @@ impl Route {
     }
 }
 
-/// All routes of a process: the groups that live here, by stream UID, and one client for each member address.
+/// All routes of a process: its own groups by stream UID, and a client for each member address.
 #[derive(Default)]
 pub struct Routes {
     groups: Mutex<HashMap<String, Group>>,
@@ -43,32 +43,32 @@ impl Routes {
     /// The route to a log of a stream.
     ///
     /// # Errors
-    /// If the catalog names nobody for it, or a group here that is not.
+    /// If the catalog names no group for it, or a group of this process that does not exist.
     pub fn to_log(&self, stream: &Stream, log: &str) -> Result<Route, Refusal> {
-        let nobody = || Refusal::NotReady(format!("nobody serves log {log} of stream {}", stream.name));
-        let group = stream.group_of_log(log).ok_or_else(nobody)?;
+        let unserved = || Refusal::NotReady(format!("no group serves log {log} of stream {}", stream.name));
+        let group = stream.group_of_log(log).ok_or_else(unserved)?;
         match group.members.first() {
             Some(member) => Ok(Route::Remote(self.client(&member.address))),
-            None => guard(&self.groups).get(&stream.uid).cloned().map(Route::Local).ok_or_else(nobody),
+            None => guard(&self.groups).get(&stream.uid).cloned().map(Route::Local).ok_or_else(unserved),
         }
     }
 
-    /// From now on the stream's group is this one, in this process.
+    /// Routes a stream to a group in this process.
     pub fn add_group(&self, stream_uid: &str, group: Group) {
         guard(&self.groups).insert(stream_uid.into(), group);
     }
 
-    /// The group of a stream that lives here.
+    /// The group of a stream in this process.
     pub fn group(&self, stream_uid: &str) -> Option<Group> {
         guard(&self.groups).get(stream_uid).cloned()
     }
 
-    /// Takes a stream's group out of the routes.
+    /// Removes and returns a stream's group.
     pub fn remove_group(&self, stream_uid: &str) -> Option<Group> {
         guard(&self.groups).remove(stream_uid)
     }
 
-    /// Takes all groups out of the routes.
+    /// Removes and returns all groups.
     pub fn remove_groups(&self) -> Vec<Group> {
         guard(&self.groups).drain().map(|(_, group)| group).collect()
     }
@@ -78,7 +78,7 @@ impl Routes {
         guard(&self.clients).retain(|address, _| addresses.contains(address));
     }
 
-    /// How many bytes of requests wait for groups elsewhere to answer or restart.
+    /// Bytes of requests that wait for remote groups to answer or restart.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.budget.held_bytes()
@@ -106,7 +106,7 @@ mod tests {
     use catalog::Member;
 
     #[test]
-    fn log_that_nobody_serves_is_not_ready() {
+    fn log_without_a_group_is_not_ready() {
         let stream = stream("orders");
         let routes = Routes::default();
         assert!(matches!(routes.to_log(&stream, "g0"), Err(Refusal::NotReady(_))));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn client_is_kept_as_long_as_the_catalog_names_its_address() {
+    async fn client_is_kept_while_the_catalog_names_its_address() {
         let mut stream = stream("orders");
         stream.groups[0].members = vec![Member { address: "orders-0:7400".into() }];
         let routes = Routes::default();

@@ -1,4 +1,4 @@
-//! Which shards ListShards gives, and what of a newer map a walk that began earlier may see.
+//! Which shards ListShards returns, and how a listing that began earlier sees a newer shard map.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,24 +7,23 @@ use serde::{Deserialize, Serialize};
 
 /// A ShardFilter of the API, with times in seconds since 1970.
 ///
-/// No clock is asked. A closed shard is in the map until its records have expired, which its log decides by log time; so
-/// the trim horizon is where the map begins, and before that is as good as at it. A time to come is as good as now: what
-/// is open stays open.
+/// No clock is read. A closed shard stays in the map until its records have expired, which its log decides by log time: the
+/// trim horizon is where the map begins. An earlier timestamp means the trim horizon, and a future one means now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ShardFilter {
     /// No filter, `FROM_TRIM_HORIZON`: every shard.
     All,
-    /// `AFTER_SHARD_ID`: those with a higher id.
+    /// `AFTER_SHARD_ID`: shards with a higher id.
     After(ShardId),
-    /// `AT_LATEST`: those that are open.
+    /// `AT_LATEST`: open shards.
     AtLatest,
-    /// `AT_TIMESTAMP`: those that were open at that second. `AT_TRIM_HORIZON` is second 0.
+    /// `AT_TIMESTAMP`: shards that were open at that second. `AT_TRIM_HORIZON` is second 0.
     At(u64),
-    /// `FROM_TIMESTAMP`: those that were open at that second or later.
+    /// `FROM_TIMESTAMP`: shards that were open at that second or later.
     From(u64),
 }
 
-/// A shard as a walk shows it.
+/// A shard as a listing shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownShard<'a> {
     /// The shard.
@@ -33,14 +32,14 @@ pub struct ShownShard<'a> {
     pub closed: bool,
 }
 
-/// The shards of a map that can be shown at all: those that are, or once were, open.
+/// The shards of a map that a listing may show: those that are, or once were, open.
 #[must_use]
 pub fn shown(shards: &[Shard]) -> Vec<ShownShard<'_>> {
     let visible = shards.iter().filter(|shard| shard.state != ShardState::Pending);
     visible.map(|shard| ShownShard { shard, closed: shard.state == ShardState::Closed }).collect()
 }
 
-/// The map as it was when `newest` was its newest shard. A shard was closed then if a child of it was there.
+/// The shards as they were when `newest` was the newest one. A shard was closed then if it had a child.
 #[must_use]
 pub fn shown_up_to(shards: &[Shard], newest: ShardId) -> Vec<ShownShard<'_>> {
     let mut shown = shown(shards);
@@ -51,12 +50,12 @@ pub fn shown_up_to(shards: &[Shard], newest: ShardId) -> Vec<ShownShard<'_>> {
 }
 
 impl ShardFilter {
-    /// What of the shown shards passes, in their order.
+    /// The shards that pass the filter, in their order.
     #[must_use]
     pub fn apply<'a>(self, shown: &[ShownShard<'a>]) -> Vec<ShownShard<'a>> {
         let closings = closings(shown);
         let ids: HashSet<ShardId> = shown.iter().map(|shown| shown.shard.id).collect();
-        // The first shards of the map count as open at any earlier time, so that the ring is always whole.
+        // The first shards of the map count as open at any earlier time, so that the ring is always covered.
         let there_at = |shown: &ShownShard<'_>, second: u64| {
             shown.shard.create_seconds <= second
                 || !shown.shard.parents.iter().any(|parent| ids.contains(parent))
@@ -76,7 +75,7 @@ impl ShardFilter {
     }
 }
 
-/// The second in which each parent was succeeded: the first of its children was created then.
+/// When each parent was closed: the second in which its first child was created.
 fn closings(shown: &[ShownShard<'_>]) -> HashMap<ShardId, u64> {
     let mut closings = HashMap::new();
     for child in shown {
@@ -121,42 +120,42 @@ mod tests {
     }
 
     #[test]
-    fn without_filter_all_but_pending_shards_are_given() {
+    fn without_filter_all_but_pending_shards_pass() {
         assert_eq!(ids(ShardFilter::All), [0, 1, 2, 3, 4]);
     }
 
     #[test]
-    fn after_shard_id_takes_any_id() {
+    fn after_shard_id_accepts_an_id_without_a_shard() {
         assert_eq!(ids(ShardFilter::After(id(2))), [3, 4]);
         assert_eq!(ids(ShardFilter::After(id(99))), [0; 0]);
     }
 
     #[test]
-    fn at_latest_gives_the_open_ones() {
+    fn at_latest_passes_open_shards() {
         assert_eq!(ids(ShardFilter::AtLatest), [1, 4]);
     }
 
     #[test]
-    fn at_a_time_gives_the_shards_open_then() {
+    fn at_timestamp_passes_the_shards_open_at_that_time() {
         assert_eq!(ids(ShardFilter::At(150)), [0, 1]);
         assert_eq!(ids(ShardFilter::At(250)), [1, 2, 3]);
         assert_eq!(ids(ShardFilter::At(350)), [1, 4]);
     }
 
     #[test]
-    fn time_before_the_stream_gives_its_first_shards() {
+    fn timestamp_before_the_stream_passes_its_first_shards() {
         assert_eq!(ids(ShardFilter::At(0)), [0, 1]);
         assert_eq!(ids(ShardFilter::From(0)), [0, 1, 2, 3, 4]);
     }
 
     #[test]
-    fn from_a_time_gives_what_was_open_then_or_later() {
+    fn from_timestamp_passes_the_shards_open_at_that_time_or_later() {
         assert_eq!(ids(ShardFilter::From(250)), [1, 2, 3, 4]);
         assert_eq!(ids(ShardFilter::From(350)), [1, 4]);
     }
 
     #[test]
-    fn time_to_come_gives_the_open_ones() {
+    fn future_timestamp_gives_the_open_shards() {
         assert_eq!(ids(ShardFilter::At(u64::MAX)), [1, 4]);
         assert_eq!(ids(ShardFilter::From(u64::MAX)), [1, 4]);
     }
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn walk_that_began_before_the_merge_sees_its_parents_open_and_no_child() {
+    fn listing_that_began_before_a_merge_sees_the_parents_open_and_no_child() {
         let map = map();
         let seen: Vec<_> =
             shown_up_to(&map, id(3)).iter().map(|shown| (shown.shard.id.index(), shown.closed)).collect();

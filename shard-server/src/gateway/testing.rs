@@ -1,6 +1,6 @@
-//! Values for the unit tests of this room.
+//! Values for the unit tests of the gateway.
 
-use catalog::{Group, Log, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
+use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
 
 /// An ACTIVE stream of four open shards in one log of a group without members.
 pub fn stream(name: &str) -> Stream {
@@ -16,7 +16,7 @@ pub fn stream(name: &str) -> Stream {
         max_record_size_kib: 1024,
         created_ms: 1_700_000_000_000,
         shards: shards.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
-        logs: vec![Log { name: "g0".into(), group: "g0".into() }],
+        logs: vec![LogPlacement { name: "g0".into(), group: "g0".into() }],
         groups: vec![Group { name: "g0".into(), members: Vec::new() }],
     }
 }

@@ -1,5 +1,5 @@
-//! What of answers waits for its readers to take it. A slow reader delays nobody: where room is needed, the connection that
-//! has kept a piece the longest is ended, and the fuller the memory, the smaller the pieces.
+//! The budget of answers that wait to be sent. A slow reader does not delay the others: when the budget is used up, the
+//! connection with the oldest unsent piece is closed. The less budget is left, the smaller the pieces are.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,30 +12,30 @@ use tokio::time::Instant;
 use crate::admin::listener::Connection;
 use crate::budget::{ByteBudget, Counts, Exhausted, Permit};
 
-/// How long a piece may take to be sent: so long, and a second for so many of its bytes.
-const MAX_TIME: Duration = Duration::from_secs(30);
-const PACE_BYTES_PER_SECOND: usize = 64 << 10;
-/// How long it is left alone even where others need its room.
-const LEAST_TIME: Duration = Duration::from_secs(1);
-/// How long what was ended may take to give its room back before more is ended.
-const ENDING_TIME: Duration = Duration::from_millis(100);
-/// How long room is looked for.
+/// How long a piece may take to be sent: this, and the time that its bytes take at [`MIN_BYTES_PER_SECOND`].
+const BASE_TIMEOUT: Duration = Duration::from_secs(30);
+const MIN_BYTES_PER_SECOND: usize = 64 << 10;
+/// How long a piece may take in any case, even if others wait for its budget.
+const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long to wait for the permits of closed connections before more connections are closed.
+const CLOSING_TIME: Duration = Duration::from_millis(100);
+/// How long an answer waits for budget.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// What of the room that is left one piece may take.
-const PIECE_PART: usize = 32;
+/// A piece may take one in so many of the bytes that are left.
+const PIECE_DIVISOR: usize = 32;
 /// Bounds of a piece.
-const LEAST_PIECE_BYTES: usize = 16 << 10;
+const MIN_PIECE_BYTES: usize = 16 << 10;
 const MAX_PIECE_BYTES: usize = 1 << 20;
 
-/// Bounds the bytes of answers that were made and not sent. Cloning shares it.
+/// Bounds the bytes of answers that were produced and not sent. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Unsent {
     budget: ByteBudget,
     waiting: Arc<Mutex<Waiting>>,
-    ended: IntCounter,
+    closed_connections: IntCounter,
 }
 
-/// The pieces, oldest first.
+/// The unsent pieces, oldest first.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
@@ -49,7 +49,7 @@ struct Piece {
     connection: Connection,
 }
 
-/// The bytes of a piece, which lives until hyper has written it.
+/// The bytes of a piece. Dropped when hyper has written them.
 struct Sending {
     bytes: Vec<u8>,
     number: u64,
@@ -58,16 +58,16 @@ struct Sending {
 }
 
 impl Unsent {
-    /// Room for so many bytes; `ended` counts the connections that are ended.
+    /// A budget of so many bytes, with a counter of the connections that are closed.
     #[must_use]
-    pub fn new(bytes: usize, counts: Counts, ended: IntCounter) -> Self {
-        Self { budget: ByteBudget::new(bytes, counts), waiting: Arc::default(), ended }
+    pub fn new(bytes: usize, counts: Counts, closed_connections: IntCounter) -> Self {
+        Self { budget: ByteBudget::new(bytes, counts), waiting: Arc::default(), closed_connections }
     }
 
-    /// How large the pieces of the next answer should be.
+    /// The size of the pieces of the next answer.
     #[must_use]
     pub fn piece_bytes(&self) -> usize {
-        (self.free_bytes() / PIECE_PART).clamp(LEAST_PIECE_BYTES, MAX_PIECE_BYTES)
+        (self.free_bytes() / PIECE_DIVISOR).clamp(MIN_PIECE_BYTES, MAX_PIECE_BYTES)
     }
 
     /// How many bytes are left.
@@ -76,17 +76,17 @@ impl Unsent {
         self.budget.free_bytes()
     }
 
-    /// The bytes as a body, with their place here until they were sent over a connection.
+    /// The bytes as a body that holds its permit until it was sent over a connection.
     ///
     /// # Errors
-    /// If there is no room, which means that as much is being sent at a good pace.
+    /// If no budget is left: then that many bytes are being sent at [`MIN_BYTES_PER_SECOND`] or faster.
     pub async fn hold(&self, bytes: Vec<u8>, connection: &Connection) -> Result<Bytes, Exhausted> {
-        let max_time =
-            |piece: &Piece| MAX_TIME + Duration::from_secs((piece.bytes / PACE_BYTES_PER_SECOND) as u64);
-        self.end_oldest(1, max_time);
+        let timeout =
+            |piece: &Piece| BASE_TIMEOUT + Duration::from_secs((piece.bytes / MIN_BYTES_PER_SECOND) as u64);
+        self.close_oldest(1, timeout);
         let permit = match self.budget.take_free(bytes.capacity()) {
             Some(permit) => permit,
-            None => self.make_room(bytes.capacity()).await?,
+            None => self.free_budget(bytes.capacity()).await?,
         };
         let mut waiting = guard(&self.waiting);
         let number = waiting.next;
@@ -98,12 +98,12 @@ impl Unsent {
         Ok(Bytes::from_owner(Sending { bytes, number, waiting, _permit: permit }))
     }
 
-    /// Ends what is oldest until there is room for so many bytes.
-    async fn make_room(&self, bytes: usize) -> Result<Permit, Exhausted> {
+    /// Closes the connections with the oldest pieces until there is budget for so many bytes.
+    async fn free_budget(&self, bytes: usize) -> Result<Permit, Exhausted> {
         let deadline = Instant::now() + MAX_WAIT;
         let mut permit = std::pin::pin!(self.budget.wait(bytes));
         while Instant::now() < deadline {
-            let pause = self.end_oldest(bytes, |_| LEAST_TIME);
+            let pause = self.close_oldest(bytes, |_| MIN_TIMEOUT);
             if let Ok(permit) = tokio::time::timeout(pause, permit.as_mut()).await {
                 return Ok(permit);
             }
@@ -111,27 +111,27 @@ impl Unsent {
         Err(self.budget.refuse())
     }
 
-    /// Ends the oldest pieces that had more than their time, of so many bytes at most, but one; gives how long to wait
-    /// before more should be ended.
-    fn end_oldest(&self, bytes: usize, time: impl Fn(&Piece) -> Duration) -> Duration {
+    /// Closes the connections of the oldest pieces that have timed out, until these pieces have so many bytes. Returns
+    /// how long to wait before more connections are closed.
+    fn close_oldest(&self, bytes: usize, timeout: impl Fn(&Piece) -> Duration) -> Duration {
         let mut waiting = guard(&self.waiting);
-        let mut ended_bytes = 0;
-        while ended_bytes < bytes {
+        let mut closed_bytes = 0;
+        while closed_bytes < bytes {
             let Some(oldest) = waiting.pieces.first_entry() else { break };
-            let left = time(oldest.get()).saturating_sub(oldest.get().since.elapsed());
-            if !left.is_zero() && ended_bytes == 0 {
+            let left = timeout(oldest.get()).saturating_sub(oldest.get().since.elapsed());
+            if !left.is_zero() && closed_bytes == 0 {
                 return left;
             }
             if !left.is_zero() {
                 break;
             }
             let piece = oldest.remove();
-            ended_bytes += piece.bytes;
-            if piece.connection.end() {
-                self.ended.inc();
+            closed_bytes += piece.bytes;
+            if piece.connection.close() {
+                self.closed_connections.inc();
             }
         }
-        ENDING_TIME
+        CLOSING_TIME
     }
 }
 
@@ -157,10 +157,10 @@ mod tests {
     use futures::future::Abortable;
 
     fn unsent(bytes: usize) -> Unsent {
-        Unsent::new(bytes, Counts::unseen(), IntCounter::new("ended", "ended").unwrap())
+        Unsent::new(bytes, Counts::unseen(), IntCounter::new("closed", "closed").unwrap())
     }
 
-    /// A connection whose client takes nothing of a piece.
+    /// A connection whose client reads nothing of a piece.
     fn stalled(bytes: Bytes, registration: futures::future::AbortRegistration) {
         let sending = async move {
             let _bytes = bytes;
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reader_that_takes_nothing_is_ended_where_others_need_the_room() {
+    async fn stalled_reader_is_disconnected_when_others_need_its_budget() {
         let unsent = unsent(64 << 10);
         for _ in 0..4 {
             let (slow, registration) = Connection::new();
@@ -178,26 +178,30 @@ mod tests {
         }
         let (quick, _registration) = Connection::new();
         let piece = unsent.hold(vec![1; 16 << 10], &quick).await.unwrap();
-        assert_eq!((piece.len(), unsent.ended.get()), (16 << 10, 1), "the oldest alone is ended");
+        assert_eq!(
+            (piece.len(), unsent.closed_connections.get()),
+            (16 << 10, 1),
+            "only the oldest is closed"
+        );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reader_that_takes_nothing_for_too_long_is_ended_also_where_there_is_room() {
+    async fn stalled_reader_is_disconnected_after_its_timeout_even_if_budget_is_left() {
         let unsent = unsent(1 << 20);
         let (slow, registration) = Connection::new();
         stalled(unsent.hold(vec![0; 16 << 10], &slow).await.unwrap(), registration);
         let (quick, _registration) = Connection::new();
         drop(unsent.hold(vec![1; 16], &quick).await.unwrap());
-        assert_eq!(unsent.ended.get(), 0);
-        tokio::time::advance(MAX_TIME).await;
+        assert_eq!(unsent.closed_connections.get(), 0);
+        tokio::time::advance(BASE_TIMEOUT).await;
         drop(unsent.hold(vec![1; 16], &quick).await.unwrap());
-        assert_eq!(unsent.ended.get(), 1);
+        assert_eq!(unsent.closed_connections.get(), 1);
         tokio::task::yield_now().await;
         assert_eq!(unsent.free_bytes(), 1 << 20);
     }
 
     #[tokio::test]
-    async fn pieces_shrink_as_room_does_and_their_room_comes_back_when_they_are_sent() {
+    async fn pieces_shrink_with_the_budget_and_give_it_back_when_they_are_sent() {
         let unsent = unsent(40 << 20);
         let (slow, _registration) = Connection::new();
         let (mut sizes, mut pieces) = (Vec::new(), Vec::new());
@@ -208,7 +212,7 @@ mod tests {
         assert!(sizes.is_sorted_by(|before, after| before >= after), "{sizes:?}");
         assert_eq!(sizes[0], MAX_PIECE_BYTES);
         assert!(sizes[99] < MAX_PIECE_BYTES / 10);
-        // A part that is still to be written keeps all of it.
+        // A piece keeps its permit until its last part was written.
         let parts: Vec<_> = pieces.iter_mut().map(|piece| piece.split_off(10)).collect();
         drop(pieces);
         assert!(unsent.free_bytes() < 4 << 20);

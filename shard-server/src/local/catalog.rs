@@ -1,4 +1,4 @@
-//! The catalog of `local`: control calls and manifests, done at once and durable before they are answered.
+//! The catalog of `local`: it applies control calls and manifests at once, and durably before it answers.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,12 +9,13 @@ use anyhow::{Context as _, bail};
 use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
 use catalog::feed::CatalogEvent;
 use catalog::member::{OpenShard, SetRetention};
+use catalog::resource::Violation;
 use catalog::{Stream, StreamName};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::data_dir::DataDir;
-use super::entry::{Birth, Entry, object_of};
+use super::entry::{Creation, Entry, object_of};
 use super::manifest::Manifest;
 use super::stream_file::{self, Entries};
 use crate::clock::Clock;
@@ -23,10 +24,10 @@ use crate::gateway::catalog::CatalogCopy;
 use crate::shard::volume::{self, Identity};
 use crate::shard::{Group, GroupConfig, Metrics, Resources};
 
-/// How many logs are opened at once when the process starts.
-const OPENING: usize = 16;
+/// How many streams are opened at the same time when the process starts.
+const MAX_CONCURRENT_OPENS: usize = 16;
 
-/// The streams of a data directory, their groups, and the one way to change them.
+/// The streams of a data directory and their groups. All changes go through it.
 pub struct LocalCatalog {
     data_dir: Arc<DataDir>,
     copy: CatalogCopy,
@@ -34,9 +35,9 @@ pub struct LocalCatalog {
     clock: Clock,
     metrics: Metrics,
     resources: Resources,
-    /// Directories of streams that cannot be read, so that their names are not known.
+    /// Directories of streams that cannot be read. Their names are unknown.
     unreadable: Vec<PathBuf>,
-    /// What is on disk. Held through every change, so that changes follow each other.
+    /// The entries on disk. Locked during every change, so that changes are serialized.
     entries: Mutex<Entries>,
 }
 
@@ -47,8 +48,8 @@ impl fmt::Debug for LocalCatalog {
 }
 
 impl LocalCatalog {
-    /// Reads the catalog of a directory and opens all its streams; from then on `copy` and `routes` have them. One that
-    /// cannot be read or opened keeps none of the others from being served.
+    /// Reads the catalog of a directory, opens all its streams, and adds them to `copy` and `routes`. A stream that
+    /// cannot be read or opened does not keep the others from being served.
     ///
     /// # Errors
     /// If the catalog cannot be read, or belongs to another account.
@@ -90,8 +91,8 @@ impl LocalCatalog {
         let none = Mutex::default();
         let catalog = Self { data_dir, copy, routes, clock, metrics, resources, unreadable, entries: none };
         let streams: Vec<_> = entries.values().map(|entry| entry.stream.clone()).collect();
-        for chunk in streams.chunks(OPENING) {
-            // A group that does not come up has said why, and answers every call so.
+        for chunk in streams.chunks(MAX_CONCURRENT_OPENS) {
+            // A group that fails to open has logged why, and answers every call with that reason.
             let _ = futures::future::join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await;
         }
         *catalog.entries.lock().await = entries;
@@ -99,27 +100,25 @@ impl LocalCatalog {
         Ok(catalog)
     }
 
-    /// Applies a manifest: makes its stream, or changes it.
+    /// Applies a manifest: creates or updates its stream.
     ///
     /// # Errors
-    /// If the manifest breaks a rule or the change cannot be made; the text names manifest and field.
+    /// If the manifest breaks a rule or cannot be applied; the text names manifest and field.
     pub async fn apply(&self, manifest: &Manifest, account_id: &str) -> anyhow::Result<()> {
         let mut entries = self.entries.lock().await;
-        let place = &manifest.place;
-        let refused = |violations: Vec<_>| {
-            let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
-            anyhow::anyhow!("{place}: {}", told.join("; "))
-        };
+        let source = &manifest.source;
+        let refused = |violations: Vec<_>| anyhow::anyhow!("{source}: {}", joined(&violations));
         match entry_of(&entries, manifest)? {
             None => {
-                self.check_all_known().map_err(|refusal| anyhow::anyhow!("{place}: {}", refusal.message))?;
-                let made = Entry::of_manifest(&manifest.stream, account_id, self.birth()).map_err(refused)?;
-                tracing::info!(stream = %made.stream.name, "created by a manifest");
-                let made = async {
-                    self.draft(&made).await?;
-                    self.publish(&mut entries, made).await
+                self.check_all_known().map_err(|refusal| anyhow::anyhow!("{source}: {}", refusal.message))?;
+                let entry =
+                    Entry::of_manifest(&manifest.stream, account_id, self.creation()).map_err(refused)?;
+                tracing::info!(stream = %entry.stream.name, "created by a manifest");
+                let created = async {
+                    self.draft(&entry).await?;
+                    self.publish(&mut entries, entry).await
                 };
-                made.await.with_context(|| format!("{place}: create the stream"))
+                created.await.with_context(|| format!("{source}: create the stream"))
             }
             Some(entry) => {
                 let updated = entry.updated(&manifest.stream).map_err(refused)?;
@@ -134,12 +133,12 @@ impl LocalCatalog {
                     on_disk(move || stream_file::write(&directory, &updated).map(|()| updated)).await?;
                 entries.insert(updated.stream.uid.clone(), updated);
                 self.copy.apply(event);
-                self.tell_retention(&updated_stream).await
+                self.apply_retention(&updated_stream).await
             }
         }
     }
 
-    /// Makes a stream, ACTIVE at once.
+    /// Creates a stream, ACTIVE at once.
     ///
     /// # Errors
     /// If the name is taken, or the disk refuses.
@@ -152,25 +151,25 @@ impl LocalCatalog {
             return Err(taken());
         }
         self.check_all_known()?;
-        let made = Entry::of_call(call.clone(), self.birth()).map_err(|violations| {
-            let told: Vec<_> = violations.iter().map(ToString::to_string).collect();
-            Refusal { code: RefusalCode::InvalidArgument, message: told.join("; ") }
+        let entry = Entry::of_call(call.clone(), self.creation()).map_err(|violations| Refusal {
+            code: RefusalCode::InvalidArgument,
+            message: joined(&violations),
         })?;
-        // Most of the work needs nobody to wait: the disk does that of many streams together.
-        self.draft(&made).await.map_err(|error| unavailable(&error))?;
+        // Most of the work is done without the lock, so that the drafts of many streams are written together.
+        self.draft(&entry).await.map_err(|error| unavailable(&error))?;
         let mut entries = self.entries.lock().await;
         if named(&entries, &call.name).is_some() {
-            // Somebody was quicker.
-            let _ = self.discard(&made.stream.uid).await;
+            // Another call created it meanwhile.
+            let _ = self.discard(&entry.stream.uid).await;
             return Err(taken());
         }
-        self.publish(&mut entries, made).await.map_err(|error| unavailable(&error))
+        self.publish(&mut entries, entry).await.map_err(|error| unavailable(&error))
     }
 
     /// Deletes a stream with all its records.
     ///
     /// # Errors
-    /// If there is none, or the disk refuses.
+    /// If it does not exist, or the disk refuses.
     pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
         let mut entries = self.entries.lock().await;
         let Some(uid) = named(&entries, &call.name).map(|entry| entry.stream.uid.clone()) else {
@@ -187,7 +186,7 @@ impl LocalCatalog {
         if let Some(group) = self.routes.remove_group(&uid) {
             group.close_in_time().await;
         }
-        // The stream is gone already; what stays on disk now is swept at the next start.
+        // The stream is deleted already. Files that stay on disk are swept at the next start.
         let dir = self.data_dir.draft_dir(&uid);
         match tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await {
             Ok(Ok(())) => {}
@@ -199,10 +198,10 @@ impl LocalCatalog {
         Ok(())
     }
 
-    /// The stream that has a name.
+    /// The stream with a name.
     ///
     /// # Errors
-    /// If there is none, but one that cannot be read may be it.
+    /// If it is not found, but a stream that cannot be read may have the name.
     pub fn find_stream(&self, call: &FindStream) -> Result<Option<Stream>, Refusal> {
         match self.copy.find(&call.account_id, &call.name) {
             Some(stream) => Ok(Some(Stream::clone(&stream))),
@@ -210,13 +209,13 @@ impl LocalCatalog {
         }
     }
 
-    /// Ends all groups; what they have taken is durable then, unless a disk takes too long.
+    /// Closes all groups. Their appends are durable then, unless a disk takes too long.
     pub async fn close(&self) {
         let groups = self.routes.remove_groups();
         futures::future::join_all(groups.iter().map(Group::close_in_time)).await;
     }
 
-    /// Where a stream cannot be read, nobody knows which names are free or were never given.
+    /// Refuses while a stream cannot be read: it may have any name.
     fn check_all_known(&self) -> Result<(), Refusal> {
         let Some(directory) = self.unreadable.first() else { return Ok(()) };
         let message = format!(
@@ -232,16 +231,16 @@ impl LocalCatalog {
         on_disk(move || Ok(data_dir.discard(&uid)?)).await
     }
 
-    /// Makes a stream beside the others, whole or not at all, before it is one of them.
+    /// Writes a new stream as a draft, completely or not at all.
     async fn draft(&self, entry: &Entry) -> anyhow::Result<()> {
-        let (data_dir, made) = (self.data_dir.clone(), entry.clone());
+        let (data_dir, draft_entry) = (self.data_dir.clone(), entry.clone());
         let drafted = on_disk(move || {
-            let entry = made;
+            let entry = draft_entry;
             let stream = &entry.stream;
             let (uid, group) = (stream.uid.clone(), group_name(stream)?.to_owned());
             let draft = data_dir.draft_dir(&uid);
             let volume = draft.join(&group);
-            std::fs::create_dir_all(&volume).with_context(|| format!("make {}", volume.display()))?;
+            std::fs::create_dir_all(&volume).with_context(|| format!("create {}", volume.display()))?;
             let log_config = log_config_of(stream);
             let identity = Identity::new(uid, group.clone(), group, log_config.incarnation);
             volume::bootstrap(&volume, &identity.map_err(anyhow::Error::msg)?, &log_config)?;
@@ -254,7 +253,7 @@ impl LocalCatalog {
         drafted
     }
 
-    /// Makes a draft one of the streams, and serves it.
+    /// Turns a draft into a stream, and serves it.
     async fn publish(&self, entries: &mut Entries, entry: Entry) -> anyhow::Result<()> {
         let stream = entry.stream.clone();
         let (data_dir, uid) = (self.data_dir.clone(), stream.uid.clone());
@@ -269,14 +268,14 @@ impl LocalCatalog {
             }
             return served;
         }
-        // Also a stream that is not served and cannot be undone is one: its name is taken.
+        // A stream that is not served and could not be discarded exists: its name is taken.
         entries.insert(stream.uid.clone(), entry);
         self.copy.apply(CatalogEvent::Changed(stream));
         served
     }
 
-    /// Tells a stream's log how long to keep records: the catalog says so, the log does it.
-    async fn tell_retention(&self, stream: &Stream) -> anyhow::Result<()> {
+    /// Sets the retention of a stream's log to that of the catalog.
+    async fn apply_retention(&self, stream: &Stream) -> anyhow::Result<()> {
         let Some(group) = self.routes.group(&stream.uid) else { return Ok(()) };
         let hours = Some(stream.retention_period_hours);
         if group.status().logs.iter().all(|log| log.retention_period_hours == hours) {
@@ -287,19 +286,19 @@ impl LocalCatalog {
             log: group_name(stream)?.into(),
             retention_period_hours: stream.retention_period_hours,
         };
-        let told = group.set_retention(call).await;
-        told.with_context(|| format!("keep the records of stream {} so long", stream.name)).map(drop)
+        let applied = group.set_retention(call).await;
+        applied.with_context(|| format!("set the retention of stream {}", stream.name)).map(drop)
     }
 
-    /// Opens a stream's group. One that does not come up has its route all the same, and says why on every call.
+    /// Opens a stream's group. A group that fails to open is routed to as well, and refuses every call with the reason.
     async fn open_stream(&self, stream: &Stream) -> anyhow::Result<()> {
         let dir = self.data_dir.stream_dir(&stream.uid).join(group_name(stream)?);
         let group = Group::start(dir.clone(), self.config(stream)?);
         let begun = group.begun().await;
         self.routes.add_group(&stream.uid, group);
         begun.with_context(|| format!("open stream {} in {}", stream.name, dir.display()))?;
-        if let Err(error) = self.tell_retention(stream).await {
-            tracing::warn!(error = format!("{error:#}"), "records are kept as long as the log knew before");
+        if let Err(error) = self.apply_retention(stream).await {
+            tracing::warn!(error = format!("{error:#}"), "the log keeps its previous retention");
         }
         Ok(())
     }
@@ -313,9 +312,9 @@ impl LocalCatalog {
         })
     }
 
-    fn birth(&self) -> Birth {
-        let now_ms = i64::try_from((self.clock)()).unwrap_or(i64::MAX);
-        Birth { uid: uuid::Uuid::new_v4().to_string(), now_ms }
+    fn creation(&self) -> Creation {
+        let created_ms = i64::try_from((self.clock)()).unwrap_or(i64::MAX);
+        Creation { uid: Uuid::new_v4().to_string(), created_ms }
     }
 }
 
@@ -339,7 +338,7 @@ fn log_config_of(stream: &Stream) -> record_log::LogConfig {
     }
 }
 
-/// Does work on the disk where it is no harm to wait.
+/// Runs blocking work on the disk.
 async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
@@ -350,7 +349,7 @@ fn named<'e>(entries: &'e Entries, name: &StreamName) -> Option<&'e Entry> {
     entries.values().find(|entry| entry.stream.name == *name)
 }
 
-/// The stream that a manifest is about: that of the same object, or else the one that the API made under its name.
+/// The stream that a manifest describes: that of the same object, or else one that the API created with its name.
 fn entry_of<'e>(entries: &'e Entries, manifest: &Manifest) -> anyhow::Result<Option<&'e Entry>> {
     let object = object_of(&manifest.stream);
     let of_object = |entry: &&Entry| entry.manifest.as_ref().is_some_and(|applied| applied.object == object);
@@ -362,28 +361,32 @@ fn entry_of<'e>(entries: &'e Entries, manifest: &Manifest) -> anyhow::Result<Opt
     if let Some(holder) = entry.and_then(|entry| entry.manifest.as_ref()) {
         bail!(
             "{}: spec.name: the name {name} is taken by {}: choose another one",
-            manifest.place,
+            manifest.source,
             holder.object
         );
     }
     Ok(entry)
 }
 
-/// Every object is applied once: two manifests of one object would undo each other.
+/// Refuses two manifests of one object: they would undo each other.
 ///
 /// # Errors
-/// If one comes twice.
+/// If an object has two manifests.
 pub fn check_distinct(manifests: &[Manifest]) -> anyhow::Result<()> {
     let mut objects = HashSet::new();
     for manifest in manifests {
         let object = object_of(&manifest.stream);
         anyhow::ensure!(
             objects.insert(object.clone()),
-            "{}: {object} was there before: remove one",
-            manifest.place
+            "{}: {object} has another manifest already: remove one",
+            manifest.source
         );
     }
     Ok(())
+}
+
+fn joined(violations: &[Violation]) -> String {
+    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn unavailable(error: &anyhow::Error) -> Refusal {

@@ -1,4 +1,4 @@
-//! The control calls of `local`, done in this process.
+//! The control calls of `local`, which this process does itself.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::gateway::catalog::ControlPlane;
 impl ControlPlane for Arc<LocalCatalog> {
     fn create_stream(&self, call: CreateStream) -> BoxFuture<'_, Result<(), Refusal>> {
         let catalog = Self::clone(self);
-        to_its_end(async move { LocalCatalog::create_stream(&catalog, call).await })
+        detached(async move { LocalCatalog::create_stream(&catalog, call).await })
     }
 
     fn delete_stream(&self, call: DeleteStream) -> BoxFuture<'_, Result<(), Refusal>> {
         let catalog = Self::clone(self);
-        to_its_end(async move { LocalCatalog::delete_stream(&catalog, call).await })
+        detached(async move { LocalCatalog::delete_stream(&catalog, call).await })
     }
 
     fn find_stream(&self, call: FindStream) -> BoxFuture<'_, Result<Option<Stream>, Refusal>> {
@@ -25,8 +25,8 @@ impl ControlPlane for Arc<LocalCatalog> {
     }
 }
 
-/// In a task of its own, so that it does not end with the connection that asked for it.
-fn to_its_end(
+/// Runs a change in a task of its own, so that it completes even if its connection is closed.
+fn detached(
     change: impl Future<Output = Result<(), Refusal>> + Send + 'static,
 ) -> BoxFuture<'static, Result<(), Refusal>> {
     Box::pin(async move {

@@ -1,4 +1,4 @@
-//! The directory that holds everything: who may use it, and what is where.
+//! The data directory: its lock and its layout.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 const STREAMS: &str = "streams";
 const DRAFTS: &str = "drafts";
 
-/// A data directory that this process alone uses, until this value is dropped.
+/// A data directory, locked for this process until this value is dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
@@ -19,12 +19,12 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory if it is absent and takes its lock.
+    /// Creates the directory if it is absent, and takes its lock.
     ///
     /// # Errors
     /// If another process has the lock, or the directory cannot be written.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("make the data directory {}", path.display()))?;
+        fs::create_dir_all(path).with_context(|| format!("create the data directory {}", path.display()))?;
         let path =
             path.canonicalize().with_context(|| format!("find the data directory {}", path.display()))?;
         let lock_path = path.join("lock");
@@ -40,10 +40,10 @@ impl DataDir {
         }
         for name in [STREAMS, DRAFTS] {
             let directory = path.join(name);
-            fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+            fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
         }
         sync_dir(&path)?;
-        // The directory itself may be new. Where its parent cannot be opened somebody else made it long ago.
+        // The directory may be new. If its parent cannot be opened, this process did not create it.
         let _ = path.parent().map(sync_dir);
         Ok(Self { path, _lock: lock })
     }
@@ -60,7 +60,7 @@ impl DataDir {
         self.path.join(STREAMS).join(stream_uid)
     }
 
-    /// Where a stream is made, and where it goes to be removed: what is there at a start is nobody's.
+    /// The directory in which a stream is created, and to which it is moved for removal. Drafts are swept at a start.
     #[must_use]
     pub fn draft_dir(&self, stream_uid: &str) -> PathBuf {
         self.path.join(DRAFTS).join(stream_uid)
@@ -77,7 +77,7 @@ impl DataDir {
         Ok(paths.into_iter().filter(|path| path.is_dir()).collect())
     }
 
-    /// Makes a draft a stream: durable, whole or not at all.
+    /// Turns a draft into a stream, durably and atomically.
     ///
     /// # Errors
     /// If the system refuses.
@@ -86,7 +86,7 @@ impl DataDir {
         sync_dir(&self.path.join(STREAMS))
     }
 
-    /// Makes a stream a draft again, durably: what is left to do is to remove it.
+    /// Turns a stream back into a draft, durably. Its files still have to be removed.
     ///
     /// # Errors
     /// If the system refuses.
@@ -95,10 +95,10 @@ impl DataDir {
         sync_dir(&self.path.join(STREAMS))
     }
 
-    /// Removes a stream that could not be made, wherever it is by now.
+    /// Removes a stream whose creation failed, whether it was published or not.
     ///
     /// # Errors
-    /// If it is one of the streams and the system does not let it go. Else what stays is swept at the next start.
+    /// If it was published and cannot be withdrawn. Other files that stay are swept at the next start.
     pub fn discard(&self, stream_uid: &str) -> io::Result<()> {
         let draft = self.draft_dir(stream_uid);
         match fs::rename(self.stream_dir(stream_uid), &draft) {
@@ -107,13 +107,13 @@ impl DataDir {
         }
         for done in [sync_dir(&self.path.join(STREAMS)), fs::remove_dir_all(&draft)] {
             if let Err(error) = done {
-                tracing::warn!(stream_uid, %error, "a stream that could not be made leaves something behind");
+                tracing::warn!(stream_uid, %error, "the files of a failed creation stay until the next start");
             }
         }
         Ok(())
     }
 
-    /// The key of shard iterators; drawn and kept at first use.
+    /// The key of shard iterators. Generated and stored at first use.
     ///
     /// # Errors
     /// If its file cannot be read or written.
@@ -130,10 +130,10 @@ impl DataDir {
         }
     }
 
-    /// Removes what creations and deletions that were interrupted left behind.
+    /// Removes the drafts that interrupted creations and deletions left.
     ///
     /// # Errors
-    /// If something cannot be removed.
+    /// If one cannot be removed.
     pub fn sweep(&self) -> anyhow::Result<()> {
         let drafts = self.path.join(DRAFTS);
         for entry in fs::read_dir(&drafts).with_context(|| format!("read {}", drafts.display()))? {
@@ -145,7 +145,7 @@ impl DataDir {
     }
 }
 
-/// Replaces a file so that after a crash it is whole, the old or the new one. Only its owner may read it.
+/// Replaces a file atomically and durably. Only its owner may read it.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
@@ -155,7 +155,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
-/// Makes what was created, renamed or removed in a directory durable.
+/// Syncs a directory: makes creations, renames and removals in it durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
@@ -166,7 +166,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn directory_in_use_is_named_and_free_again_afterwards() {
+    fn directory_in_use_is_refused_by_name_and_free_again_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         let held = DataDir::open(folder.path()).unwrap();
         let error = DataDir::open(folder.path()).unwrap_err().to_string();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn iterator_key_stays_and_is_its_owners() {
+    fn iterator_key_is_kept_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = DataDir::open(folder.path()).unwrap();
         let key = data_dir.iterator_key().unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_is_there_from_publish_to_withdraw_and_drafts_are_swept() {
+    fn stream_exists_from_publish_to_withdraw_and_drafts_are_swept() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = DataDir::open(folder.path()).unwrap();
         for uid in ["kept", "left", "deleted"] {

@@ -1,13 +1,13 @@
-//! A stream in the catalog of `local`, and what manifests and calls make of one. Pure.
+//! A stream in the catalog of `local`: how manifests and calls create and change it. Pure.
 
 use std::collections::BTreeMap;
 
 use catalog::control::CreateStream;
 use catalog::resource::{DataStream, DataStreamSpec, DataStreamStatus, Defaults, Resolved, Violation};
-use catalog::{Group, Log, Shard, ShardState, Stream, StreamName, StreamStatus, plan};
+use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, StreamStatus, plan};
 use serde::{Deserialize, Serialize};
 
-/// A stream, and what of it the catalog's feed does not carry.
+/// A stream, and the fields that are not in the catalog's feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
@@ -16,7 +16,7 @@ pub struct Entry {
     /// Its tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// The manifest that was last applied; none where the API made the stream.
+    /// The manifest that was last applied; `None` if the API created the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Applied>,
 }
@@ -25,23 +25,23 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Applied {
-    /// `namespace/name`, or the name where it has no namespace: which object it is.
+    /// The object that it describes: `namespace/name`, or the name if it has no namespace.
     pub object: String,
-    /// What it said.
+    /// Its spec.
     pub spec: DataStreamSpec,
 }
 
-/// What is drawn and read from outside when a stream is made.
+/// The UID and creation time of a new stream, which come from outside.
 #[derive(Clone, Debug)]
-pub struct Birth {
+pub struct Creation {
     /// Its UID.
     pub uid: String,
-    /// Now, in milliseconds since 1970.
-    pub now_ms: i64,
+    /// When it is created, in milliseconds since 1970.
+    pub created_ms: i64,
 }
 
-/// What decides a new stream.
-struct Wish {
+/// The settings of a new stream.
+struct Settings {
     account_id: String,
     name: StreamName,
     mode: catalog::StreamMode,
@@ -50,7 +50,7 @@ struct Wish {
     max_record_size_kib: u32,
 }
 
-/// Which object a manifest is.
+/// The object that a manifest describes.
 pub fn object_of(manifest: &DataStream) -> String {
     let name = manifest.metadata.name.as_deref().unwrap_or_default();
     match &manifest.metadata.namespace {
@@ -59,18 +59,18 @@ pub fn object_of(manifest: &DataStream) -> String {
     }
 }
 
-/// What holds where a manifest is silent. Volumes and groups are no matter here; their fields are still kept, so
-/// that what kubectl would refuse is refused here too.
+/// The defaults of fields that a manifest leaves out. `local` does not use the fields for volumes and groups, but
+/// validates them, so that it refuses what kubectl would refuse.
 fn defaults() -> Defaults {
     Defaults { storage_size: String::new(), storage_class_name: None, shards_per_group: 16 }
 }
 
 impl Entry {
-    /// A stream that a call makes, by the rules of manifests.
+    /// A stream created by a call, which must keep the rules of manifests.
     ///
     /// # Errors
     /// Every rule that it breaks.
-    pub fn of_call(call: CreateStream, birth: Birth) -> Result<Self, Vec<Violation>> {
+    pub fn of_call(call: CreateStream, creation: Creation) -> Result<Self, Vec<Violation>> {
         let spec = DataStreamSpec {
             name: Some(call.name.to_string()),
             shard_count: call.shard_count.map(|count| i32::try_from(count).unwrap_or(i32::MAX)),
@@ -78,9 +78,9 @@ impl Entry {
             tags: call.tags.clone(),
             ..DataStreamSpec::default()
         };
-        // The object's name is no matter: there is no object.
+        // Any valid object name will do: there is no object.
         DataStream::new("stream", spec).validate()?;
-        let wish = Wish {
+        let settings = Settings {
             account_id: call.account_id,
             name: call.name,
             mode: call.mode,
@@ -88,21 +88,21 @@ impl Entry {
             retention_period_hours: 24,
             max_record_size_kib: call.max_record_size_kib.unwrap_or(1024),
         };
-        Ok(Self { stream: new_stream(wish, birth), tags: call.tags, manifest: None })
+        Ok(Self { stream: new_stream(settings, creation), tags: call.tags, manifest: None })
     }
 
-    /// A stream that a manifest makes.
+    /// A stream created by a manifest.
     ///
     /// # Errors
     /// Every rule that the manifest breaks.
     pub fn of_manifest(
         manifest: &DataStream,
         account_id: &str,
-        birth: Birth,
+        creation: Creation,
     ) -> Result<Self, Vec<Violation>> {
         manifest.validate()?;
         let resolved = manifest.resolve(&defaults());
-        let wish = Wish {
+        let settings = Settings {
             account_id: account_id.into(),
             name: name_of(&resolved)?,
             mode: resolved.mode(),
@@ -112,15 +112,16 @@ impl Entry {
         };
         let applied = Applied { object: object_of(manifest), spec: manifest.spec.clone() };
         Ok(Self {
-            stream: new_stream(wish, birth),
+            stream: new_stream(settings, creation),
             tags: manifest.spec.tags.clone(),
             manifest: Some(applied),
         })
     }
 
-    /// What a manifest makes of this stream; the same entry where it changes nothing.
+    /// This stream with a manifest applied; the same entry if that changes nothing.
     ///
-    /// What the manifest leaves out stays as it is, unless the manifest before had it: then its default comes back.
+    /// A field that the manifest leaves out keeps its value, unless the previous manifest had it: then it returns to
+    /// its default.
     ///
     /// # Errors
     /// Every rule that the manifest, or the change, breaks.
@@ -155,7 +156,7 @@ impl Entry {
         Ok(entry)
     }
 
-    /// This stream as a manifest would have it, so that a change can be judged.
+    /// This stream as a manifest, against which a change is validated.
     fn as_manifest(&self, like: &DataStream) -> DataStream {
         let spec = match &self.manifest {
             Some(applied) => applied.spec.clone(),
@@ -174,23 +175,23 @@ fn name_of(resolved: &Resolved) -> Result<StreamName, Vec<Violation>> {
     resolved.stream_name().ok_or_else(|| vec![invalid()])
 }
 
-/// A stream that serves from the start, with all shards in one log.
-fn new_stream(wish: Wish, birth: Birth) -> Stream {
-    let create_seconds = u64::try_from(birth.now_ms / 1_000).unwrap_or(0);
-    let planned = plan::create(wish.shard_count, wish.shard_count, create_seconds);
+/// A new stream, ACTIVE at once, with all shards in one log.
+fn new_stream(settings: Settings, creation: Creation) -> Stream {
+    let create_seconds = u64::try_from(creation.created_ms / 1_000).unwrap_or(0);
+    let planned = plan::create(settings.shard_count, settings.shard_count, create_seconds);
     let log = plan::log_name(0);
     Stream {
-        uid: birth.uid,
+        uid: creation.uid,
         map_version: 1,
-        account_id: wish.account_id,
-        name: wish.name,
+        account_id: settings.account_id,
+        name: settings.name,
         status: StreamStatus::Active,
-        mode: wish.mode,
-        retention_period_hours: wish.retention_period_hours,
-        max_record_size_kib: wish.max_record_size_kib,
-        created_ms: birth.now_ms,
+        mode: settings.mode,
+        retention_period_hours: settings.retention_period_hours,
+        max_record_size_kib: settings.max_record_size_kib,
+        created_ms: creation.created_ms,
         shards: planned.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
-        logs: vec![Log { name: log.clone(), group: log.clone() }],
+        logs: vec![LogPlacement { name: log.clone(), group: log.clone() }],
         groups: vec![Group { name: log, members: Vec::new() }],
     }
 }
@@ -204,12 +205,12 @@ mod tests {
         serde_yaml::from_str(&format!("{head}{yaml}\n")).unwrap()
     }
 
-    fn birth() -> Birth {
-        Birth { uid: "uid".into(), now_ms: 1_700_000_000_500 }
+    fn creation() -> Creation {
+        Creation { uid: "uid".into(), created_ms: 1_700_000_000_500 }
     }
 
     fn made(yaml: &str) -> Entry {
-        Entry::of_manifest(&manifest(yaml), "000000000000", birth()).unwrap()
+        Entry::of_manifest(&manifest(yaml), "000000000000", creation()).unwrap()
     }
 
     fn call(shard_count: u32) -> CreateStream {
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_makes_an_active_stream_with_all_shards_in_one_log() {
+    fn manifest_creates_an_active_stream_with_all_shards_in_one_log() {
         let stream =
             made("{name: Orders_V2, shardCount: 20, shardsPerGroup: 2, retentionPeriodHours: 48}").stream;
         assert_eq!((stream.name.as_str(), stream.status), ("Orders_V2", StreamStatus::Active));
@@ -239,15 +240,15 @@ mod tests {
 
     #[test]
     fn manifest_that_breaks_a_rule_names_the_field() {
-        let broken = Entry::of_manifest(&manifest("{retentionPeriodHours: 5}"), "000000000000", birth());
+        let broken = Entry::of_manifest(&manifest("{retentionPeriodHours: 5}"), "000000000000", creation());
         assert_eq!(fields(broken), ["spec.retentionPeriodHours"]);
     }
 
     #[test]
-    fn call_keeps_the_rules_of_manifests() {
-        assert_eq!(fields(Entry::of_call(call(10_001), birth())), ["spec.shardCount"]);
+    fn call_must_keep_the_rules_of_manifests() {
+        assert_eq!(fields(Entry::of_call(call(10_001), creation())), ["spec.shardCount"]);
         let tags = BTreeMap::from([("aws:by".into(), "api".into())]);
-        assert_eq!(fields(Entry::of_call(CreateStream { tags, ..call(1) }, birth())), ["spec.tags"]);
+        assert_eq!(fields(Entry::of_call(CreateStream { tags, ..call(1) }, creation())), ["spec.tags"]);
     }
 
     #[test]
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn change_moves_the_version_and_default_comes_back_for_what_is_taken_out() {
+    fn change_raises_the_version_and_a_removed_field_returns_to_its_default() {
         let entry =
             made("{}").updated(&manifest("{retentionPeriodHours: 48, maxRecordSizeKiB: 2048}")).unwrap();
         assert_eq!((entry.stream.retention_period_hours, entry.stream.max_record_size_kib), (48, 2048));
@@ -268,9 +269,11 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_set_and_no_manifest_names_stays() {
-        let entry =
-            Entry::of_call(call(2), birth()).unwrap().updated(&manifest("{tags: {team: payments}}")).unwrap();
+    fn setting_of_the_api_that_no_manifest_names_is_kept() {
+        let entry = Entry::of_call(call(2), creation())
+            .unwrap()
+            .updated(&manifest("{tags: {team: payments}}"))
+            .unwrap();
         assert_eq!(entry.stream.max_record_size_kib, 2048);
         assert_eq!(entry.tags.len(), 2);
         let entry = entry.updated(&manifest("{}")).unwrap();
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn change_that_cannot_be_made_names_the_field() {
+    fn forbidden_change_names_the_field() {
         assert_eq!(fields(made("{}").updated(&manifest("{shardCount: 5}"))), ["spec.shardCount"]);
         assert_eq!(fields(made("{}").updated(&manifest("{name: Other}"))), ["spec.name"]);
     }

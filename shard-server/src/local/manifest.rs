@@ -10,12 +10,12 @@ use serde_yaml::Value;
 const API_VERSION: &str = "kinetes.dev/v1alpha1";
 const KIND: &str = "DataStream";
 
-/// A manifest and where it stands, for errors.
+/// A manifest and its source, for errors.
 #[derive(Debug)]
 pub struct Manifest {
     /// `FILE, document 2 (DataStream orders)`.
-    pub place: String,
-    /// What it says.
+    pub source: String,
+    /// Its content.
     pub stream: DataStream,
 }
 
@@ -32,63 +32,61 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Manifest>> {
 fn parse(text: &str, file: &str) -> anyhow::Result<Vec<Manifest>> {
     let mut manifests = Vec::new();
     for (document, index) in serde_yaml::Deserializer::from_str(text).zip(1..) {
-        let place = format!("{file}, document {index}");
-        let value = Value::deserialize(document).with_context(|| format!("{place} is no YAML"))?;
+        let source = format!("{file}, document {index}");
+        let value = Value::deserialize(document).with_context(|| format!("{source} is no YAML"))?;
         if value.is_null() {
             continue;
         }
-        manifests.push(data_stream(value, &place)?);
+        manifests.push(data_stream(value, &source)?);
     }
     Ok(manifests)
 }
 
-fn data_stream(value: Value, place: &str) -> anyhow::Result<Manifest> {
+fn data_stream(value: Value, source: &str) -> anyhow::Result<Manifest> {
     let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (field("apiVersion"), field("kind"));
     if (api_version, kind) != (API_VERSION, KIND) {
         bail!(
-            "{place}: kind {kind:?} of apiVersion {api_version:?} is not served: only {KIND} of {API_VERSION} is"
+            "{source}: kind {kind:?} of apiVersion {api_version:?} is not served: only {KIND} of {API_VERSION} is"
         );
     }
     let stream: DataStream =
-        serde_yaml::from_value(value.clone()).with_context(|| format!("{place} is no {KIND}"))?;
+        serde_yaml::from_value(value.clone()).with_context(|| format!("{source} is no {KIND}"))?;
     let name = stream.metadata.name.as_deref().unwrap_or_default();
     if name.is_empty() {
-        bail!("{place}: metadata.name is missing");
+        bail!("{source}: metadata.name is missing");
     }
-    let place = format!("{place} ({KIND} {name})");
-    let understood = serde_yaml::to_value(&stream.spec)?;
+    let source = format!("{source} ({KIND} {name})");
+    let known = serde_yaml::to_value(&stream.spec)?;
     let written = value.get("spec").unwrap_or(&Value::Null);
-    if let Some(field) = unknown_field(written, &understood, "spec") {
-        bail!("{place}: unknown field {field}: correct its name or remove it");
+    if let Some(field) = unknown_field(written, &known, "spec") {
+        bail!("{source}: unknown field {field}: correct its name or remove it");
     }
-    Ok(Manifest { place, stream })
+    Ok(Manifest { source, stream })
 }
 
-/// The first field that was written and is not among what was understood, as kubectl looks for it too.
-fn unknown_field(written: &Value, understood: &Value, path: &str) -> Option<String> {
+/// The first written field that the type does not have, as kubectl reports it, too.
+fn unknown_field(written: &Value, known: &Value, path: &str) -> Option<String> {
     match written {
         Value::Mapping(fields) => {
             fields.iter().filter(|(_, value)| !is_empty(value)).find_map(|(key, value)| {
                 let path = format!("{path}.{}", key.as_str().unwrap_or("?"));
-                match understood.get(key) {
-                    Some(understood) => unknown_field(value, understood, &path),
+                match known.get(key) {
+                    Some(known) => unknown_field(value, known, &path),
                     None => Some(path),
                 }
             })
         }
         Value::Sequence(items) => {
-            let understood = understood.as_sequence().map_or(&[][..], Vec::as_slice);
-            let mut pairs = items.iter().zip(understood).enumerate();
-            pairs.find_map(|(index, (item, understood))| {
-                unknown_field(item, understood, &format!("{path}[{index}]"))
-            })
+            let known = known.as_sequence().map_or(&[][..], Vec::as_slice);
+            let mut pairs = items.iter().zip(known).enumerate();
+            pairs.find_map(|(index, (item, known))| unknown_field(item, known, &format!("{path}[{index}]")))
         }
         _ => None,
     }
 }
 
-/// Whether a field may well be left out where it is written back.
+/// Whether serialization may leave a field out.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_read_in_order_and_empty_ones_passed_over() {
+    fn documents_are_read_in_order_and_empty_ones_skipped() {
         let text =
             format!("---\n{}---\n---\n{}", document("DataStream", "{}"), document("DataStream", "{name: B}"));
         let names: Vec<_> = parse(&text, "streams.yaml")
@@ -123,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn other_kind_is_named_with_file_and_document() {
+    fn error_for_another_kind_names_file_and_document() {
         let text = format!("{}---\n{}", document("DataStream", "{}"), document("StatefulSet", "{}"));
         let error = error(&text);
         assert!(error.contains("streams.yaml, document 2") && error.contains("StatefulSet"), "{error}");
@@ -139,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn value_of_the_wrong_type_is_refused() {
+    fn value_of_another_type_is_refused() {
         assert!(error(&document("DataStream", "{shardCount: many}")).contains("document 1"));
         assert!(error("[").contains("document 1 is no YAML"));
     }

@@ -1,17 +1,17 @@
-//! The role `local`: the whole service in one process and one directory, for development and tests, and wherever
-//! a single machine will do.
+//! The role `local`: the whole service in one process and one directory, for development and tests, and for every use
+//! for which one machine is enough.
 //!
-//! The endpoint is the gateway's; its catalog is in the streams' directories and its groups live in this process, one
-//! log a stream. Everything is durable before it is answered. A stream whose log is damaged is served as far as it goes,
-//! and the others are as if nothing were. Where a `stream.json` cannot be read a name is not known, so that until it is
-//! back no stream is made, and a name that is not found is answered with a 500.
+//! The endpoint is that of the gateway. The catalog is in the directories of the streams, and the groups are in this
+//! process, with one log per stream. Everything is durable before it is answered. A stream with a corrupt log is served
+//! as far as possible, and the others are not affected. A `stream.json` that cannot be read hides a name: until it is
+//! restored no stream is created, and a name that is not found is answered with a 500.
 //!
 //! ```text
 //! DIR/lock                           held while a process uses the directory
 //! DIR/iterator-key                   32 random bytes
 //! DIR/streams/<uid>/stream.json      a stream
 //! DIR/streams/<uid>/g0/              its group's volume, with its log
-//! DIR/drafts/<uid>/                  a stream that is being made or removed: of no meaning at a start
+//! DIR/drafts/<uid>/                  a stream that is being created or removed: swept at a start
 //! ```
 
 mod catalog;

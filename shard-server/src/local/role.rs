@@ -1,4 +1,4 @@
-//! The role `local`: the parts put together, and how they end.
+//! The role `local`: starts its parts, and stops them in order.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::gateway::token::TokenKeys;
 use crate::gateway::{self, Endpoint, Parts, Routes};
 use crate::shard;
 
-/// Runs until the process is told to end.
+/// Runs until the process is terminated.
 ///
 /// # Errors
 /// If the directory is in use or cannot be read, a manifest cannot be applied, or an address cannot be bound.
@@ -60,7 +60,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         tokio::spawn(admin::serve(bind(address).await?, admin, termination.clone()));
     }
     let (address, region) = (kinesis.local_addr()?, &options.region);
-    // Scripts wait for this line; where nobody reads it, it is no matter.
+    // Scripts wait for this line. If standard output is closed, the service goes on without it.
     let _ = writeln!(
         std::io::stdout(),
         "Kinetes listens on http://{address} and keeps its data in {}; try: aws --endpoint-url http://{address} \

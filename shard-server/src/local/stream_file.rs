@@ -1,4 +1,4 @@
-//! A stream of the catalog on disk: one JSON file in the stream's directory, replaced whole.
+//! A stream of the catalog on disk: a JSON file in the stream's directory, replaced atomically.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::entry::Entry;
 
 /// The name of the file.
 const NAME: &str = "stream.json";
-/// The layout that is written and read.
+/// The version of the layout.
 const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
@@ -27,12 +27,12 @@ pub type Entries = BTreeMap<String, Entry>;
 /// Reads the stream in a directory.
 ///
 /// # Errors
-/// If it cannot be read or is none of this layout. A stream that cannot be read is never taken for none.
+/// If it cannot be read or has another layout. An unreadable stream is never taken for an absent one.
 pub fn read(directory: &Path) -> anyhow::Result<Entry> {
     let path = directory.join(NAME);
     let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
     let file: File<Entry> =
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is corrupt", path.display()))?;
     anyhow::ensure!(
         file.version == VERSION,
         "{} has version {}, this program reads {VERSION}",
@@ -43,10 +43,10 @@ pub fn read(directory: &Path) -> anyhow::Result<Entry> {
     Ok(file.entry)
 }
 
-/// Replaces the file; when this returns the new one is durable.
+/// Replaces the file; the new one is durable when this returns.
 ///
 /// # Errors
-/// If it cannot be written; the old one stays then.
+/// If it cannot be written: then the old one stays.
 pub fn write(directory: &Path, entry: &Entry) -> anyhow::Result<()> {
     let path = directory.join(NAME);
     let bytes = serde_json::to_vec_pretty(&File { version: VERSION, entry })?;
@@ -59,7 +59,7 @@ mod tests {
     use crate::gateway::testing::stream;
 
     #[test]
-    fn stream_reads_back_as_it_was_written() {
+    fn stream_round_trips() {
         let folder = tempfile::tempdir().unwrap();
         let entry = Entry { stream: stream("orders"), tags: BTreeMap::new(), manifest: None };
         write(folder.path(), &entry).unwrap();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_or_missing_stream_is_not_none() {
+    fn corrupt_or_missing_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(read(folder.path()).is_err());
         for text in ["", "{}", "{\"version\":1,\"entry\":{}}"] {

@@ -62,7 +62,8 @@ impl Resources {
         Self { clock, trusts_own_clock: false, tail, reads: ReadThreads::new(), metrics }
     }
 
-    /// Lets logs follow the clock of this machine however far it is from theirs: where no other machine can agree with it.
+    /// Lets logs follow the clock of this machine however far it is from theirs: where no other machine can agree with
+    /// it.
     #[must_use]
     pub fn trusting_own_clock(self) -> Self {
         Self { trusts_own_clock: true, ..self }
@@ -191,17 +192,17 @@ impl Log {
         self.queue.control(|reply, slot| Request::SetRetention { hours, reply, slot }).await
     }
 
-    /// Gives up what is damaged and known, durably: readers pass over it from then on. `place` is where some of it is, as
-    /// [`conditions_of`] names it.
+    /// Accepts the loss of all known corruption, durably: readers pass over it from then on. `place` names one
+    /// corruption, as in [`conditions_of`].
     ///
     /// # Errors
-    /// If no damage is known there; else see [`Refusal`].
+    /// If no corruption is known there; otherwise see [`Refusal`].
     pub async fn accept_loss(&self, place: &str) -> Result<(), Refusal> {
         let parts = place.split_once(':').and_then(|(file, position)| Some((file, position.parse().ok()?)));
         let (file, position) =
             parts.ok_or_else(|| Refusal::Invalid(format!("{place} is not FILE:POSITION")))?;
         let (file, reader) = (file.to_owned(), self.reader.clone());
-        // Whole segments are read for that: the log's thread goes on with appends.
+        // The search reads whole segments. Meanwhile the log's thread goes on with appends.
         let looked = tokio::task::spawn_blocking(move || reader.find_loss(&file, position)).await;
         let found = looked.map_err(|error| Refusal::NotReady(error.to_string()))?;
         let found = Box::new(found.map_err(|error| Refusal::Invalid(error.to_string()))?);
@@ -211,7 +212,7 @@ impl Log {
     /// Reads durable records of an open shard that have not expired.
     ///
     /// # Errors
-    /// If the log is damaged there.
+    /// If the log is corrupt there.
     pub async fn read(
         &self,
         shard: ShardId,
@@ -230,7 +231,7 @@ impl Log {
     /// The offset of the record that a read of an open shard from there would give first.
     ///
     /// # Errors
-    /// If the log is damaged there.
+    /// If the log is corrupt there.
     pub async fn locate(&self, shard: ShardId, position: Position) -> Result<u64, Refusal> {
         self.reads.run(&self.reader, move |reader, wait| reader.locate(shard, position, wait)).await
     }

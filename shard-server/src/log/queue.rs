@@ -101,7 +101,7 @@ impl Queue {
         // Held to the end: whoever sends meanwhile finds the worker parked again, or at work.
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(worker) = parked.take() else { return };
-        // Where there is no thread to be had the worker must not be lost with the closure.
+        // If no thread can be started, the closure is dropped: the worker must not be dropped with it.
         let handed = Arc::new(Mutex::new(Some(worker)));
         let (taken, place) = (Arc::clone(&handed), Arc::clone(&self.parked));
         let started = (self.start)(Box::new(move || {

@@ -33,7 +33,7 @@ impl ReadThreads {
     /// Reads, waiting for the disk only where memory is not enough.
     ///
     /// # Errors
-    /// If the log is damaged where it reads.
+    /// If the log is corrupt there.
     pub async fn run<T: Send + 'static>(
         &self,
         reader: &Reader,
@@ -66,8 +66,8 @@ impl Default for ReadThreads {
 
 fn refusal(error: ReadError) -> Refusal {
     match error {
-        ReadError::Corrupt(corruption) => Refusal::Damaged(corruption.to_string()),
-        ReadError::Newer(newer) => Refusal::Damaged(newer.to_string()),
+        ReadError::Corrupt(corruption) => Refusal::Corrupt(corruption.to_string()),
+        ReadError::Newer(newer) => Refusal::Corrupt(newer.to_string()),
         ReadError::WouldBlock | ReadError::UnknownShard(_) => Refusal::NotReady(error.to_string()),
     }
 }

@@ -35,7 +35,7 @@ pub enum Request {
         /// Its slot among the others that are no appends.
         slot: OwnedSemaphorePermit,
     },
-    /// To give up what is damaged and known.
+    /// To accept the loss of known corruption.
     AcceptLoss {
         /// What was found.
         found: Box<FoundLoss>,

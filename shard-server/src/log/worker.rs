@@ -1,4 +1,4 @@
-//! The one who empties a log's queue into batches, on a thread while there is something to do.
+//! Empties a log's queue into batches, on a thread while there is work.
 
 use std::any::Any;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,11 +17,11 @@ use crate::protocol::Refusal;
 
 /// A batch takes appends as long as they are no more than this together; a larger one is a batch of its own.
 const BATCH_BYTES: usize = 1 << 20;
-/// An append that waited so long is not done any more: who sent it has given up by then.
+/// An append that waited this long is refused: its sender has timed out.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// After so much quiet the last batch is confirmed.
 const CONFIRM_AFTER: Duration = Duration::from_millis(10);
-/// How often a busy log, or one on a full disk, looks after itself.
+/// How often a busy log, or one on a full disk, is maintained.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
 /// After so much quiet a log that had appends gives its thread and memory back.
 const IDLE_AFTER: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The calls: what each carries and how it is answered.
+//! The calls: their content and their answers.
 
 use catalog::ShardId;
 use hyper::body::Body;
@@ -13,20 +13,20 @@ pub const MAX_FRAME_BYTES: usize = 1 << 20;
 /// A frame where nobody asks for a size, and what a pod reads at once at least.
 pub const FRAME_BYTES: usize = 256 << 10;
 
-/// A call to a shard group. An implementation is the whole declaration of one: a group has code that does it, and who
-/// carries calls carries any of them.
+/// A call to a shard group. An implementation declares the call completely: a group only has to serve it, and clients
+/// and services handle every call alike.
 pub trait Call: Sized + Send + 'static {
-    /// What a group answers that does it.
+    /// The answer of a group.
     type Answer: Send + 'static;
-    /// Where a pod takes it.
+    /// Its path at a pod.
     const PATH: &'static str;
-    /// Whether it may be sent again after it may have been received.
+    /// Whether it may be repeated even if it may have been received.
     const IS_REPEATABLE: bool;
 
-    /// Gives the call its identity, where it has one.
+    /// Sets the call's identity, if it has one.
     fn identify(&mut self, _next: impl FnOnce() -> AppendId) {}
 
-    /// What became of each run, where a call has runs; each may be refused by itself.
+    /// The outcome of each run of an append; each may be refused on its own.
     fn outcomes(_answer: &Self::Answer) -> &[RunOutcome] {
         &[]
     }
@@ -34,7 +34,8 @@ pub trait Call: Sized + Send + 'static {
     /// The request's body.
     fn encode(&self) -> Message;
 
-    /// The call from a request's body. `Ok(Err(_))` is what to answer if this version does not do it.
+    /// Decodes the call from a request's body. `Ok(Err(_))` is the refusal of a call that this version does not
+    /// support.
     fn decode<B>(
         frames: &mut Frames<B>,
     ) -> impl Future<Output = Result<Result<Self, Refusal>, Broken>> + Send
@@ -44,7 +45,7 @@ pub trait Call: Sized + Send + 'static {
     /// The answer's body.
     fn encode_answer(answer: Result<Self::Answer, Refusal>) -> Encoded;
 
-    /// The answer from its body; of an answer that is a stream, as soon as its first frame begins to arrive.
+    /// Reads the answer from its body. Returns a stream as soon as its first frame begins to arrive.
     fn receive<B>(
         frames: Frames<B>,
     ) -> impl Future<Output = Result<Result<Self::Answer, Refusal>, Broken>> + Send
@@ -54,7 +55,7 @@ pub trait Call: Sized + Send + 'static {
 
 /// An answer to be sent.
 pub enum Encoded {
-    /// There all at once.
+    /// Complete.
     Whole(Message),
     /// Read while it is sent.
     Stream(RecordStream),
@@ -62,12 +63,12 @@ pub enum Encoded {
     Endless(RecordStream),
 }
 
-/// Who sends an append, and which of its appends it is. The same pair is the same append, however often it arrives.
+/// The identity of an append. An append that arrives several times under the same identity is stored once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AppendId {
-    /// Drawn at random by a client for its life.
+    /// The sender, drawn at random for the life of a client.
     pub session: u64,
-    /// The client's appends in the order in which it began them, from 1.
+    /// Counts the client's appends, from 1.
     pub sequence: u64,
 }
 
@@ -78,17 +79,17 @@ pub struct Append {
     pub stream_uid: String,
     /// The log.
     pub log: String,
-    /// Set by the client that sends it; none in process, where nothing arrives twice.
+    /// Set by a client; `None` within a process, where a call arrives once.
     pub id: Option<AppendId>,
     /// The runs. Those of one shard are appended in this order. A block has at most
     /// [`record_log::record::MAX_BLOCK_BYTES`], or one record.
     pub runs: Vec<Run>,
 }
 
-/// What became of one run, in the order of the request's. `Ok` means durable.
+/// The outcome of a run, in the order of the request. `Ok` means durable.
 pub type RunOutcome = Result<Appended, Refusal>;
 
-/// Asks which offset a position is now: that of the record which a read from there would give first.
+/// Resolves a position to an offset: that of the first record that a read from there would return.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locate {
     /// The stream, so that a misrouted call is refused.
@@ -97,7 +98,7 @@ pub struct Locate {
     pub log: String,
     /// The shard.
     pub shard: ShardId,
-    /// What to resolve.
+    /// The position to resolve.
     pub position: Position,
 }
 
@@ -131,9 +132,9 @@ pub struct Read {
     pub max_frame_bytes: u32,
 }
 
-/// Reads one shard from a position on without an end: records come as they are committed, and an empty frame after 5 s
-/// without any. When the pod ends, the last frame is a refusal, [`Refusal::NotReady`], or the stream breaks off: who follows
-/// begins again behind what came.
+/// Reads one shard from a position on without end. Records are sent as they are committed, and an empty frame after 5 s
+/// without records. When the pod ends, the last frame is a refusal, [`Refusal::NotReady`], or the stream breaks off: the
+/// follower begins again behind the records that it received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
     /// The stream, so that a misrouted call is refused.

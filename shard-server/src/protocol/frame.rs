@@ -1,10 +1,10 @@
-//! How a message lies in a body: a head, and record blocks beside it.
+//! The framing of a message in a body: a head, and the record blocks behind it.
 //!
 //! ```text
 //! frame: head length u32, little-endian | head (protobuf, see `messages`) | record blocks back to back
 //! ```
 //!
-//! A request is one frame, and so is an answer, but for a stream of records, which is one frame after the other.
+//! A request is one frame. An answer is one frame, or a stream of frames of records.
 
 use std::fmt::Display;
 
@@ -16,18 +16,18 @@ use record_log::record::RecordBlock;
 /// The largest head: 10,000 runs of a record each take a quarter of it.
 const MAX_HEAD_BYTES: usize = 1 << 20;
 
-/// The bytes are no message of this protocol, or of a version that this one cannot read.
+/// The bytes are not a message of this protocol, or of a version that this one cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a message of this protocol: {0}")]
 pub struct InvalidMessage(pub(super) String);
 
-/// Why a message was not read to its end.
+/// Why a message could not be read completely.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// The body broke off: the connection did.
+    /// The body broke off, with its connection.
     #[error("the body broke off: {0}")]
     Body(String),
-    /// The bytes are wrong.
+    /// The bytes are not a message.
     #[error(transparent)]
     Invalid(#[from] InvalidMessage),
 }
@@ -59,7 +59,7 @@ impl Message {
 #[derive(Debug)]
 pub struct Frames<B> {
     body: B,
-    /// What came and was not read yet.
+    /// Received bytes that were not read yet.
     rest: Bytes,
 }
 
@@ -69,7 +69,7 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin> Frames<B> {
         Self { body, rest: Bytes::new() }
     }
 
-    /// The next frame's head; nothing where the body ends.
+    /// The head of the next frame; `None` at the end of the body.
     pub(super) async fn head<H: prost::Message + Default>(&mut self) -> Result<Option<H>, Broken> {
         if !self.fill().await? {
             return Ok(None);
@@ -85,18 +85,18 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin> Frames<B> {
         H::decode(head).map(Some).map_err(invalid)
     }
 
-    /// A record block, checked, in a buffer of its own: whoever keeps it keeps nothing else.
+    /// A checked record block in a buffer of its own, so that it pins no other bytes.
     pub(super) async fn block(&mut self, records: u32, bytes: usize) -> Result<RecordBlock, Broken> {
         let bytes = self.copy(bytes).await?;
         RecordBlock::parse(records, bytes).map_err(invalid)
     }
 
-    /// How many bytes are still to come, if the body's length is known.
+    /// The bytes that are left, if the length of the body is known.
     pub(super) fn left_bytes(&self) -> Option<u64> {
         Some(self.body.size_hint().exact()? + self.rest.len() as u64)
     }
 
-    /// Makes sure that nothing follows.
+    /// Checks that the body ends here.
     pub(super) async fn end(&mut self) -> Result<(), Broken> {
         match self.fill().await? {
             true => Err(invalid("it goes on behind its end")),
@@ -116,7 +116,7 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin> Frames<B> {
         Ok(copied.freeze())
     }
 
-    /// Waits until there is something to read; false where the body ends.
+    /// Waits for bytes; false at the end of the body.
     async fn fill(&mut self) -> Result<bool, Broken> {
         while self.rest.is_empty() {
             match self.body.frame().await {

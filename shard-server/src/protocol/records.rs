@@ -1,11 +1,11 @@
-//! Records as they come: a frame is read when it is asked for, under the budget of who asks.
+//! Record streams: each frame is read on request, under the budget of the caller.
 
 use futures::future::BoxFuture;
 
 use super::{ReadOutcome, Refusal};
 use crate::budget::{ByteBudget, Exhausted, Permit};
 
-/// Some records of a stream, and what they take of the budget.
+/// Some records of a stream, and their permit.
 #[derive(Debug)]
 pub struct Frame {
     /// The records, where they end, and how far that is behind.
@@ -17,7 +17,7 @@ pub struct Frame {
 /// Why there is no next frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The group refused, or was lost.
+    /// The group refused, or the connection broke.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The caller has no memory for it.
@@ -25,17 +25,17 @@ pub enum FrameError {
     Exhausted(#[from] Exhausted),
 }
 
-/// Where records come from: a group in this process, or an answer over the network.
+/// A source of records: a group in this process, or an answer over the network.
 pub trait RecordSource: Send {
     /// The next frame; nothing behind the last.
     fn next<'a>(&'a mut self, budget: &'a ByteBudget) -> BoxFuture<'a, Option<Result<Frame, FrameError>>>;
 }
 
-/// Records of one shard. To give it up, drop it.
+/// A stream of records of one shard. Drop it to cancel it.
 pub struct RecordStream(Box<dyn RecordSource>);
 
 impl RecordStream {
-    /// Records from there.
+    /// A stream from this source.
     #[must_use]
     pub fn new(source: impl RecordSource + 'static) -> Self {
         Self(Box::new(source))

@@ -3,7 +3,7 @@
 /// Why a group did not do it. Nothing was written, unless it is [`Refusal::OutcomeUnknown`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The stream, log or shard is not in this group: the caller's map is wrong, or newer than the group.
+    /// The stream, log or shard is not in this group: the caller's map is older or newer than the group.
     #[error("{0}")]
     UnknownShard(String),
     /// The group is not ready: it starts, recovers or waits for its volume.
@@ -18,9 +18,9 @@ pub enum Refusal {
     /// A write failed, which is final until a restart.
     #[error("the log has stopped: {0}")]
     LogStopped(String),
-    /// What was to be read is damaged.
-    #[error("the log is damaged: {0}")]
-    Damaged(String),
+    /// The records to read are corrupt.
+    #[error("the log is corrupt: {0}")]
+    Corrupt(String),
     /// There is no answer, or none that this version understands: a write may have happened.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
@@ -42,7 +42,7 @@ impl Refusal {
             Self::QueueFull => "queue_full",
             Self::StorageFull => "storage_full",
             Self::LogStopped(_) => "log_stopped",
-            Self::Damaged(_) => "damaged",
+            Self::Corrupt(_) => "damaged",
             Self::OutcomeUnknown(_) => "outcome_unknown",
             Self::Invalid(_) => "invalid",
             Self::Unsupported(_) => "unsupported",

@@ -43,7 +43,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         Just(Refusal::QueueFull),
         Just(Refusal::StorageFull),
         ".*".prop_map(Refusal::LogStopped),
-        ".*".prop_map(Refusal::Damaged),
+        ".*".prop_map(Refusal::Corrupt),
         ".*".prop_map(Refusal::OutcomeUnknown),
         ".*".prop_map(Refusal::Invalid),
         ".*".prop_map(Refusal::Unsupported),
@@ -266,7 +266,8 @@ fn unknown_fields_are_ignored() {
 
 #[test]
 fn message_of_an_older_version_with_fewer_fields_is_read() {
-    // Fields 3 and 4 are the stream and the log; an append without a clock and an id, a read without what bounds a frame.
+    // Fields 3 and 4 are the stream and the log; an append without a clock and an id, a read without what bounds a
+    // frame.
     let named = |head: &mut Vec<u8>| {
         prost::encoding::string::encode(3, &"uid-1".to_owned(), head);
         prost::encoding::string::encode(4, &"g0".to_owned(), head);

@@ -1,10 +1,10 @@
-//! What a pod counts of its answers.
+//! The metrics of a pod's answers.
 
 use prometheus::{IntCounter, IntGauge, Registry};
 
 use crate::budget::Counts;
 
-/// Registers what is counted of the records that are read for answers.
+/// Registers the metrics of the budget for records that are read for answers.
 pub fn register(registry: &Registry) -> prometheus::Result<Counts> {
     let taken_bytes = IntGauge::new(
         "kinetes_answer_records_bytes",

@@ -1,7 +1,7 @@
 //! The role `serve`: a pod of a shard group. It hosts one [`Group`] on its volume and serves the internal protocol:
 //! appends and reads for gateways, `/status` and `/bootstrap` for the operator ([`catalog::member`]).
 //!
-//! It calls nobody, knows nothing of Kubernetes and holds no keys.
+//! It calls no other part, does not depend on Kubernetes and holds no keys.
 
 mod metrics;
 mod service;
@@ -38,11 +38,11 @@ pub struct Options {
     pub group: String,
 }
 
-/// Runs until the process is told to end, and then ends with everything that was answered durable.
+/// Runs until the process is terminated. Everything that was acknowledged is durable then.
 ///
 /// # Errors
-/// If an address cannot be bound, or the volume is not this group's or cannot be used: the message says what to do. A
-/// damaged volume does not end the process: it says so in `/status` and answers every call with it.
+/// If an address cannot be bound, or the volume belongs to another group or cannot be used: the message says what to do.
+/// A corrupt volume does not end the process: it is reported in `/status`, and every call is refused with it.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let termination = Termination::on_signal().context("cannot handle signals")?;
     let listener = bind(options.listen).await?;
@@ -69,7 +69,7 @@ async fn serve(
     let group = Group::start(data_dir, GroupConfig { stream_uid, group, resources, metrics });
 
     let service = Arc::new(Service::new(group.clone(), &registry, termination.clone())?);
-    // The admin port is the last to go: it shows how the rest ends.
+    // The admin port closes last: it shows how the rest terminates.
     let (_end, admin_termination) = Termination::by_hand();
     tokio::spawn(admin::serve(
         admin_listener,
@@ -90,10 +90,10 @@ async fn serve(
     Ok(())
 }
 
-/// Returns if the volume is found to be of no use to this process.
+/// Returns if this process cannot use the volume.
 async fn unusable(group: &Group) -> anyhow::Error {
     match group.settled().await {
-        Err(error) if !error.is_damage() => anyhow::Error::msg(error.to_string()),
+        Err(error) if !error.is_corrupt() => anyhow::Error::msg(error.to_string()),
         _ => std::future::pending().await,
     }
 }

@@ -31,9 +31,9 @@ const MAX_BOOTSTRAP_BYTES: usize = 4 << 20;
 const MAX_CALL_BYTES: usize = 64 << 10;
 /// The largest call: the largest append and its head.
 const MAX_MESSAGE_BYTES: usize = MAX_APPEND_BYTES + (1 << 20);
-/// The bytes of all request bodies that are in memory before they are answered.
+/// The budget of request bodies until they are answered.
 const MAX_BODIES_BYTES: usize = 96 << 20;
-/// The bytes of all records that are read for answers and not sent yet.
+/// The budget of records that are read for answers and not sent yet.
 const MAX_RECORDS_BYTES: usize = 32 << 20;
 /// How long a caller may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,17 +49,17 @@ pub struct Service {
 
 type Answer = Response<AnswerBody>;
 
-/// A status that says that nothing was done, and why.
-type Rejected = (StatusCode, String);
+/// The status and reason of a request that was not done.
+type Refused = (StatusCode, String);
 
-/// A request's body, which is allowed and for which there is memory.
+/// A request body of an allowed length, with its permit.
 struct Admitted {
     body: Incoming,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Service {
-    /// Serves a group until the process is told to end.
+    /// Serves a group until termination is ordered.
     pub fn new(group: Group, registry: &Registry, termination: Termination) -> prometheus::Result<Self> {
         let records = ByteBudget::new(MAX_RECORDS_BYTES, metrics::register(registry)?);
         let bodies = Arc::new(Semaphore::new(MAX_BODIES_BYTES));
@@ -68,7 +68,7 @@ impl Service {
 
     pub async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
-        if let Some(other_ms) = clock::shown(request.headers()) {
+        if let Some(other_ms) = clock::from_headers(request.headers()) {
             self.group.see_clock(other_ms);
         }
         let answer = match (request.method(), path.as_str()) {
@@ -94,7 +94,7 @@ impl Service {
     }
 
     async fn call<C: Served>(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(rejected)?;
+        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(refused)?;
         let call = in_time(async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
         let outcome = match call {
             Ok(call) => self.group.call(call).await,
@@ -118,9 +118,9 @@ impl Service {
     }
 
     async fn bootstrap(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let clock_ms = clock::shown(request.headers());
+        let clock_ms = clock::from_headers(request.headers());
         let bootstrap = self.receive(request, MAX_BOOTSTRAP_BYTES).await?;
-        // A log's time begins with the clock of its machine, and never goes back.
+        // Log time begins with the clock of this machine, and never goes back.
         let apart_ms = clock_ms.map_or(0, |ms| ms.abs_diff((self.clock)()));
         if apart_ms > CLOCK_AGREEMENT_MS {
             let reason = format!(
@@ -135,19 +135,19 @@ impl Service {
         }
     }
 
-    /// A body of JSON.
+    /// Reads a body of JSON.
     async fn receive<T: DeserializeOwned>(
         &self,
         request: Request<Incoming>,
         max_bytes: usize,
     ) -> Result<T, Answer> {
-        let Admitted { body, _permit } = self.admit(request, max_bytes).map_err(rejected)?;
+        let Admitted { body, _permit } = self.admit(request, max_bytes).map_err(refused)?;
         let bytes = in_time(async { body.collect().await.map_err(invalid) }).await?.to_bytes();
         serde_json::from_slice(&bytes).map_err(invalid)
     }
 
-    /// Whether the body's announced length is allowed and there is memory for it. Nothing of it was read yet.
-    fn admit(&self, request: Request<Incoming>, max_bytes: usize) -> Result<Admitted, Rejected> {
+    /// Takes a permit for a body by its Content-Length, before any of it is read.
+    fn admit(&self, request: Request<Incoming>, max_bytes: usize) -> Result<Admitted, Refused> {
         let announced = request.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         let bytes =
             announced.ok_or((StatusCode::LENGTH_REQUIRED, "a Content-Length is needed".to_owned()))?;
@@ -162,7 +162,7 @@ impl Service {
     }
 }
 
-/// Reads a body no longer than a caller may take to send it.
+/// Limits the time in which a caller may send a body.
 async fn in_time<T>(read: impl Future<Output = Result<T, Answer>>) -> Result<T, Answer> {
     let slow = |_| text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".into());
     tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(slow)?
@@ -179,7 +179,7 @@ fn invalid(error: impl std::fmt::Display) -> Answer {
     text(StatusCode::BAD_REQUEST, error.to_string())
 }
 
-fn rejected((status, reason): Rejected) -> Answer {
+fn refused((status, reason): Refused) -> Answer {
     text(status, reason)
 }
 

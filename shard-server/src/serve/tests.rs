@@ -98,7 +98,7 @@ async fn call(
 }
 
 #[tokio::test]
-async fn pod_lives_from_bootstrap_over_a_restart() {
+async fn pod_is_bootstrapped_and_keeps_its_records_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
     let status = pod.wait_for(MemberPhase::AwaitingBootstrap).await;
@@ -131,7 +131,7 @@ async fn pod_lives_from_bootstrap_over_a_restart() {
 }
 
 #[tokio::test]
-async fn pod_on_a_foreign_volume_ends_and_names_both() {
+async fn pod_on_a_foreign_volume_ends_and_names_both_streams() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
     pod.wait_for(MemberPhase::AwaitingBootstrap).await;
@@ -144,7 +144,7 @@ async fn pod_on_a_foreign_volume_ends_and_names_both() {
 }
 
 #[tokio::test]
-async fn pod_with_a_damaged_log_says_so_and_stays() {
+async fn pod_with_a_corrupt_log_reports_it_and_keeps_running() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
     pod.wait_for(MemberPhase::AwaitingBootstrap).await;
@@ -155,12 +155,12 @@ async fn pod_with_a_damaged_log_says_so_and_stays() {
     let pod = Pod::start(directory.path(), UID).await;
     let status = pod.wait_for(MemberPhase::Stopped).await;
     assert!(status.reason.unwrap().contains("segment-000000000001"));
-    assert!(matches!(pod.client().read(read_all(0)).await, Err(Refusal::Damaged(_))));
+    assert!(matches!(pod.client().read(read_all(0)).await, Err(Refusal::Corrupt(_))));
     pod.end().await;
 }
 
 #[tokio::test]
-async fn loss_is_accepted_only_where_damage_is_known() {
+async fn loss_is_accepted_only_where_corruption_is_known() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
     pod.wait_for(MemberPhase::AwaitingBootstrap).await;
@@ -207,7 +207,7 @@ async fn body_that_is_too_large_or_of_unknown_length_is_not_read() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
     let large = [("content-length", "99999999999")];
-    // Only the announcement is sent: the answer must come without the body.
+    // Only the head is sent: the answer must come without the body.
     assert_eq!(head_only(pod.address, &large).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(
         head_only(pod.address, &[("transfer-encoding", "chunked")]).await,
@@ -244,7 +244,7 @@ async fn next(records: &mut RecordStream, budget: &ByteBudget) -> Frame {
 }
 
 #[tokio::test]
-async fn followers_of_a_pod_get_records_as_they_are_committed_and_a_slow_one_delays_nobody() {
+async fn followers_get_records_as_they_are_committed_and_a_slow_one_does_not_delay_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
     pod.wait_for(MemberPhase::AwaitingBootstrap).await;
@@ -269,8 +269,8 @@ async fn followers_of_a_pod_get_records_as_they_are_committed_and_a_slow_one_del
         let line = metrics.lines().find(|line| line.starts_with("kinetes_answer_records_bytes ")).unwrap();
         line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
     };
-    // 8 MB were committed; what the slow one has not taken is a frame, not a queue. A connection that has nothing to do
-    // may still keep the last that it sent.
+    // 8 MB were committed. The slow follower pins one unread frame, not a queue. An idle connection may pin the last
+    // frame that it sent, too.
     let kept = unsent().await;
     assert!(kept > 0 && kept <= 2 * FRAME_BYTES as u64, "{kept}");
     drop(slow);
@@ -282,7 +282,7 @@ async fn followers_of_a_pod_get_records_as_they_are_committed_and_a_slow_one_del
     tokio::time::timeout(Duration::from_secs(60), given_back).await.expect("both ends let go");
     assert_eq!(memory.free_bytes(), 1 << 20);
 
-    // Somebody who follows keeps no pod from ending.
+    // A follower does not keep the pod from terminating.
     pod.end().await;
     let ended = tokio::time::timeout(Duration::from_secs(60), quick.next(&memory)).await.unwrap();
     assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
@@ -352,7 +352,7 @@ impl Call for Newer {
 }
 
 #[tokio::test]
-async fn call_that_a_pod_does_not_know_is_refused_as_such_and_at_once() {
+async fn unknown_call_is_refused_as_unsupported_and_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
     let client = pod.client();

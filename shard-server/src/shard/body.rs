@@ -18,10 +18,10 @@ use crate::budget::{ByteBudget, Permit};
 use crate::protocol::frame::Message;
 use crate::protocol::{Encoded, Frame as RecordFrame, FrameError, RecordStream, Refusal, encode_frame};
 
-/// How long a follower may take to take the last frame once the process ends.
+/// How long a follower may take to receive the last frame after termination began.
 const LAST_FRAME: Duration = Duration::from_secs(1);
 
-/// A body of known length, given in pieces.
+/// A body of known length, sent in pieces.
 #[derive(Debug, Default)]
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
@@ -29,9 +29,9 @@ pub struct Pieces {
     sending: Sending,
 }
 
-/// Whether a body was given to the connection whole. Cloning shares it.
+/// Whether a whole body was passed to the connection. Cloning shares it.
 ///
-/// As long as the last piece is not given, nobody can have received the request, so it may be sent again.
+/// Until the last piece was passed on, nobody can have received the request, so it may be sent again.
 #[derive(Clone, Debug, Default)]
 pub struct Sending(Arc<AtomicU8>);
 
@@ -40,7 +40,7 @@ const WHOLE: u8 = 1;
 const CANCELLED: u8 = 2;
 
 impl Sending {
-    /// Makes sure that the body will never be given whole; false if it was already.
+    /// Makes sure that the body will never be passed on completely; false if it was already.
     pub fn cancel(&self) -> bool {
         self.advance(CANCELLED)
     }
@@ -54,7 +54,7 @@ impl Sending {
 }
 
 impl Pieces {
-    /// How far the sending is.
+    /// The progress of sending.
     pub fn sending(&self) -> Sending {
         self.sending.clone()
     }
@@ -102,16 +102,16 @@ impl Body for Pieces {
 
 /// The body of an answer.
 pub enum AnswerBody {
-    /// There all at once.
+    /// Complete.
     Whole(Pieces),
-    /// Records, which are read as the connection takes them.
+    /// Records, which are read as the connection sends them.
     Records(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
 
 impl AnswerBody {
-    /// An answer's body. A stream of records takes each frame from the budget until the frame was sent, and ends with the
-    /// process, but not before its first frame. Where it has no end of its own it says so in a last frame, and is reset if
-    /// that is not taken.
+    /// The body of an answer. Each frame of a record stream holds a permit until it was sent. A stream ends when the
+    /// process terminates, but not before its first frame. An endless one then says so in a last frame, and is reset if
+    /// that is not received.
     pub fn new(answer: Encoded, budget: &ByteBudget, termination: &Termination) -> Self {
         let (records, reset) = match answer {
             Encoded::Whole(message) => return Self::Whole(message.into()),
@@ -140,7 +140,7 @@ struct SendingRecords {
     reset: Option<JoinSet<()>>,
 }
 
-/// How far a stream is.
+/// The progress of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
@@ -175,8 +175,8 @@ impl SendingRecords {
     }
 }
 
-/// Resets the stream that is answered now, if it is still there a moment after the process was told to end: nobody takes
-/// from it, and it would keep the process from ending.
+/// Resets the stream of the current request if it is still open a moment after termination began: a client that does not
+/// read it would keep the process from ending.
 fn reset_at_end(termination: Termination) -> JoinSet<()> {
     let mut reset = JoinSet::new();
     if let Some(exchange) = Exchange::current() {
@@ -189,7 +189,7 @@ fn reset_at_end(termination: Termination) -> JoinSet<()> {
     reset
 }
 
-/// Bytes that keep a permit of a budget until the connection has let go of them.
+/// Bytes that hold a permit until the connection has dropped them.
 struct Held {
     bytes: Bytes,
     _permit: Arc<Permit>,
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn body_that_was_given_whole_cannot_be_cancelled() {
+    async fn body_that_was_passed_on_completely_cannot_be_cancelled() {
         let mut body = pieces();
         let sending = body.sending();
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ab");
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn cancelled_body_is_never_given_whole() {
+    async fn cancelled_body_is_never_passed_on_completely() {
         let mut body = pieces();
         assert!(body.sending().cancel());
         assert!(body.frame().await.unwrap().is_ok());

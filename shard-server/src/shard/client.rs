@@ -1,9 +1,9 @@
 //! A shard group in another process, over the internal protocol ([`crate::protocol`]).
 //!
-//! With one replica a group is away while its pod restarts. A call that certainly was not received is held and tried
-//! again for 10 s. The bytes of calls that are held, and of appends until they are answered, are bounded for the whole
-//! process, and one member may have half of them: a group that is away, or does not answer, stops no other. An append
-//! that may have been received is never sent again: its outcome is unknown. Reads are repeated freely.
+//! With one replica a group is unavailable while its pod restarts. A call that certainly was not received is held and
+//! retried for 10 s. One budget per process bounds the bytes of held calls, and of appends until they are answered. One
+//! member may take half of it, so that a group that does not answer does not stop the others. An append that may have
+//! been received is never sent again: its outcome is unknown. Reads may be repeated.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,22 +20,22 @@ use crate::clock;
 use crate::protocol::frame::{Broken, Frames, Message};
 use crate::protocol::{AppendId, Call, Refusal};
 
-/// How long a call is held in all before it is sent.
+/// How long a call is held in total.
 const HOLD: Duration = Duration::from_secs(10);
-/// How long a call is held because its shard is unknown, which a pod says that got the IP of another.
+/// How long a call is held because its shard is unknown: a pod that took over the IP of another answers so.
 const UNKNOWN_SHARD_HOLD: Duration = Duration::from_secs(2);
 /// How long an answer may take once the call was sent.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait before it is tried again: first, and at most.
+/// The pause between attempts: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
-/// What a held call takes of the budget besides its bytes.
+/// The overhead of a held call in the budget.
 const HELD_CALL_BYTES: usize = 1 << 10;
-/// The most that is read of the reason for which a call was refused by its status.
+/// The most that is read of the reason in an answer with another status than 200.
 const MAX_REASON_BYTES: usize = 64 << 10;
 
-/// The bytes of requests that all clients of a process may have under way or held while groups restart. Cloning shares the
-/// budget.
+/// The bytes of requests that all clients of a process may have under way or held while groups restart. Cloning shares
+/// the budget.
 #[derive(Clone, Debug)]
 pub struct HoldBudget {
     permits: Arc<Semaphore>,
@@ -43,7 +43,7 @@ pub struct HoldBudget {
 }
 
 impl HoldBudget {
-    /// What a process holds: 64 MiB.
+    /// The budget of a process: 64 MiB.
     pub const BYTES: usize = 64 << 20;
 
     /// A budget of [`HoldBudget::BYTES`].
@@ -56,7 +56,7 @@ impl HoldBudget {
         Self { permits: Arc::new(Semaphore::new(bytes)), bytes }
     }
 
-    /// How many bytes are held now.
+    /// Bytes held now.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.bytes.saturating_sub(self.permits.available_permits())
@@ -69,7 +69,7 @@ impl Default for HoldBudget {
     }
 }
 
-/// Speaks to one member of a group. Cheap to make: it connects with the first call, and again when it must.
+/// A client of one member of a group. It connects with the first call, and reconnects when the connection breaks.
 #[derive(Debug)]
 pub struct Client {
     authority: String,
@@ -77,26 +77,26 @@ pub struct Client {
     budget: HoldBudget,
     /// This member's part of the budget.
     part: Arc<Semaphore>,
-    /// Drawn for this client's life, so that its appends are not taken for others'.
+    /// The session of its appends, drawn at random for the life of this client.
     session: u64,
-    /// How many appends it began.
+    /// The number of appends so far.
     appends: AtomicU64,
 }
 
-/// What became of one attempt.
+/// The outcome of an attempt.
 enum Attempt<T> {
     Answered(T),
     /// Certainly not received.
     NotReceived(String),
-    /// Perhaps received.
-    Lost(String),
+    /// Possibly received.
+    PossiblyReceived(String),
 }
 
-/// What an answer says about trying again; whatever it is, nothing was done.
+/// Why to retry after an answer. Nothing was done in either case.
 enum Again {
     /// The group will be ready.
     Wait,
-    /// Somebody else answered.
+    /// Another pod answered.
     Reconnect,
 }
 
@@ -109,8 +109,8 @@ impl Client {
         Self { authority, connection, budget, part, session: rand::random(), appends: AtomicU64::new(0) }
     }
 
-    /// As [`super::Group::call`]. Held up to 10 s while the group restarts. A call that may be repeated is, until its
-    /// answer begins; another one that may have been received and has no answer is never sent again.
+    /// As [`super::Group::call`]. Held for up to 10 s while the group restarts. A repeatable call is retried until its
+    /// answer begins. Any other call that may have been received is never sent again.
     ///
     /// # Errors
     /// See [`Refusal`].
@@ -118,7 +118,7 @@ impl Client {
         let mut message = self.encode(&mut call);
         let mut hold = Hold::new(self, message.bytes());
         if !C::IS_REPEATABLE {
-            // Nothing else counts the records of an append until they are answered.
+            // No other budget counts the records of an append until it is answered.
             hold.begin()?;
         }
         loop {
@@ -139,12 +139,14 @@ impl Client {
                         }
                         _ => return answer,
                     }
-                    // What was answered is answered so for ever: it is sent as another call.
+                    // The group would repeat its answer to this sequence: send it under a new one.
                     message = self.encode(&mut call);
                     continue;
                 }
-                Attempt::Lost(why) if !C::IS_REPEATABLE => return Err(Refusal::OutcomeUnknown(why)),
-                Attempt::Lost(why) | Attempt::NotReceived(why) => why,
+                Attempt::PossiblyReceived(why) if !C::IS_REPEATABLE => {
+                    return Err(Refusal::OutcomeUnknown(why));
+                }
+                Attempt::PossiblyReceived(why) | Attempt::NotReceived(why) => why,
             };
             if !hold.pause(HOLD).await {
                 return Err(Refusal::NotReady(why));
@@ -152,7 +154,7 @@ impl Client {
         }
     }
 
-    /// A call's message, under a number that no other has.
+    /// The message of a call, with a new sequence.
     fn encode(&self, call: &mut impl Call) -> Message {
         call.identify(|| AppendId {
             session: self.session,
@@ -178,7 +180,7 @@ impl Client {
             Ok(request) => request,
             Err(refusal) => return Attempt::Answered(Err(refusal)),
         };
-        clock::show(request.headers_mut());
+        clock::write_headers(request.headers_mut());
         let answer = timeout(ANSWER_TIMEOUT, async {
             let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
             let (status, body) = (response.status(), response.into_body());
@@ -186,7 +188,7 @@ impl Client {
                 return match C::receive(Frames::new(body)).await {
                     Ok(answer) => Ok(answer),
                     Err(Broken::Body(why)) => Err(why),
-                    // It was done or not, and is not to be asked for again and again.
+                    // Its outcome is unknown; do not retry it on and on.
                     Err(Broken::Invalid(invalid)) => Ok(Err(Refusal::OutcomeUnknown(invalid.to_string()))),
                 };
             }
@@ -199,7 +201,7 @@ impl Client {
             Ok(Err(error)) => error,
             Err(_) => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
         };
-        if sending.cancel() { Attempt::NotReceived(why) } else { Attempt::Lost(why) }
+        if sending.cancel() { Attempt::NotReceived(why) } else { Attempt::PossiblyReceived(why) }
     }
 
     /// The session of its appends.
@@ -208,14 +210,14 @@ impl Client {
         self.session
     }
 
-    /// Why there was no connection, the last time there was none.
+    /// The last error of connecting.
     #[cfg(test)]
     pub(super) fn last_error(&self) -> String {
         self.connection.last_error()
     }
 }
 
-/// What a status says of which the protocol has no message: nothing was done.
+/// The refusal for an answer with another status than 200: nothing was done.
 fn refusal_of(status: StatusCode, reason: &str) -> Refusal {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => Refusal::QueueFull,
@@ -224,7 +226,7 @@ fn refusal_of(status: StatusCode, reason: &str) -> Refusal {
     }
 }
 
-/// Whether an answer is worth another attempt. Whatever of an append was done, or refused otherwise, is final.
+/// Whether to retry after an answer. An append of which any part was done, or refused for another reason, is final.
 fn again_after<C: Call>(answer: &Result<C::Answer, Refusal>) -> Option<Again> {
     match answer {
         Err(refusal) => again(refusal),
@@ -236,7 +238,7 @@ fn again_after<C: Call>(answer: &Result<C::Answer, Refusal>) -> Option<Again> {
     }
 }
 
-/// Whether a refusal is worth another attempt.
+/// Whether to retry after a refusal.
 fn again(refusal: &Refusal) -> Option<Again> {
     match refusal {
         Refusal::NotReady(_) => Some(Again::Wait),
@@ -244,14 +246,14 @@ fn again(refusal: &Refusal) -> Option<Again> {
         Refusal::QueueFull
         | Refusal::StorageFull
         | Refusal::LogStopped(_)
-        | Refusal::Damaged(_)
+        | Refusal::Corrupt(_)
         | Refusal::OutcomeUnknown(_)
         | Refusal::Invalid(_)
         | Refusal::Unsupported(_) => None,
     }
 }
 
-/// A call's permits, taken when it first has to wait or before, and how long it may.
+/// The permits of a held call, and how long it may be held.
 struct Hold<'a> {
     client: &'a Client,
     bytes: usize,
@@ -279,7 +281,7 @@ impl<'a> Hold<'a> {
         Ok(())
     }
 
-    /// Waits before the next attempt; false if the call may not be held (so long).
+    /// Waits before the next attempt; false if the call may not be held any longer.
     async fn pause(&mut self, limit: Duration) -> bool {
         if self.begin().is_err() || self.begun.elapsed() + self.pause > limit {
             return false;

@@ -13,27 +13,27 @@ use super::body::Pieces;
 /// Sends requests over one connection, many at a time.
 pub type Sender = http2::SendRequest<Pieces>;
 
-/// How long one attempt to connect may take, names included.
+/// How long one attempt to connect may take, including the name lookup.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long to wait between attempts: first, and at most.
+/// The pause between attempts: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
-/// A node that went away is noticed after these two together.
+/// A dead node is detected after the sum of these two.
 const PING_PERIOD: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-/// What the member may send on one stream, and on all of the connection, before it has to wait. As many streams as there
-/// may be that nobody takes from now ([`crate::gateway`] bounds them) leave the connection to the others.
+/// The flow-control windows of a stream and of the connection. [`crate::gateway`] bounds the streams that are not read
+/// now, so that they cannot fill the window of the connection.
 pub const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
-/// The connection to one address, made when it is needed and again when it broke. The name is looked up each time: a
-/// pod that restarts has another IP.
+/// The connection to one address. It is opened on demand, and again after it broke. The name is looked up each time, as
+/// a pod that restarts gets another IP.
 #[derive(Debug)]
 pub struct Connection {
     address: String,
     slot: Mutex<Option<Sender>>,
     last_error: Mutex<String>,
-    /// Held by the one who connects.
+    /// Locked while connecting.
     connecting: tokio::sync::Mutex<()>,
 }
 
@@ -44,12 +44,13 @@ impl Connection {
         Self { address, slot: Mutex::new(None), last_error, connecting: tokio::sync::Mutex::new(()) }
     }
 
-    /// The connection, if it is there.
+    /// The open connection, if any.
     pub fn open(&self) -> Option<Sender> {
         self.slot().clone().filter(|sender| !sender.is_closed())
     }
 
-    /// The connection, however long it takes to make it: bound it from outside. One caller connects, others wait for it.
+    /// The connection, opened if need be. Takes any time: the caller must bound it. One caller connects, the others
+    /// wait.
     pub async fn ready(&self) -> Sender {
         let _connecting = self.connecting.lock().await;
         let mut pause = FIRST_PAUSE;
@@ -72,12 +73,12 @@ impl Connection {
         }
     }
 
-    /// Gives the connection up: the next call connects anew. What is under way on it goes on.
+    /// Drops the connection: the next call opens another one. Calls under way continue.
     pub fn forget(&self) {
         self.slot().take();
     }
 
-    /// Why there was no connection, the last time there was none.
+    /// The last error of connecting.
     pub fn last_error(&self) -> String {
         format!("{}: {}", self.address, self.noted())
     }

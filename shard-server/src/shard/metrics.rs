@@ -1,4 +1,4 @@
-//! What a process counts of its shard groups.
+//! The metrics of the shard groups of a process.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -8,9 +8,9 @@ use crate::protocol::Refusal;
 /// The metrics of all groups of a process. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    /// What its logs count.
+    /// The metrics of its logs.
     pub log: log::Metrics,
-    /// Groups that did not come up: a person must look.
+    /// Groups that failed to open: a person must look.
     pub failed_groups: IntGauge,
     refusals: IntCounterVec,
 }

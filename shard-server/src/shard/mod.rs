@@ -1,9 +1,9 @@
 //! A shard group: the shards of one log on one volume.
 //!
-//! [`Group`] is one in this process, [`client::Client`] one in another; both answer the same calls, which are declared
-//! in [`crate::protocol`]. What holds here:
+//! [`Group`] is a group in this process, [`client::Client`] a group in another. Both answer the same calls, which are
+//! declared in [`crate::protocol`]. Invariants:
 //! - One process at a time uses a volume, and only the one it belongs to ([`volume`]).
-//! - A group begins its life once, on an empty volume, by a bootstrap; an empty volume is never taken for an empty log.
+//! - A group is bootstrapped once, on an empty volume; an empty volume is never taken for an empty log.
 //! - A call that was meant for another stream, log or shard is refused, so a late map does no harm.
 //! - An append whose outcome is unknown is never sent again.
 

@@ -1,15 +1,15 @@
-//! The directory of a group: whose it is, and that one process at a time uses it.
+//! The directory of a group: its identity, and its lock for one process at a time.
 //!
 //! ```text
 //! lock                     locked (flock) by the process that uses the directory
 //! group/identity.json      whose the directory is
 //! group/logs/<log>/        the log
-//! bootstrap/               what an interrupted bootstrap left; of no meaning
-//! lost+found               of the file system; of no meaning
+//! bootstrap/               left by an interrupted bootstrap; ignored
+//! lost+found               the file system's; ignored
 //! ```
 //!
 //! A bootstrap fills `bootstrap/`, makes it durable and renames it to `group/` as its last step. So a directory has a
-//! group whole or not at all, and whatever is missing under `group/` later is damage, never emptiness.
+//! group whole or not at all, and whatever is missing under `group/` later is corruption, not an empty volume.
 
 use std::fs::{self, File};
 use std::io;
@@ -29,7 +29,7 @@ const IDENTITY: &str = "identity.json";
 const LOGS: &str = "logs";
 const FORMAT_VERSION: u32 = 3;
 
-/// Whose a directory is. Written once.
+/// The owner of a directory. Written once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -45,7 +45,7 @@ pub struct Identity {
     pub replica_id: String,
 }
 
-/// What every version of [`Identity`] has.
+/// The field that every version of [`Identity`] has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Version {
@@ -55,7 +55,7 @@ struct Version {
 /// Why a directory cannot be used as a group's volume.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is another group's.
+    /// It belongs to another group.
     #[error(
         "the volume at {} belongs to group {} of stream {} (replica {}), and this process was started for group {group} \
          of stream {stream_uid}: give it its own volume", directory.display(), found.group, found.stream_uid,
@@ -64,14 +64,14 @@ pub enum Error {
     Foreign {
         /// The directory.
         directory: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         found: Box<Identity>,
         /// The stream that was expected.
         stream_uid: String,
         /// The group that was expected.
         group: String,
     },
-    /// It is nobody's, and not empty.
+    /// It has no group, but is not empty.
     #[error(
         "the volume at {} has no group but is not empty: it holds {names}; give an empty one, or clear it",
         directory.display()
@@ -85,15 +85,15 @@ pub enum Error {
     /// It is empty where a group was expected.
     #[error("the volume at {} is empty", .0.display())]
     Empty(PathBuf),
-    /// The identity cannot be understood.
-    #[error("{} is damaged: {what}; nothing of the volume is served or changed", path.display())]
-    DamagedIdentity {
+    /// Its identity is corrupt.
+    #[error("{} is corrupt: {what}; nothing of the volume is served or changed", path.display())]
+    CorruptIdentity {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is corrupt.
         what: String,
     },
-    /// A newer version laid the directory out.
+    /// A newer version wrote it.
     #[error(
         "{} is of format {found}, which a newer version wrote, and this version knows format {FORMAT_VERSION}: run the \
          version that wrote it, or a newer one; nothing of the volume is served or changed", path.display()
@@ -109,7 +109,7 @@ pub enum Error {
     Log {
         /// The log's directory.
         directory: PathBuf,
-        /// What is wrong.
+        /// The error of the log.
         error: log::Error,
     },
     /// The system refused; a restart may help.
@@ -125,11 +125,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether what was stored is damaged, so that no restart helps and a person has to look.
+    /// Whether stored data is corrupt: a restart does not help, and a person has to look.
     #[must_use]
-    pub fn is_damage(&self) -> bool {
+    pub fn is_corrupt(&self) -> bool {
         match self {
-            Self::DamagedIdentity { .. } | Self::Log { error: log::Error::Corrupt(_), .. } => true,
+            Self::CorruptIdentity { .. } | Self::Log { error: log::Error::Corrupt(_), .. } => true,
             Self::Foreign { .. }
             | Self::UnknownContent { .. }
             | Self::Empty(_)
@@ -143,15 +143,15 @@ impl Error {
     }
 }
 
-/// The right to use a directory, until it is dropped.
+/// The lock of a directory, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the lock of a directory, which is made if only it is absent; nothing if another process, or another part
-    /// of this one, has it.
+    /// Takes the lock of a directory, which is created if its parent exists; `None` if another process, or another part
+    /// of this one, holds the lock.
     pub fn try_take(directory: &Path) -> Result<Option<Self>, Error> {
         match fs::create_dir(directory) {
             Ok(()) => {
@@ -172,7 +172,7 @@ impl Lock {
     }
 }
 
-/// Whose the directory is; nothing if it is empty, that is, waits for its bootstrap.
+/// The identity of a directory; `None` if it is empty and waits for its bootstrap.
 pub fn identify(directory: &Path, stream_uid: &str, group: &str) -> Result<Option<Identity>, Error> {
     let mut unknown = Vec::new();
     let mut found = false;
@@ -199,31 +199,31 @@ pub fn identify(directory: &Path, stream_uid: &str, group: &str) -> Result<Optio
     Err(Error::UnknownContent { directory: directory.into(), names: unknown.join(", ") })
 }
 
-/// Whether the directory has a group, if not whole.
+/// Whether the directory has a group, complete or not.
 pub fn has_group(directory: &Path) -> bool {
     let group = directory.join(GROUP);
     group.join(IDENTITY).exists() || group.join(LOGS).exists()
 }
 
-/// Whose the directory is, as its group's identity says.
+/// Reads the identity of the directory's group.
 pub fn read_identity(directory: &Path) -> Result<Identity, Error> {
     let path = directory.join(GROUP).join(IDENTITY);
-    let damaged = |what: String| Error::DamagedIdentity { path: path.clone(), what };
+    let corrupt = |what: String| Error::CorruptIdentity { path: path.clone(), what };
     let bytes = fs::read(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => damaged("there is no such file".into()),
+        io::ErrorKind::NotFound => corrupt("there is no such file".into()),
         _ => failed("read", &path)(error),
     })?;
     let Version { format_version } =
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
     if format_version > FORMAT_VERSION {
         return Err(Error::Newer { path, found: format_version });
     }
-    let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let identity: Identity = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
     if identity.format_version != FORMAT_VERSION {
-        return Err(damaged(format!("its format is version {}", identity.format_version)));
+        return Err(corrupt(format!("its format is version {}", identity.format_version)));
     }
-    check_log_name(&identity.log).map_err(damaged)?;
-    identity.replica_id.parse::<Uuid>().map_err(|error| damaged(error.to_string()))?;
+    check_log_name(&identity.log).map_err(corrupt)?;
+    identity.replica_id.parse::<Uuid>().map_err(|error| corrupt(error.to_string()))?;
     Ok(identity)
 }
 
@@ -231,7 +231,7 @@ impl Identity {
     /// A new identity of an empty directory.
     ///
     /// # Errors
-    /// With the reason, if the log's name is none.
+    /// With the reason, if the log's name is invalid.
     pub fn new(stream_uid: String, group: String, log: String, replica: Uuid) -> Result<Self, String> {
         check_log_name(&log)?;
         Ok(Self { format_version: FORMAT_VERSION, stream_uid, group, log, replica_id: replica.to_string() })
@@ -263,8 +263,8 @@ fn check_log_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Begins a group in an empty directory: its log with these shards, and its identity. A crash on the way leaves it
-/// empty.
+/// Bootstraps a group in an empty directory: creates its log with these shards, and its identity. After a crash in
+/// between the directory counts as empty.
 pub fn bootstrap(directory: &Path, identity: &Identity, log_config: &LogConfig) -> Result<(), Error> {
     let draft = directory.join(BOOTSTRAP);
     match fs::remove_dir_all(&draft) {
@@ -288,7 +288,7 @@ pub fn bootstrap(directory: &Path, identity: &Identity, log_config: &LogConfig) 
     Ok(())
 }
 
-/// Makes the entries of a directory durable: files created in it, renamed or removed.
+/// Syncs a directory: makes creations, renames and removals in it durable.
 fn sync_directory(directory: &Path) -> Result<(), Error> {
     File::open(directory).and_then(|opened| opened.sync_all()).map_err(failed("sync", directory))
 }
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn bootstrapped_directory_knows_whose_it_is() {
+    fn bootstrapped_directory_has_its_identity() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(identify(directory.path(), "uid", "g0").unwrap(), None);
         bootstrap(directory.path(), &identity("uid"), &log_config()).unwrap();
@@ -334,7 +334,7 @@ mod tests {
         ];
         for (stream_uid, group, names) in others {
             let error = identify(directory.path(), stream_uid, group).unwrap_err();
-            assert!(!error.is_damage());
+            assert!(!error.is_corrupt());
             let text = error.to_string();
             assert!(names.iter().all(|name| text.contains(name)), "{text}");
         }
@@ -360,24 +360,24 @@ mod tests {
     }
 
     #[test]
-    fn identity_of_a_newer_format_is_newer_and_no_damage() {
+    fn identity_of_a_newer_format_is_newer_and_not_corrupt() {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join(GROUP)).unwrap();
         let identity = format!(r#"{{"formatVersion":{},"owner":"of a later version"}}"#, FORMAT_VERSION + 1);
         fs::write(directory.path().join(GROUP).join(IDENTITY), identity).unwrap();
         let error = identify(directory.path(), "uid", "g0").unwrap_err();
-        assert!(!error.is_damage() && error.to_string().contains("newer version wrote"), "{error}");
+        assert!(!error.is_corrupt() && error.to_string().contains("newer version wrote"), "{error}");
     }
 
     #[test]
-    fn missing_or_empty_identity_is_damage() {
+    fn missing_or_empty_identity_is_corrupt() {
         let directory = tempfile::tempdir().unwrap();
         bootstrap(directory.path(), &identity("uid"), &log_config()).unwrap();
         let path = directory.path().join(GROUP).join(IDENTITY);
         fs::write(&path, "").unwrap();
-        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_damage());
+        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_corrupt());
         fs::remove_file(&path).unwrap();
-        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_damage());
+        assert!(identify(directory.path(), "uid", "g0").unwrap_err().is_corrupt());
     }
 
     #[test]

@@ -35,8 +35,8 @@ const RECORD_BYTES: usize = 1024;
 const RECORDS_PER_PUT: u64 = 100;
 /// Records that are acknowledged or read before the load counts as going on.
 const ENOUGH: u64 = 20_000;
-/// What may still be acknowledged while the disk stands still: of each producer the request that it waits for, which was
-/// written just before, or was being written. What it asks for next has to wait.
+/// What may still be acknowledged while the disk stands still: of each producer the request that it waits for, which
+/// was written just before, or was being written. What it asks for next has to wait.
 const ON_THEIR_WAY: u64 = PRODUCERS * RECORDS_PER_PUT;
 
 /// What was counted while everything goes on.
@@ -48,11 +48,11 @@ struct Counts {
     done: AtomicBool,
 }
 
-/// What producers were told of their records, each known by its first bytes.
+/// The outcomes of the producers' records, each known by its first bytes.
 #[derive(Default)]
-struct Told {
+struct Outcomes {
     acknowledged: Vec<String>,
-    /// Refused, or not answered for: it may be in the log or not.
+    /// Refused or not answered: they may be in the log or not.
     unknown: Vec<String>,
 }
 
@@ -101,11 +101,11 @@ async fn everything_at_once_stays_within_256_mib_and_loses_nothing() {
     until(&counts, |now, read_now, _| now > acknowledged + ENOUGH && read_now > read + ENOUGH).await;
 
     counts.done.store(true, Relaxed);
-    let mut told = Told::default();
+    let mut outcomes = Outcomes::default();
     while let Some(ended) = producers.join_next().await {
         let ended = ended.unwrap();
-        told.acknowledged.extend(ended.acknowledged);
-        told.unknown.extend(ended.unknown);
+        outcomes.acknowledged.extend(ended.acknowledged);
+        outcomes.unknown.extend(ended.unknown);
     }
     let written = group.written_bytes();
     readers.abort_all();
@@ -116,11 +116,11 @@ async fn everything_at_once_stays_within_256_mib_and_loses_nothing() {
     let (peak, kills) = group.peak_and_kills();
     let memory_kib = local.status("VmHWM:");
     local.stop().await;
-    let acknowledged = told.acknowledged.len();
+    let acknowledged = outcomes.acknowledged.len();
     println!(
         "{acknowledged} acknowledged ({in_stall} in the stall), {} unknown, {} in the log; {written} bytes written; \
          cgroup peak {peak} bytes, process {memory_kib} KiB",
-        told.unknown.len(),
+        outcomes.unknown.len(),
         in_log.len()
     );
     assert!(in_stall <= ON_THEIR_WAY, "{in_stall} acknowledged while the disk stood still");
@@ -128,13 +128,13 @@ async fn everything_at_once_stays_within_256_mib_and_loses_nothing() {
         written >= (acknowledged * RECORD_BYTES) as u64,
         "{written} bytes written, {acknowledged} acknowledged"
     );
-    told.check(&in_log);
+    outcomes.check(&in_log);
     assert_eq!(kills, 0);
     assert!(memory_kib * 1024 < LIMIT_BYTES);
 }
 
-impl Told {
-    /// All that was acknowledged is there, once, and nothing that was never put.
+impl Outcomes {
+    /// Checks that every acknowledged record is in the log once, and no record that was never put.
     fn check(&self, in_log: &[String]) {
         let found: HashSet<_> = in_log.iter().collect();
         assert_eq!(found.len(), in_log.len(), "some records are there twice");
@@ -211,8 +211,8 @@ fn body(name: &str) -> Vec<u8> {
     format!("{name:x<RECORD_BYTES$}").into_bytes()
 }
 
-async fn produce(endpoint: Endpoint, producer: u64, counts: Arc<Counts>) -> Told {
-    let mut told = Told::default();
+async fn produce(endpoint: Endpoint, producer: u64, counts: Arc<Counts>) -> Outcomes {
+    let mut outcomes = Outcomes::default();
     let mut number = 0;
     while !counts.done.load(Relaxed) {
         let names: Vec<_> =
@@ -221,12 +221,12 @@ async fn produce(endpoint: Endpoint, producer: u64, counts: Arc<Counts>) -> Told
         let taken = endpoint.put(&names).await.unwrap_or_else(|| vec![false; names.len()]);
         counts.acknowledged.fetch_add(taken.iter().filter(|taken| **taken).count() as u64, Relaxed);
         for (name, is_taken) in names.into_iter().zip(taken) {
-            let records = if is_taken { &mut told.acknowledged } else { &mut told.unknown };
+            let records = if is_taken { &mut outcomes.acknowledged } else { &mut outcomes.unknown };
             records.push(name);
         }
         number += 1;
     }
-    told
+    outcomes
 }
 
 /// An iterator from the oldest record on. Under this load a call may fail; what counts is that readers go on.

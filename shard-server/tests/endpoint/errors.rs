@@ -1,4 +1,4 @@
-//! What clients are told when something cannot be done.
+//! The errors that clients get.
 
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
@@ -8,7 +8,7 @@ use crate::program::{create, iterator, local, put};
 
 const SHARD: &str = "shardId-000000000000";
 
-fn told(error: &impl ProvideErrorMetadata) -> (&str, &str) {
+fn code_and_message(error: &impl ProvideErrorMetadata) -> (&str, &str) {
     (error.code().unwrap_or_default(), error.message().unwrap_or_default())
 }
 
@@ -18,9 +18,15 @@ async fn stream_that_is_not_there_is_named_with_its_account() {
     let client = local.client();
     let expected = ("ResourceNotFoundException", "Stream orders under account 000000000000 not found.");
     let put = client.put_record().stream_name("orders").partition_key("a").data(Blob::new("1"));
-    assert_eq!(told(&put.send().await.unwrap_err()), expected);
-    assert_eq!(told(&client.list_shards().stream_name("orders").send().await.unwrap_err()), expected);
-    assert_eq!(told(&client.delete_stream().stream_name("orders").send().await.unwrap_err()), expected);
+    assert_eq!(code_and_message(&put.send().await.unwrap_err()), expected);
+    assert_eq!(
+        code_and_message(&client.list_shards().stream_name("orders").send().await.unwrap_err()),
+        expected
+    );
+    assert_eq!(
+        code_and_message(&client.delete_stream().stream_name("orders").send().await.unwrap_err()),
+        expected
+    );
 }
 
 #[tokio::test]
@@ -30,11 +36,11 @@ async fn name_is_taken_once() {
     create(&client, "orders", 1).await;
     let error = client.create_stream().stream_name("orders").shard_count(1).send().await.unwrap_err();
     let expected = ("ResourceInUseException", "Stream orders under account 000000000000 already exists.");
-    assert_eq!(told(&error), expected);
+    assert_eq!(code_and_message(&error), expected);
 }
 
 #[tokio::test]
-async fn shards_that_are_not_there_are_told_apart_from_unreadable_ids() {
+async fn missing_shards_and_unreadable_ids_have_different_errors() {
     let (_data_dir, local) = local().await;
     let client = local.client();
     create(&client, "orders", 1).await;
@@ -44,10 +50,10 @@ async fn shards_that_are_not_there_are_told_apart_from_unreadable_ids() {
     };
     let absent = get("shardId-5").await.unwrap_err();
     let expected = "Shard shardId-000000000005 in stream orders under account 000000000000 does not exist";
-    assert_eq!(told(&absent), ("ResourceNotFoundException", expected));
+    assert_eq!(code_and_message(&absent), ("ResourceNotFoundException", expected));
     let unreadable = get("shardId-x").await.unwrap_err();
     let expected = "Could not find shard shardId-x in stream orders under account 000000000000.";
-    assert_eq!(told(&unreadable), ("ResourceNotFoundException", expected));
+    assert_eq!(code_and_message(&unreadable), ("ResourceNotFoundException", expected));
 }
 
 #[tokio::test]
@@ -61,7 +67,7 @@ async fn sequence_number_of_another_shard_is_refused() {
     let get = get.shard_iterator_type(ShardIteratorType::AtSequenceNumber).starting_sequence_number(number);
     let expected = "Invalid StartingSequenceNumber. It encodes shardId-000000000000, while it was used in a call \
                     to a shard with shardId-000000000001";
-    assert_eq!(told(&get.send().await.unwrap_err()), ("InvalidArgumentException", expected));
+    assert_eq!(code_and_message(&get.send().await.unwrap_err()), ("InvalidArgumentException", expected));
 }
 
 #[tokio::test]
@@ -82,7 +88,7 @@ async fn foreign_iterator_is_invalid() {
     let (_data_dir, local) = local().await;
     let client = local.client();
     let error = client.get_records().shard_iterator("AAAAAAAAAAE").send().await.unwrap_err();
-    assert_eq!(told(&error), ("InvalidArgumentException", "Invalid ShardIterator."));
+    assert_eq!(code_and_message(&error), ("InvalidArgumentException", "Invalid ShardIterator."));
 }
 
 #[tokio::test]
@@ -96,7 +102,7 @@ async fn record_over_the_limit_is_refused_and_one_at_the_limit_is_kept() {
     };
     assert!(put(1_048_575).await.is_ok());
     let error = put(1_048_576).await.unwrap_err();
-    assert_eq!(told(&error).0, "ValidationException");
+    assert_eq!(code_and_message(&error).0, "ValidationException");
 }
 
 #[tokio::test]
@@ -109,13 +115,13 @@ async fn arn_of_another_region_or_account_is_refused() {
         "arn:aws:kinesis:us-east-1:111111111111:stream/orders",
     ] {
         let error = client.describe_stream_summary().stream_arn(arn).send().await.unwrap_err();
-        assert_eq!(told(&error).0, "InvalidArgumentException", "{arn}");
+        assert_eq!(code_and_message(&error).0, "InvalidArgumentException", "{arn}");
     }
 }
 
 #[tokio::test]
-async fn operation_to_come_says_so() {
+async fn operation_that_is_not_served_yet_says_so() {
     let (_data_dir, local) = local().await;
     let error = local.client().describe_limits().send().await.unwrap_err();
-    assert_eq!(told(&error), ("InvalidArgumentException", "DescribeLimits is not served yet"));
+    assert_eq!(code_and_message(&error), ("InvalidArgumentException", "DescribeLimits is not served yet"));
 }

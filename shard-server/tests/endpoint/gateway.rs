@@ -33,7 +33,7 @@ async fn records_go_to_the_group_that_owns_their_shard_and_come_back() {
 }
 
 #[tokio::test]
-async fn gateway_serves_on_without_an_operator_and_another_starts_from_it() {
+async fn gateway_keeps_serving_without_an_operator_and_gives_its_copy_to_another() {
     let installation = installation().await;
     let (operator, keys) = (installation.operator.address, installation.keys.path());
     let first = Gateway::start(operator, None, keys).ready().await;
@@ -48,7 +48,7 @@ async fn gateway_serves_on_without_an_operator_and_another_starts_from_it() {
 }
 
 #[tokio::test]
-async fn name_that_the_copy_lacks_is_asked_for_and_never_denied_on_its_own() {
+async fn stream_missing_in_the_copy_is_looked_up_before_it_is_denied() {
     let known = Known::default();
     known.fed.apply(CatalogEvent::Snapshot(Vec::new()));
     let operator = Operator::start(free_address(), known.clone()).await;
@@ -68,7 +68,7 @@ async fn name_that_the_copy_lacks_is_asked_for_and_never_denied_on_its_own() {
 }
 
 #[tokio::test]
-async fn stream_that_the_copy_has_creating_is_asked_for_before_a_write_is_refused() {
+async fn stream_creating_in_the_copy_is_looked_up_before_a_write_is_refused() {
     let installation = installation().await;
     let creating =
         Stream { uid: "young".into(), status: StreamStatus::Creating, ..installation.stream.clone() };
@@ -86,7 +86,7 @@ async fn stream_that_the_copy_has_creating_is_asked_for_before_a_write_is_refuse
 }
 
 #[tokio::test]
-async fn change_that_is_fed_is_soon_known() {
+async fn change_in_the_feed_reaches_the_gateway() {
     let installation = installation().await;
     let gateway = Gateway::start(installation.operator.address, None, installation.keys.path()).ready().await;
     let client = client(&gateway.url);
@@ -127,7 +127,7 @@ async fn pod_that_restarts_is_waited_for() {
 }
 
 #[tokio::test]
-async fn group_that_is_away_costs_only_its_own_records() {
+async fn unavailable_group_fails_only_its_own_records() {
     let mut installation = installation().await;
     let gateway = Gateway::start(installation.operator.address, None, installation.keys.path()).ready().await;
     installation.pods[1].kill().await;
@@ -141,7 +141,7 @@ async fn group_that_is_away_costs_only_its_own_records() {
 }
 
 #[tokio::test]
-async fn gateway_that_is_told_to_end_is_unready_first_and_still_answers() {
+async fn terminating_gateway_is_unready_first_and_still_answers() {
     let installation = installation().await;
     let gateway = Gateway::start(installation.operator.address, None, installation.keys.path()).ready().await;
     let admin = gateway.admin;

@@ -1,4 +1,4 @@
-//! Killed under load, over and over: what clients were told holds.
+//! Kills the server under load, over and over: every acknowledgement holds.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -165,8 +165,8 @@ impl Held {
         let data = text(record);
         let place = (shard.to_owned(), record.sequence_number.clone());
         let seen = seen.lock().unwrap();
-        for told in [seen.acknowledged.get(&data), seen.read.get(&data)].into_iter().flatten() {
-            assert_eq!(*told, place, "record {data} has moved");
+        for known in [seen.acknowledged.get(&data), seen.read.get(&data)].into_iter().flatten() {
+            assert_eq!(*known, place, "record {data} has moved");
         }
         assert!(
             seen.acknowledged.contains_key(&data) || seen.unknown.contains(&data),

@@ -22,7 +22,7 @@ async fn retention(local: &Local, stream: &str) -> i32 {
 }
 
 #[tokio::test]
-async fn manifest_makes_its_stream_and_later_changes_it_and_never_deletes() {
+async fn manifest_creates_its_stream_and_later_changes_it_and_never_deletes() {
     let (_folder, file, data_dir) = folder(&format!("{HEAD}spec: {{name: Orders_V2, shardCount: 2}}\n"));
     let arguments = ["-f", file.to_str().unwrap()];
     let first = Local::start(&data_dir, &arguments).await;
@@ -53,8 +53,8 @@ async fn change_that_cannot_be_made_ends_the_start_and_names_the_field() {
     Local::start(&data_dir, &["-f", file]).await.stop().await;
     std::fs::write(file, format!("{HEAD}spec: {{shardCount: 3}}\n")).unwrap();
     let data_dir = data_dir.to_str().unwrap();
-    let said = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "-f", file]).await;
-    assert!(said.contains("spec.shardCount") && said.contains("document 1"), "{said}");
+    let output = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "-f", file]).await;
+    assert!(output.contains("spec.shardCount") && output.contains("document 1"), "{output}");
 }
 
 #[tokio::test]
@@ -62,6 +62,6 @@ async fn manifest_of_another_kind_ends_the_start() {
     let (_folder, file, data_dir) =
         folder(&format!("{HEAD}spec: {{}}\n---\nkind: ConfigMap\napiVersion: v1\n"));
     let (file, data_dir) = (file.to_str().unwrap(), data_dir.to_str().unwrap());
-    let said = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "-f", file]).await;
-    assert!(said.contains("document 2") && said.contains("ConfigMap"), "{said}");
+    let output = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "-f", file]).await;
+    assert!(output.contains("document 2") && output.contains("ConfigMap"), "{output}");
 }

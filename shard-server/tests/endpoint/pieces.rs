@@ -41,7 +41,7 @@ async fn answer_of_many_pieces_is_one_answer() {
 }
 
 #[tokio::test]
-async fn damage_in_the_midst_of_an_answer_ends_it_early_and_whole() {
+async fn corruption_in_the_middle_of_an_answer_ends_it_early_and_well_formed() {
     let (data_dir, first) = local().await;
     let client = first.client();
     create(&client, "orders", 1).await;
@@ -60,10 +60,10 @@ async fn damage_in_the_midst_of_an_answer_ends_it_early_and_whole() {
     let next = answer.next_shard_iterator.unwrap();
     let error = client.get_records().shard_iterator(next).send().await.unwrap_err().into_service_error();
     assert_eq!(error.meta().code(), Some("InternalFailure"));
-    assert!(error.meta().message().unwrap().contains("damaged"), "{error}");
+    assert!(error.meta().message().unwrap().contains("corrupt"), "{error}");
 }
 
-/// Damages the only segment that holds a text.
+/// Corrupts the only segment that holds a text.
 fn flip_a_bit_of(text: &[u8], data_dir: &Path) {
     let (path, mut bytes, at) = files_below(data_dir)
         .into_iter()

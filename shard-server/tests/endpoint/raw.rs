@@ -44,7 +44,7 @@ async fn every_answer_has_its_ids_and_a_date() {
 }
 
 #[tokio::test]
-async fn void_operation_answers_an_empty_body_with_a_content_type() {
+async fn operation_without_a_result_answers_an_empty_body_with_a_content_type() {
     let (_data_dir, local) = local().await;
     let body = r#"{"StreamName":"orders","ShardCount":1}"#;
     let response = call(&local.url, false, "Kinesis_20131202.CreateStream", body).await;

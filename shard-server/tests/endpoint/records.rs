@@ -1,4 +1,4 @@
-//! Records go in and come out.
+//! Records are put and read back.
 
 use std::time::SystemTime;
 

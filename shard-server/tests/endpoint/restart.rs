@@ -1,4 +1,4 @@
-//! What was acknowledged is there again.
+//! Acknowledged records survive restarts.
 
 use aws_sdk_kinesis::types::ShardIteratorType;
 
@@ -56,7 +56,7 @@ async fn kill_loses_no_acknowledged_record() {
 }
 
 #[tokio::test]
-async fn deleted_stream_stays_deleted_and_what_it_left_is_swept() {
+async fn deleted_stream_stays_deleted_and_its_files_are_swept() {
     let (data_dir, first) = local().await;
     let client = first.client();
     create(&client, "orders", 1).await;
@@ -70,27 +70,27 @@ async fn deleted_stream_stays_deleted_and_what_it_left_is_swept() {
 }
 
 #[tokio::test]
-async fn damaged_stream_is_refused_by_itself_and_the_others_are_served() {
+async fn corrupt_stream_is_refused_and_the_others_are_served() {
     let (data_dir, first) = local().await;
     let client = first.client();
-    for name in ["good", "bad"] {
+    for name in ["good", "corrupt"] {
         create(&client, name, 1).await;
         put(&client, name, "a", "1").await;
     }
     first.stop().await;
     let streams =
         std::fs::read_dir(data_dir.path().join("streams")).unwrap().map(|entry| entry.unwrap().path());
-    let is_bad = |path: &std::path::PathBuf| {
-        std::fs::read_to_string(path.join("stream.json")).unwrap().contains("\"bad\"")
+    let is_corrupt = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path.join("stream.json")).unwrap().contains("\"corrupt\"")
     };
-    let bad = streams.into_iter().find(is_bad).unwrap();
-    std::fs::write(bad.join("g0/group/logs/g0/slots"), "").unwrap();
+    let corrupt = streams.into_iter().find(is_corrupt).unwrap();
+    std::fs::write(corrupt.join("g0/group/logs/g0/slots"), "").unwrap();
 
     let second = Local::start(data_dir.path(), &[]).await;
     let client = second.client();
     assert_eq!(read_all(&client, "good").await, ["1"]);
     let refused =
-        client.put_record().stream_name("bad").partition_key("a").data(b"2".to_vec().into()).send().await;
+        client.put_record().stream_name("corrupt").partition_key("a").data(b"2".to_vec().into()).send().await;
     let error = refused.unwrap_err().into_service_error();
     assert_eq!(error.meta().code(), Some("InternalFailure"));
 }
@@ -99,8 +99,8 @@ async fn damaged_stream_is_refused_by_itself_and_the_others_are_served() {
 async fn directory_in_use_is_refused_by_name() {
     let (data_dir, _local) = local().await;
     let path = data_dir.path().to_str().unwrap();
-    let said = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", path]).await;
-    assert!(said.contains("in use by another process") && said.contains(path), "{said}");
+    let output = refusal(&["local", "--listen", "127.0.0.1:0", "--data-dir", path]).await;
+    assert!(output.contains("in use by another process") && output.contains(path), "{output}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Walks over shards.
+//! Listings of shards.
 
 use aws_sdk_kinesis::types::{ShardFilter, ShardFilterType};
 
@@ -47,7 +47,7 @@ async fn every_filter_is_served() {
 }
 
 #[tokio::test]
-async fn token_of_nobody_has_expired() {
+async fn unknown_token_counts_as_expired() {
     let (_data_dir, local) = local().await;
     let client = local.client();
     let error = client.list_shards().next_token("AAAA").send().await.unwrap_err().into_service_error();

@@ -45,15 +45,15 @@ pub fn calls(trace: &str) -> Vec<Call> {
     let mut under_way = std::collections::HashMap::new();
     let mut calls = Vec::new();
     for (number, line) in trace.lines().enumerate() {
-        let Some((thread, told)) = line.split_once(' ').map(|(thread, told)| (thread, told.trim_start()))
+        let Some((thread, rest)) = line.split_once(' ').map(|(thread, rest)| (thread, rest.trim_start()))
         else {
             continue;
         };
-        if let Some(text) = told.strip_suffix(" <unfinished ...>") {
+        if let Some(text) = rest.strip_suffix(" <unfinished ...>") {
             under_way.insert(thread, (number, text));
             continue;
         }
-        let Some((text, result)) = told.rsplit_once(" = ") else { continue };
+        let Some((text, result)) = rest.rsplit_once(" = ") else { continue };
         let text = text.trim_end().trim_end_matches(')');
         let (begun, text) = match text.strip_prefix("<... ") {
             Some(_) => under_way.remove(thread).expect("a call begins before it returns"),

@@ -1,4 +1,4 @@
-//! Streams come, are described and go.
+//! Streams are created, described and deleted.
 
 use aws_sdk_kinesis::types::{StreamMode, StreamModeDetails, StreamStatus};
 

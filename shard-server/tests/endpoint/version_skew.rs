@@ -10,7 +10,7 @@ use crate::installation::installation;
 use crate::program::POD_BINARY;
 
 #[tokio::test]
-async fn pod_does_what_it_knows_and_refuses_what_only_a_newer_version_does() {
+async fn pod_serves_known_calls_and_refuses_those_of_a_newer_version() {
     let installation = installation().await;
     let client = Client::new(installation.pods[0].address.to_string(), HoldBudget::new());
     let (stream_uid, log) = (installation.stream.uid.clone(), "g0".to_owned());

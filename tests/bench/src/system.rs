@@ -158,8 +158,8 @@ impl Programs {
             .arg(&properties)
             .output()
             .context("cannot run java")?;
-        let said = String::from_utf8_lossy(&formatted.stderr).into_owned();
-        ensure!(formatted.status.success(), "Kafka's storage cannot be formatted: {said}");
+        let errors = String::from_utf8_lossy(&formatted.stderr).into_owned();
+        ensure!(formatted.status.success(), "Kafka's storage cannot be formatted: {errors}");
         let mut command = java("kafka.Kafka");
         command.arg(&properties);
         Ok(command)

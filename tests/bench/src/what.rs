@@ -102,17 +102,17 @@ pub enum Caches {
 /// From the start of the process until it serves a log of so many GiB.
 #[must_use]
 pub fn start_seconds(gib: u64, caches: Caches) -> String {
-    format!("log of {gib} GiB, {}: start, s", caches.told())
+    format!("log of {gib} GiB, {}: start, s", caches.label())
 }
 
 /// From asking for a time in the middle of that log to the record.
 #[must_use]
 pub fn middle_milliseconds(gib: u64, caches: Caches) -> String {
-    format!("log of {gib} GiB, {}: first read by time, ms", caches.told())
+    format!("log of {gib} GiB, {}: first read by time, ms", caches.label())
 }
 
 impl Caches {
-    fn told(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Self::Dropped => "caches dropped",
             Self::Warm => "caches warm (only root may drop them)",

@@ -1,4 +1,4 @@
-//! Two clocks that go when they are told to, of which one steps.
+//! Two simulated clocks: boottime, and a wall clock that steps.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,7 +12,7 @@ pub struct Clocks {
 }
 
 impl Clocks {
-    /// The wall's clock begins here, in milliseconds since 1970.
+    /// The wall clock begins here, in milliseconds since 1970.
     #[must_use]
     pub fn new(wall_ms: u64) -> Self {
         Self { wall_ms: AtomicU64::new(wall_ms), monotonic_ms: AtomicU64::new(0) }
@@ -24,14 +24,14 @@ impl Clocks {
         self.monotonic_ms.fetch_add(ms, Relaxed);
     }
 
-    /// Somebody sets the wall's clock.
+    /// Somebody sets the wall clock.
     pub fn step(&self, ms: i64) {
         self.wall_ms.store(self.wall_ms().saturating_add_signed(ms), Relaxed);
     }
 }
 
 impl Clocks {
-    /// Boottime and the wall's, as [`crate::log_time`] has them.
+    /// Boottime and wall clock, as in [`crate::log_time`].
     #[must_use]
     pub fn both(&self) -> (u64, u64) {
         (self.monotonic_ms(), self.wall_ms())

@@ -1,4 +1,4 @@
-//! What corruption of the disk can have taken, and what the log may say of it. All else must be served.
+//! What corruption of the disk may have cost, and what the log may report about it. Everything else must be served.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -11,8 +11,8 @@ use crate::layout::{self, Layout};
 
 const SLOTS: &str = "slots";
 const SEGMENT: &str = "segment-";
-/// How many batches at the end of a segment cannot be told from such as were cut off, where neither its footer nor the
-/// next segment says where it ends: the last one, and the last that is whole.
+/// If neither a footer nor the next segment tells where a segment ends, so many of its last batches may look like
+/// cut-off ones: the last one, and the last whole one.
 const DOUBTFUL_BATCHES: usize = 2;
 
 /// What is corrupt.
@@ -26,7 +26,7 @@ pub struct Corrupted {
     at_end: BTreeMap<ShardId, Vec<Range<u64>>>,
     /// How many bits did there: the second may be in what confirms the batch with the first.
     flipped_at_end: usize,
-    /// What was in segments behind it that are lost without a trace.
+    /// The runs of later segments that are missing without a trace.
     untraced: BTreeMap<ShardId, Vec<Range<u64>>>,
     /// Whether neither slot is whole.
     slots: bool,
@@ -45,7 +45,8 @@ impl Corrupted {
     /// written to a file that is there.
     #[must_use]
     pub fn of(corrupt: &[CorruptFile], names: &[String], written: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
-        let lost = |name: &str| corrupt.iter().find(|file| file.name == name).map(|file| file.bytes.clone());
+        let missing =
+            |name: &str| corrupt.iter().find(|file| file.name == name).map(|file| file.bytes.clone());
         let oldest = names.iter().filter_map(|name| sequence_of(name)).min().unwrap_or_default();
         let newest = names.iter().filter_map(|name| sequence_of(name)).max().unwrap_or_default();
         // Only a footer says that a segment was followed by another.
@@ -72,7 +73,7 @@ impl Corrupted {
                 corrupted.headers.insert(sequence);
                 corrupted.take(&layout, |_| true);
                 let before = segment_name(sequence - 1);
-                let before = written(&before).or_else(|| lost(&before));
+                let before = written(&before).or_else(|| missing(&before));
                 if let Some(layout) = before.as_deref().and_then(Layout::of) {
                     let doubtful = layout.batches.len().saturating_sub(DOUBTFUL_BATCHES);
                     let from =
@@ -137,8 +138,8 @@ impl Corrupted {
         is_in(&self.untraced) || is_in(&self.at_end) && (!is_confirmed || self.flipped_at_end > 1)
     }
 
-    /// Whether the log may name this: a file that is corrupt or lost, the one before the oldest segment, as what said
-    /// that it has expired may be corrupt, or the one behind, in which it turns out what is missing.
+    /// Whether the log may report this: a corrupt or missing file; the segment before the oldest one, as the entry that
+    /// trimmed it may be corrupt; or the segment behind a corrupt one, in which the gap shows.
     #[must_use]
     pub fn explains(&self, corruption: &Corruption) -> bool {
         let sequence = sequence_of(&corruption.file);
@@ -219,10 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_damaged_may_be_named() {
+    fn only_corrupt_files_and_gaps_behind_them_may_be_reported() {
         let corrupted = flipped(&[batches()[0].headers.start]);
-        let corruption =
-            |file: &str, is_gap| Corruption { file: file.into(), position: 0, what: "bad".into(), is_gap };
+        let corruption = |file: &str, is_gap| Corruption {
+            file: file.into(),
+            position: 0,
+            what: "corrupt".into(),
+            is_gap,
+        };
         assert!(corrupted.explains(&corruption(SEGMENT, false)));
         assert!(corrupted.explains(&corruption("segment-000000000003", true)));
         assert!(!corrupted.explains(&corruption("segment-000000000003", false)));

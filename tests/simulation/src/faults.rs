@@ -1,4 +1,4 @@
-//! What goes wrong in a world, drawn by its seed, and what did go wrong.
+//! The faults of a world's disk, drawn from its seed.
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _};
@@ -6,7 +6,7 @@ use rand::{Rng as _, RngExt as _};
 use crate::totals::named;
 
 named! {
-    /// What goes wrong with a disk.
+    /// The faults of a disk.
     Fault {
         /// The machine crashes.
         MachineCrash = "fault: machine crash",
@@ -26,10 +26,10 @@ named! {
         FullDisk = "fault: full disk",
         /// A bit of a file flips.
         BitFlip = "fault: bit flip",
-        /// A block of a file can be read no more.
-        BadBlock = "fault: bad block",
-        /// A file is lost.
-        LostFile = "fault: lost file",
+        /// A block of a file becomes unreadable.
+        UnreadableBlock = "fault: unreadable block",
+        /// A file disappears.
+        MissingFile = "fault: missing file",
     }
 }
 
@@ -48,7 +48,7 @@ pub struct Faults {
     pub cold_read: u32,
     /// Bytes that the disk has; 0 is without end.
     pub capacity_bytes: u64,
-    /// How often at most a bit flips or a sector goes bad, while the log is closed.
+    /// The most corruptions of the disk, which happen while the log is closed.
     pub corruptions: u32,
     /// Whether somebody sets the clock.
     pub steps: bool,
@@ -58,7 +58,7 @@ impl Faults {
     /// Those of a world. Every kind is absent in many worlds, so that nothing hides behind another.
     #[must_use]
     pub fn draw(random: &mut StdRng) -> Self {
-        // Some disks give little: then trying again does not help at once.
+        // Some disks fail most reads, so that a retry does not help at once.
         let failed_read = if random.random_ratio(1, 3) { 3 } else { 40 };
         let mut sometimes = |one_in: u32| if random.random_ratio(1, 4) { one_in } else { 0 };
         let mut faults = Self {
@@ -87,14 +87,14 @@ impl Faults {
         self.failed_write > 0 || self.failed_sync > 0 || self.failed_directory_sync > 0
     }
 
-    /// Whether what is on the disk may be unreadable or wrong by no fault of the log.
+    /// Whether the disk may be unreadable or corrupt.
     #[must_use]
     pub fn may_lose(&self) -> bool {
         self.corruptions > 0 || self.failed_read > 0
     }
 }
 
-/// Whether something that happens one in so many times happens now.
+/// Draws whether a fault that happens once in so many operations happens now.
 pub fn happens(random: &mut StdRng, one_in: u32) -> bool {
     // The draw is made in any case, so that worlds with and without a fault go alike until it fires.
     let draw = random.next_u32();

@@ -1,5 +1,4 @@
-//! Where the batches of a segment lie and which records are in them: a reading of the format's drawing that shares no
-//! code with the log.
+//! Parses the batches and records of a segment. It follows the drawing of the format and shares no code with the log.
 
 use std::ops::Range;
 
@@ -18,7 +17,7 @@ const TRAILER_BYTES: usize = 88;
 /// A segment.
 #[derive(Debug)]
 pub struct Layout {
-    /// Where its head ends.
+    /// The end of its header.
     pub header_end: usize,
     /// Its batches, in order; the last may be one that is not whole.
     pub batches: Vec<Batch>,
@@ -27,7 +26,7 @@ pub struct Layout {
 /// A batch.
 #[derive(Debug)]
 pub struct Batch {
-    /// Its head and the heads of its entries.
+    /// Its header and those of its entries.
     pub headers: Range<usize>,
     /// The runs of records in it.
     pub runs: Vec<Stored>,
@@ -42,11 +41,11 @@ pub struct Stored {
     pub shard: ShardId,
     /// The offsets of its records.
     pub offsets: Range<u64>,
-    /// Where its block lies.
+    /// The bytes of its block.
     pub block: Range<usize>,
 }
 
-/// Where the trailer of a footer lies, if the segment has one of its own use.
+/// The bytes of the trailer of the footer, if the segment has one with its own nonce.
 #[must_use]
 pub fn trailer(bytes: &[u8]) -> Option<Range<usize>> {
     let start = bytes.len().checked_sub(TRAILER_BYTES)?;
@@ -56,7 +55,7 @@ pub fn trailer(bytes: &[u8]) -> Option<Range<usize>> {
 }
 
 impl Layout {
-    /// That of the segment with these bytes; nothing where they are no segment.
+    /// The layout of a segment with these bytes; `None` if they are not a segment.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         if !bytes.starts_with(SEGMENT_MAGIC) || bytes.len() < SEGMENT_HEAD_BYTES {
@@ -72,7 +71,7 @@ impl Layout {
         Some(Self { header_end, batches })
     }
 
-    /// Where the last batch ends.
+    /// The end of the last batch.
     #[must_use]
     pub fn end(&self) -> usize {
         self.batches.last().map_or(self.header_end, |batch| batch.end)
@@ -147,8 +146,8 @@ pub(crate) mod tests {
         Run { shard: shard(index), block: block.build() }
     }
 
-    /// What a log writes: what begins its term, "first" and "second" for shard 0 and "other" for shard 1 in a batch, then "third" for shard 0, then
-    /// what confirms that.
+    /// What a log writes: what begins its term, "first" and "second" for shard 0 and "other" for shard 1 in a batch,
+    /// then "third" for shard 0, then what confirms that.
     pub fn written() -> Vec<u8> {
         let disk = SimulatedDisk::new(1, Faults::default());
         let open_shard =
@@ -177,7 +176,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn batches_and_runs_lie_where_the_log_wrote_them() {
+    fn batches_and_runs_are_found_where_the_log_wrote_them() {
         let bytes = written();
         let layout = Layout::of(&bytes).unwrap();
         assert_eq!(layout.header_end, BLOCK_BYTES);
@@ -198,7 +197,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn bytes_of_another_use_of_the_file_are_no_batch() {
+    fn bytes_of_an_earlier_use_of_the_file_are_not_a_batch() {
         let mut bytes = written();
         let second = Layout::of(&bytes).unwrap().batches[1].headers.start;
         bytes[second + 8] ^= 1;

@@ -1,8 +1,8 @@
-//! The log of [`record_log`] over a disk and clocks that fail in every way, and groups of [`group_core`] with routers over
-//! a network that does, each by a seed: the same seed twice is the same run.
+//! The log of [`record_log`] over a disk and clocks that fail in every way, and groups of [`group_core`] with routers
+//! over a network that does, each by a seed: the same seed twice is the same run.
 //!
 //! A [`world`] is one run: operations drawn by its seed, on a simulated [`disk`] with simulated [`clocks`], under
-//! [`faults`] that are drawn too. A [`model`] knows what was promised and compares whatever the log says with it.
+//! [`faults`] that are drawn too. A [`model`] knows what the log has promised, and checks every answer against it.
 
 pub mod clocks;
 pub mod corrupted;

@@ -1,10 +1,10 @@
-//! Log time, by a reading of its rules that shares no code with the log: it goes on by the boottime clock, never back, and
-//! follows the wall's clock forward by at most an hour at once and a day.
+//! A model of log time, which shares no code with the log: it advances with the boottime clock, never goes back, and
+//! follows the wall clock forward by at most an hour at once and an hour a day.
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
-/// What two clocks show: boottime and the wall's, in milliseconds.
+/// Boottime and wall clock, in milliseconds.
 pub type Clocks = (u64, u64);
 
 /// Log time of a log that is open.
@@ -13,9 +13,9 @@ pub struct LogTime {
     time_ms: u64,
     boottime_ms: u64,
     day_began_ms: u64,
-    /// What it followed the wall's clock since the day began.
+    /// What it followed the wall clock since the day began.
     followed_ms: u64,
-    /// How far the wall's clock is from it.
+    /// How far the wall clock is from it.
     apart_ms: u64,
 }
 
@@ -46,13 +46,13 @@ impl LogTime {
         self.time_ms
     }
 
-    /// What it is at a moment of the boottime clock, as readers go by it.
+    /// Log time at a moment of the boottime clock, as readers use it.
     #[must_use]
     pub fn at(&self, boottime_ms: u64) -> u64 {
         self.time_ms + (boottime_ms - self.boottime_ms)
     }
 
-    /// Whether the wall's clock was so far from it that it is not believed.
+    /// Whether the wall clock was so far from it that it is suspect.
     #[must_use]
     pub fn is_clock_suspect(&self) -> bool {
         self.apart_ms > HOUR_MS

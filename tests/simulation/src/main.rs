@@ -1,5 +1,4 @@
-//! Lives through the worlds of many seeds and prints what happened in them; ends with an error at the first broken
-//! promise.
+//! Simulates the worlds of many seeds and prints the totals. Fails at the first broken promise.
 
 use clap::{Parser, ValueEnum};
 use simulation::totals::Totals;

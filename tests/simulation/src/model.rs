@@ -1,4 +1,4 @@
-//! What was promised, by a reading of the rules that shares no code with the log.
+//! A model of the log: what it has promised. It shares no code with the log.
 
 use std::collections::BTreeMap;
 
@@ -11,49 +11,49 @@ use crate::corrupted::Corrupted;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// A record that was answered for.
+/// A record that was acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// When it arrived.
     pub arrival_ms: u64,
     /// Its data, which no other record has.
     pub data: Vec<u8>,
-    /// The number of its batch among all that have records.
+    /// The number of its batch among the batches with records.
     pub batch: u64,
-    /// Whether it is in the last batch, and no batch behind confirms it: its corruption passes for a torn end.
+    /// Whether it is in the last batch and no later batch confirms it: its corruption looks like a torn tail.
     pub unconfirmed: bool,
-    /// Whether it was corrupt when a loss was accepted: it may be passed over without a word.
+    /// Whether it was corrupt when a loss was accepted: readers may pass over it.
     pub loss_accepted: bool,
 }
 
-/// A batch whose outcome was not told.
+/// A batch whose outcome is unknown.
 #[derive(Debug)]
 pub struct Unknown {
     runs: Vec<Run>,
 }
 
-/// What is known of a log.
+/// What is known about a log.
 #[derive(Debug, Default)]
 pub struct Model {
     /// The records of each shard by offset.
     pub shards: BTreeMap<ShardId, BTreeMap<u64, Known>>,
     batches: u64,
-    /// What may or may not be there.
+    /// Batches that may or may not be in the log.
     pub unknown: Vec<Unknown>,
-    /// What was not there when the log was opened last: while nothing follows it, it may come back with an end that is
-    /// given up.
+    /// Batches that were cut off when the log was opened last. Until another batch follows, they may come back when a
+    /// corrupt tail is accepted.
     cut_off: Vec<Unknown>,
-    /// What was unknown when corruption hid whether it is there: any of it may be read.
+    /// Unknown batches of which corruption hid whether they are in the log: any of their records may be read.
     doubtful: Vec<Unknown>,
-    /// The offset that the next record of each shard has.
+    /// The offset of the next record of each shard.
     next_offsets: BTreeMap<ShardId, u64>,
-    /// Whether that is so only if the disk gave all when the log was opened.
+    /// Whether these offsets may be off, as the disk failed reads when the log was opened.
     is_end_doubtful: bool,
-    /// How long records are kept, and how long perhaps, where a change was not answered.
+    /// The retention, with those of changes that were not answered.
     retention_hours: Vec<u32>,
-    /// And before the last change, which may be what was corrupt.
+    /// The retentions before the last change, which may itself be corrupt.
     former_hours: Vec<u32>,
-    /// Records that arrived before may be gone.
+    /// Records that arrived before this may have expired.
     expired_ms: u64,
     last_arrival_ms: u64,
 }
@@ -72,13 +72,13 @@ impl Model {
         self.shards.get(&shard).and_then(BTreeMap::last_key_value).map_or(0, |(offset, _)| *offset)
     }
 
-    /// The offset that a shard's next record has.
+    /// The offset of a shard's next record.
     #[must_use]
     pub fn next_offset(&self, shard: ShardId) -> u64 {
         self.next_offsets.get(&shard).copied().unwrap_or(1)
     }
 
-    /// A batch was answered.
+    /// A batch was acknowledged.
     pub fn appended(
         &mut self,
         appends: &[Vec<Run>],
@@ -119,22 +119,22 @@ impl Model {
         Ok(())
     }
 
-    /// A batch came behind the last one.
+    /// A later batch confirmed the last one.
     pub fn confirmed(&mut self) {
         let records = self.shards.values_mut().flat_map(|shard| shard.values_mut().rev());
         records.for_each(|known| known.unconfirmed = false);
     }
 
-    /// The loss of what is corrupt is accepted, or perhaps.
+    /// The loss of all corrupt records is accepted, or may be.
     pub fn loss_accepted(&mut self, corrupted: &Corrupted) {
         for (shard, records) in &mut self.shards {
-            let lost = records.iter_mut().filter(|(offset, _)| corrupted.has(*shard, **offset));
-            lost.for_each(|(_, known)| known.loss_accepted = true);
+            let accepted = records.iter_mut().filter(|(offset, _)| corrupted.has(*shard, **offset));
+            accepted.for_each(|(_, known)| known.loss_accepted = true);
         }
     }
 
-    /// The end of the log that was lost, behind these offsets, is accepted, or perhaps: its batches as wholes, and all
-    /// of them where the disk does not give all.
+    /// The loss of the corrupt tail, from these offsets on, is accepted, or may be: of whole batches, and of all of
+    /// them if the disk fails reads.
     pub fn corrupt_tail_accepted(
         &mut self,
         ends: &BTreeMap<ShardId, u64>,
@@ -144,15 +144,15 @@ impl Model {
         self.loss_accepted(corrupted);
         for (shard, records) in &mut self.shards {
             let end = ends.get(shard).copied().unwrap_or_default();
-            let is_lost = |offset: u64| doubtful || corrupted.has_of_batch(*shard, offset);
-            let lost = records.range_mut(end..).filter(|(offset, _)| is_lost(**offset));
-            lost.for_each(|(_, known)| known.loss_accepted = true);
+            let is_accepted = |offset: u64| doubtful || corrupted.has_of_batch(*shard, offset);
+            let accepted = records.range_mut(end..).filter(|(offset, _)| is_accepted(**offset));
+            accepted.for_each(|(_, known)| known.loss_accepted = true);
         }
         self.is_end_doubtful = true;
     }
 
-    /// It is, and shards go on with these offsets. What was not answered may be before them.
-    pub fn gone_on(&mut self, next_offsets: &BTreeMap<ShardId, u64>) {
+    /// The log takes appends again behind its corrupt tail, at these offsets. Unanswered batches may be before them.
+    pub fn resumed(&mut self, next_offsets: &BTreeMap<ShardId, u64>) {
         self.forget_arrivals();
         self.confirmed();
         self.doubtful.append(&mut self.unknown);
@@ -166,7 +166,7 @@ impl Model {
         self.unknown.push(Unknown { runs: appends.iter().flatten().cloned().collect() });
     }
 
-    /// The retention was changed, or perhaps, where that was not answered.
+    /// The retention was changed, or may have been if that was not answered.
     pub fn set_retention(&mut self, hours: u32, answered: bool) {
         if answered {
             self.former_hours = std::mem::take(&mut self.retention_hours);
@@ -174,21 +174,20 @@ impl Model {
         self.retention_hours.push(hours);
     }
 
-    /// Log time is this: records may have expired.
+    /// Log time has advanced: records may have expired.
     pub fn expire(&mut self, now_ms: u64) {
         let hours = self.retention_hours.iter().min().copied().unwrap_or_default();
         self.expired_ms = self.expired_ms.max(now_ms.saturating_sub(u64::from(hours) * HOUR_MS));
     }
 
-    /// Whether a record may be gone.
+    /// Whether a record may have expired.
     #[must_use]
     pub fn may_be_gone(&self, known: &Known) -> bool {
         known.arrival_ms < self.expired_ms
     }
 
-    /// The log was opened again and its shards end at these offsets: decides what became of what was not answered, and
-    /// checks that of what was answered nothing is behind the end but what is corrupt. `doubtful` is whether the disk
-    /// did not give all of it.
+    /// The log was opened again, and its shards end at these offsets. Decides which unanswered batches are in the log,
+    /// and checks that every acknowledged record behind the ends is corrupt. `doubtful`: the disk failed reads.
     pub fn reopened(
         &mut self,
         next_offsets: &BTreeMap<ShardId, u64>,
@@ -206,7 +205,7 @@ impl Model {
         let mut first_cut = u64::MAX;
         for (shard, records) in &mut self.shards {
             let next_offset = next_offsets.get(shard).copied().unwrap_or_default();
-            // Corruption of the end that nothing behind it vouches for passes for a torn end.
+            // Corruption at the end that no later batch confirms looks like a torn tail.
             let cut = records.split_off(&next_offset);
             for (offset, known) in cut.into_iter().filter(|(_, known)| !known.loss_accepted) {
                 let may_be_cut = corrupted.may_be_cut(*shard, offset, !known.unconfirmed);
@@ -220,7 +219,8 @@ impl Model {
             );
         }
         for (shard, records) in &mut self.shards {
-            // Where offsets are left out for what is corrupt, the shard ends behind its records of a batch that is cut off.
+            // If the log skips the offsets of corrupt records, the shard ends behind the records of a batch that was
+            // cut off.
             let end = records.last_key_value().map_or(1, |(offset, _)| offset + 1);
             if next_offsets.get(shard).is_some_and(|next_offset| *next_offset > end) {
                 records.retain(|_, known| known.batch < first_cut);
@@ -234,13 +234,13 @@ impl Model {
         Ok(())
     }
 
-    /// What is cut off or given up says no more when something arrived.
+    /// Forgets the arrivals of records that are cut off or whose loss is accepted.
     fn forget_arrivals(&mut self) {
         let kept = self.shards.values().flat_map(BTreeMap::values).filter(|known| !known.loss_accepted);
         self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
     }
 
-    /// A batch is there whole or not at all.
+    /// Decides whether an unanswered batch is in the log: completely, or not at all.
     fn decide(
         &mut self,
         unknown: Unknown,
@@ -262,7 +262,7 @@ impl Model {
         let found: Vec<_> = sizes.iter().map(there).collect();
         let same = found.windows(2).all(|pair| pair[0] == pair[1]) && !found.contains(&None);
         if may_differ && !same {
-            // Nobody was answered: what can be read of it is as good as what cannot.
+            // It was not acknowledged, so any part of it may be readable.
             self.doubtful.push(unknown);
             return Ok(());
         }
@@ -271,7 +271,7 @@ impl Model {
             self.batches += 1;
             for run in &unknown.runs {
                 let first_offset = self.next_offset(run.shard);
-                // When it arrived is found out when it is read.
+                // Its arrival is learned when it is read.
                 self.add(run, Appended { first_offset, arrival_ms: 0 })?;
             }
         } else {
@@ -280,8 +280,8 @@ impl Model {
         Ok(())
     }
 
-    /// Compares what was read with what is known. `from` is the first offset that may be given; nothing that is known,
-    /// did arrive at `oldest_ms` or later and has not expired may be left out, but where that `may_pass` corruption.
+    /// Checks the outcome of a read from offset `from` on. Every known record that arrived at `oldest_ms` or later and
+    /// has not expired must be in it, unless the read `may_pass` over corruption.
     pub fn check_read(
         &mut self,
         shard: ShardId,
@@ -331,7 +331,7 @@ impl Model {
         Ok(())
     }
 
-    /// Whether a record was appended, and whether it is there is not known.
+    /// Whether the record is of an append whose outcome is unknown.
     fn is_doubtful(&self, shard: ShardId, data: &[u8]) -> bool {
         let runs = self.doubtful.iter().chain(&self.unknown).flat_map(|unknown| &unknown.runs);
         runs.filter(|run| run.shard == shard).any(|run| run.block.records().any(|known| known.data == data))

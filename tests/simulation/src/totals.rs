@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Makes an enum of what may happen. All of it is in every world's totals, so that what never happens is seen.
+/// Defines an enum of events. Every world's totals have all variants, so that an event that never happens shows.
 macro_rules! named {
     ($(#[$doc:meta])* $kind:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
         $(#[$doc])*
@@ -13,10 +13,10 @@ macro_rules! named {
         }
 
         impl $kind {
-            /// All of it.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// What totals call it.
+            /// Its name in the totals.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {

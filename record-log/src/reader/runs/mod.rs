@@ -195,7 +195,8 @@ impl<'s> Runs<'s> {
         if self.wait == Wait::Never {
             return Err(ReadError::WouldBlock);
         }
-        // Not only what was met: index entries may have led past something, and what the disk did not give it may give by now.
+        // Not only what was met: index entries may have led past something, and what the disk did not give it may give
+        // by now.
         let looked = corruption_between(self.shared, self.from, location);
         if let Some(newer) = looked.newer {
             return Err(newer.into());
@@ -258,7 +259,7 @@ impl<'s> Runs<'s> {
             Ok(segment) => segment,
             Err(Unavailable::WouldBlock) => return Err(ReadError::WouldBlock),
             Err(unavailable @ (Unavailable::NoFile | Unavailable::Corrupt(_) | Unavailable::Newer(_))) => {
-                // The next one's header says whether the shard lost anything with it.
+                // The header of the next one tells whether records of the shard are missing.
                 self.meet(&CorruptRange { range: SegmentRange::header(sequence), what: unavailable.what() });
                 self.next = sequence + 1;
                 return Ok(None);

@@ -1,5 +1,5 @@
-//! Control calls: what changes streams is done by the catalog service, in a cluster by the operator, in `local`
-//! in this process.
+//! Control calls, which create, delete and look up streams: the operator's catalog service does them, or in `local`
+//! this process.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,20 +21,20 @@ use tokio::sync::Semaphore;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIND_TIMEOUT: Duration = Duration::from_secs(3);
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The largest answer taken: a stream of some 100,000 shards.
+/// The largest accepted answer: a stream of some 100,000 shards.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
-/// Calls under way at once; the others wait their turn within their time.
+/// Most concurrent calls. Further calls wait, up to their timeout.
 const MAX_CALLS: usize = 32;
 
-/// Who does control calls. Each is done to its end, also if the client who asked for it goes away.
+/// Does control calls. A call runs to its end even if its client disconnects.
 pub trait ControlPlane: fmt::Debug + Send + Sync {
-    /// Makes a stream; see [`CreateStream`]. Refused with [`RefusalCode::Unavailable`] if nobody could be asked.
+    /// Creates a stream; see [`CreateStream`]. Refused with [`RefusalCode::Unavailable`] if the service is unreachable.
     fn create_stream(&self, call: CreateStream) -> BoxFuture<'_, Result<(), Refusal>>;
 
-    /// Deletes a stream; see [`DeleteStream`]. Refused with [`RefusalCode::Unavailable`] if nobody could be asked.
+    /// Deletes a stream; see [`DeleteStream`]. Refused with [`RefusalCode::Unavailable`] if the service is unreachable.
     fn delete_stream(&self, call: DeleteStream) -> BoxFuture<'_, Result<(), Refusal>>;
 
-    /// Asks for a stream; see [`FindStream`]. Refused with [`RefusalCode::Unavailable`] if nobody could be asked.
+    /// Looks up a stream; see [`FindStream`]. Refused with [`RefusalCode::Unavailable`] if the service is unreachable.
     fn find_stream(&self, call: FindStream) -> BoxFuture<'_, Result<Option<Stream>, Refusal>>;
 }
 
@@ -75,7 +75,7 @@ impl RemoteControl {
 
     async fn post(&self, path: &str, call: &impl Serialize, timeout: Duration) -> Result<Bytes, Refusal> {
         let exchange = async {
-            let _turn = self.calls.acquire().await?;
+            let _permit = self.calls.acquire().await?;
             let authority = self.service.authority().map_or("", http::uri::Authority::as_str);
             let request = Request::post(format!("http://{authority}{path}"))
                 .header(http::header::CONTENT_TYPE, "application/json")

@@ -1,4 +1,5 @@
-//! The copy itself: entries that many read and one follower writes, and news for those who follow us.
+//! The copy itself. Requests read its entries, one follower writes them, and every change is published to the gateway's
+//! own followers.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -11,7 +12,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::Entries;
 
-/// How many changes a follower may be behind before it must begin anew.
+/// How many changes a follower may lag behind before it must start again with a snapshot.
 const FEED_EVENTS: usize = 1024;
 
 /// A shared handle to the copy. Cheap to clone.
@@ -23,18 +24,18 @@ pub struct CatalogCopy {
 #[derive(Debug)]
 struct Shared {
     state: RwLock<State>,
-    news: broadcast::Sender<Bytes>,
-    /// Whether a snapshot is in.
+    changes: broadcast::Sender<Bytes>,
+    /// Whether a snapshot has arrived.
     complete: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
 struct State {
     entries: Entries,
-    heard: Instant,
+    last_event: Instant,
 }
 
-/// The feed as one follower gets it: a snapshot, then every change behind it, as lines.
+/// The feed for one follower, as lines: a snapshot, then every later change.
 #[derive(Debug)]
 pub struct Feed {
     /// The first line.
@@ -45,37 +46,37 @@ pub struct Feed {
 
 impl Default for CatalogCopy {
     fn default() -> Self {
-        let state = State { entries: Entries::default(), heard: Instant::now() };
-        let (news, _) = broadcast::channel(FEED_EVENTS);
+        let state = State { entries: Entries::default(), last_event: Instant::now() };
+        let (changes, _) = broadcast::channel(FEED_EVENTS);
         let (complete, _) = watch::channel(false);
-        Self { shared: Arc::new(Shared { state: RwLock::new(state), news, complete }) }
+        Self { shared: Arc::new(Shared { state: RwLock::new(state), changes, complete }) }
     }
 }
 
 impl CatalogCopy {
-    /// Takes an event in and passes on what is news.
+    /// Applies an event and publishes the changes.
     pub fn apply(&self, event: CatalogEvent) {
         let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.heard = Instant::now();
-        let news = state.entries.apply(event);
-        // Still under the lock: a follower's snapshot and its first change must have nothing between them.
-        for line in news.iter().filter_map(line_of) {
-            let _ = self.shared.news.send(line);
+        state.last_event = Instant::now();
+        let changes = state.entries.apply(event);
+        // Published under the lock, so that a new follower misses no change between its snapshot and its first line.
+        for line in changes.iter().filter_map(line_of) {
+            let _ = self.shared.changes.send(line);
         }
         self.shared.complete.send_if_modified(|complete| {
-            let turned = !*complete && state.entries.is_complete();
-            *complete |= turned;
-            turned
+            let has_changed = !*complete && state.entries.is_complete();
+            *complete |= has_changed;
+            has_changed
         });
     }
 
-    /// The stream that has the name, as far as this copy knows.
+    /// The stream with this name in the copy.
     #[must_use]
     pub fn find(&self, account_id: &str, name: &StreamName) -> Option<Arc<Stream>> {
         self.read().entries.find(account_id, name).cloned()
     }
 
-    /// Up to `limit` streams of the account behind a name, sorted by name.
+    /// Up to `limit` streams of the account after a name, sorted by name.
     #[must_use]
     pub fn names_after(
         &self,
@@ -94,26 +95,26 @@ impl CatalogCopy {
         groups.flat_map(|group| &group.members).map(|member| member.address.clone()).collect()
     }
 
-    /// Whether a snapshot is in.
+    /// Whether a snapshot has arrived.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.read().entries.is_complete()
     }
 
-    /// Turns true when a snapshot is in.
+    /// Becomes true when a snapshot has arrived.
     #[must_use]
     pub fn completeness(&self) -> watch::Receiver<bool> {
         self.shared.complete.subscribe()
     }
 
-    /// How many streams it has, and how long ago it last heard of its source.
+    /// The number of streams, and the time since the last event from the source.
     #[must_use]
     pub fn size_and_age(&self) -> (usize, Duration) {
         let state = self.read();
-        (state.entries.len(), state.heard.elapsed())
+        (state.entries.len(), state.last_event.elapsed())
     }
 
-    /// The copy as a feed; nothing while no snapshot is in.
+    /// The copy as a feed; `None` until a snapshot has arrived.
     #[must_use]
     pub fn feed(&self) -> Option<Feed> {
         let state = self.read();
@@ -121,7 +122,7 @@ impl CatalogCopy {
             return None;
         }
         let streams = state.entries.streams().map(|stream| Stream::clone(stream)).collect();
-        let changes = self.shared.news.subscribe();
+        let changes = self.shared.changes.subscribe();
         Some(Feed { snapshot: line_of(&CatalogEvent::Snapshot(streams))?, changes })
     }
 
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn feed_is_a_snapshot_and_the_changes_behind_it() {
+    fn feed_is_a_snapshot_and_the_later_changes() {
         let copy = CatalogCopy::default();
         copy.apply(CatalogEvent::Snapshot(vec![stream("orders")]));
         let mut feed = copy.feed().unwrap();

@@ -1,4 +1,4 @@
-//! The entries of a catalog, and what an event makes of them. Pure.
+//! The entries of a catalog, and how events change them. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use catalog::{Stream, StreamName};
 /// How many removed streams are remembered, so that a late event does not bring one back.
 const MAX_REMOVED: usize = 4096;
 
-/// All streams that are known, by UID and by account and name.
+/// All known streams, by UID and by account and name.
 #[derive(Debug, Default)]
 pub struct Entries {
     by_uid: HashMap<String, Arc<Stream>>,
@@ -39,7 +39,7 @@ impl Removed {
 }
 
 impl Entries {
-    /// Whether a snapshot is in: until then absence means nothing.
+    /// Whether a snapshot has arrived. Until then a missing entry means nothing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete
@@ -51,19 +51,19 @@ impl Entries {
         self.by_uid.len()
     }
 
-    /// Whether there is no stream.
+    /// Whether there are no streams.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_uid.is_empty()
     }
 
-    /// The stream that has the name in the account.
+    /// The stream with this name in the account.
     #[must_use]
     pub fn find(&self, account_id: &str, name: &StreamName) -> Option<&Arc<Stream>> {
         self.by_name.get(account_id)?.get(name)
     }
 
-    /// The account's streams behind the given name (or from the first), by name.
+    /// The account's streams after the given name (or from the first), by name.
     pub fn names_after(
         &self,
         account_id: &str,
@@ -82,23 +82,23 @@ impl Entries {
         self.by_uid.values()
     }
 
-    /// Takes an event in, and says what of it is news, in order: what a follower of these entries must hear.
+    /// Applies an event and returns the changes that it caused, in order, to be published to followers.
     pub fn apply(&mut self, event: CatalogEvent) -> Vec<CatalogEvent> {
         match event {
             CatalogEvent::Heartbeat => Vec::new(),
             CatalogEvent::Changed(stream) => self.change(stream).into_iter().collect(),
             CatalogEvent::Removed { uid } => {
                 self.removed.insert(&uid);
-                self.forget(&uid).into_iter().collect()
+                self.remove(&uid).into_iter().collect()
             }
             CatalogEvent::Snapshot(streams) => {
                 self.complete = true;
                 let present: HashSet<_> = streams.iter().map(|stream| stream.uid.clone()).collect();
                 let gone: Vec<_> =
                     self.by_uid.keys().filter(|uid| !present.contains(*uid)).cloned().collect();
-                let mut news: Vec<_> = gone.iter().filter_map(|uid| self.forget(uid)).collect();
-                news.extend(streams.into_iter().filter_map(|stream| self.change(stream)));
-                news
+                let mut changes: Vec<_> = gone.iter().filter_map(|uid| self.remove(uid)).collect();
+                changes.extend(streams.into_iter().filter_map(|stream| self.change(stream)));
+                changes
             }
         }
     }
@@ -112,7 +112,7 @@ impl Entries {
         let entry = Arc::new(stream.clone());
         self.by_uid.insert(stream.uid.clone(), entry.clone());
         let names = self.by_name.entry(stream.account_id.clone()).or_default();
-        // Two streams of one name are there only while one follows the other: the younger has it.
+        // Two streams share a name only while one replaces the other: the newer one gets it.
         let holder = names.get(&stream.name);
         if holder.is_none_or(|holder| holder.uid == stream.uid || holder.created_ms <= stream.created_ms) {
             names.insert(stream.name.clone(), entry);
@@ -120,7 +120,7 @@ impl Entries {
         Some(CatalogEvent::Changed(stream))
     }
 
-    fn forget(&mut self, uid: &str) -> Option<CatalogEvent> {
+    fn remove(&mut self, uid: &str) -> Option<CatalogEvent> {
         let stream = self.by_uid.remove(uid)?;
         if let Some(names) = self.by_name.get_mut(&stream.account_id)
             && names.get(&stream.name).is_some_and(|holder| holder.uid == uid)
@@ -169,20 +169,20 @@ mod tests {
     }
 
     #[test]
-    fn snapshot_removes_what_is_not_in_it_and_keeps_what_is_newer() {
+    fn snapshot_removes_streams_that_it_lacks_and_keeps_newer_entries() {
         let mut entries = Entries::default();
         entries.apply(changed("a", 5));
         entries.apply(CatalogEvent::Changed(Stream { uid: "b".into(), ..stream("bills") }));
         assert!(!entries.is_complete());
         let late = Stream { uid: "a".into(), map_version: 4, ..stream("orders") };
-        let news = entries.apply(CatalogEvent::Snapshot(vec![late]));
-        assert_eq!(news, [CatalogEvent::Removed { uid: "b".into() }]);
+        let changes = entries.apply(CatalogEvent::Snapshot(vec![late]));
+        assert_eq!(changes, [CatalogEvent::Removed { uid: "b".into() }]);
         assert!(entries.is_complete());
         assert_eq!(version(&entries), Some(5));
     }
 
     #[test]
-    fn stream_created_again_has_the_name_whatever_comes_first() {
+    fn recreated_stream_gets_the_name_in_whatever_order_events_arrive() {
         let old = Stream { uid: "old".into(), created_ms: 1, ..stream("orders") };
         let new = Stream { uid: "new".into(), created_ms: 2, ..stream("orders") };
         for order in [[&old, &new], [&new, &old]] {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_given_in_order_and_by_account() {
+    fn names_are_listed_in_order_and_by_account() {
         let mut entries = Entries::default();
         for (name, account_id) in [("b", "000000000000"), ("a", "000000000000"), ("c", "111111111111")] {
             let stream = Stream { uid: name.into(), account_id: account_id.into(), ..stream(name) };

@@ -1,4 +1,4 @@
-//! Passing the copy on: the same feed that the catalog service serves, for peers that start while it is away.
+//! Serves the copy to peers that start while the catalog service is unavailable, as the same feed.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use tokio::sync::broadcast;
 use super::CatalogCopy;
 use super::copy::line_of;
 
-/// Answers a peer's request: the feed, or 503 while no snapshot is in.
+/// Answers a peer's request with the feed, or 503 until a snapshot has arrived.
 pub fn serve_feed<B>(copy: &CatalogCopy, request: &Request<B>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     if request.uri().path() != PATH || request.method() != Method::GET {
         return text(StatusCode::NOT_FOUND, "only the catalog's feed is served here\n");
     }
     match copy.feed() {
-        None => text(StatusCode::SERVICE_UNAVAILABLE, "no snapshot of the catalog is in yet\n"),
+        None => text(StatusCode::SERVICE_UNAVAILABLE, "no snapshot of the catalog has arrived yet\n"),
         Some(feed) => {
             let snapshot = stream::iter([feed.snapshot]);
             let frames = snapshot.chain(changes(feed.changes)).map(|line| Ok(Frame::data(line)));
@@ -29,15 +29,15 @@ pub fn serve_feed<B>(copy: &CatalogCopy, request: &Request<B>) -> Response<Unsyn
     }
 }
 
-/// The changes as they come, and a heartbeat where none comes. Ends when the follower has fallen behind: it
-/// begins anew with a snapshot then.
+/// The changes as they come, and heartbeats in between. The feed ends if the follower falls behind: it then starts
+/// again with a snapshot.
 fn changes(changes: broadcast::Receiver<Bytes>) -> impl Stream<Item = Bytes> + Send {
     stream::unfold(changes, |mut changes| async move {
-        let silence = Duration::from_secs(HEARTBEAT_SECONDS);
-        match tokio::time::timeout(silence, changes.recv()).await {
+        let heartbeat = Duration::from_secs(HEARTBEAT_SECONDS);
+        match tokio::time::timeout(heartbeat, changes.recv()).await {
             Ok(Ok(line)) => Some((line, changes)),
-            Ok(Err(_behind_or_closed)) => None,
-            Err(_silent) => line_of(&CatalogEvent::Heartbeat).map(|line| (line, changes)),
+            Ok(Err(_lagged_or_closed)) => None,
+            Err(_elapsed) => line_of(&CatalogEvent::Heartbeat).map(|line| (line, changes)),
         }
     })
 }

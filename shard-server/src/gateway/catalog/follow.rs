@@ -1,4 +1,5 @@
-//! Following the catalog: the operator's service as long as it lives, peers to begin with where it does not.
+//! Follows the operator's catalog service. A gateway that starts while the service is unavailable takes the snapshot of
+//! a peer.
 
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use hyper_util::rt::TokioExecutor;
 
 use super::CatalogCopy;
 
-/// A feed that says nothing for so long is broken.
+/// A feed without a line for this long is broken.
 const MAX_SILENCE: Duration = Duration::from_secs(2 * HEARTBEAT_SECONDS);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The longest line taken: the snapshot of a catalog of some 500,000 shards.
+/// The longest accepted line: the snapshot of a catalog of some 500,000 shards.
 const MAX_LINE_BYTES: usize = 256 << 20;
 
 /// Where the catalog comes from.
@@ -26,11 +27,11 @@ const MAX_LINE_BYTES: usize = 256 << 20;
 pub struct Sources {
     /// The catalog service: `http://host:port`.
     pub service: Uri,
-    /// `host:port` of the gateways' own feeds; every address that the host has is asked.
+    /// `host:port` of the gateways' own feeds; every address of the host is tried.
     pub peers: Option<String>,
 }
 
-/// Keeps a copy fed.
+/// Keeps a copy up to date.
 #[derive(Debug)]
 pub struct Follower {
     sources: Sources,
@@ -39,7 +40,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// A follower that feeds this copy.
+    /// A follower that updates this copy.
     #[must_use]
     pub fn new(sources: Sources, copy: CatalogCopy) -> Self {
         let mut connector = HttpConnector::new();
@@ -47,12 +48,12 @@ impl Follower {
         Self { sources, copy, client: Client::builder(TokioExecutor::new()).build(connector) }
     }
 
-    /// Follows for ever, connecting again with growing pauses whenever the feed breaks.
+    /// Follows for ever. After the feed breaks it reconnects, with increasing pauses.
     pub async fn run(self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let mut heard = false;
-            if let Err(error) = self.follow_service(&mut heard).await {
+            let mut has_followed = false;
+            if let Err(error) = self.follow_service(&mut has_followed).await {
                 let (streams, _) = self.copy.size_and_age();
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -63,15 +64,15 @@ impl Follower {
             if !self.copy.is_complete() {
                 self.ask_peers().await;
             }
-            pause = if heard { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            pause = if has_followed { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
         }
     }
 
-    async fn follow_service(&self, heard: &mut bool) -> anyhow::Result<()> {
+    async fn follow_service(&self, has_followed: &mut bool) -> anyhow::Result<()> {
         let mut lines = self.open(&feed_of(&self.sources.service)?).await?;
         while let Some(event) = lines.next().await? {
-            if !std::mem::replace(heard, true) {
+            if !std::mem::replace(has_followed, true) {
                 tracing::info!(source = %self.sources.service, "following the catalog");
             }
             self.copy.apply(event);
@@ -79,7 +80,7 @@ impl Follower {
         anyhow::bail!("the catalog service ended the feed")
     }
 
-    /// Takes the snapshot of the first peer that has one.
+    /// Applies the snapshot of the first peer that has one.
     async fn ask_peers(&self) {
         let Some(peers) = &self.sources.peers else { return };
         let addresses = match tokio::net::lookup_host(peers.as_str()).await {
@@ -126,7 +127,7 @@ fn feed_of(service: &Uri) -> anyhow::Result<Uri> {
 struct Lines<B> {
     body: B,
     buffer: BytesMut,
-    /// How much of the buffer is known to hold no line's end.
+    /// The length of the part of the buffer that was searched and has no line end.
     searched: usize,
 }
 
@@ -139,7 +140,7 @@ where
         Self { body, buffer: BytesMut::new(), searched: 0 }
     }
 
-    /// The next event; nothing when the feed has ended.
+    /// The next event; `None` at the end of the feed.
     async fn next(&mut self) -> anyhow::Result<Option<CatalogEvent>> {
         loop {
             if let Some(at) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_are_put_together_from_any_chunks() {
+    async fn lines_are_assembled_from_any_chunks() {
         let mut lines = lines(&[b"\"hear", b"tbeat\"\n\"heartbeat\"", b"\n"]);
         assert_eq!(lines.next().await.unwrap(), Some(CatalogEvent::Heartbeat));
         assert_eq!(lines.next().await.unwrap(), Some(CatalogEvent::Heartbeat));
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn line_that_is_no_event_breaks_the_feed() {
+    async fn line_that_is_not_an_event_breaks_the_feed() {
         assert!(lines(&[b"{}\n"]).next().await.is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Asking for a stream: the copy first, the service before anybody is told that there is none.
+//! Looks up streams: in the copy first, and at the service before a client hears that a stream does not exist.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ pub struct Catalog {
     control: Box<dyn ControlPlane>,
 }
 
-/// Why there is no stream to give.
+/// Why a lookup found no stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unknown {
-    /// The catalog says that there is none.
-    Absent,
-    /// The copy does not know it and the service could not be asked, so that nobody knows.
+pub enum LookupError {
+    /// The catalog service says that it does not exist.
+    NotFound,
+    /// The copy does not have it, and the service is unreachable: it may exist.
     Unreachable(String),
 }
 
 impl Catalog {
-    /// A catalog that asks `control` for what `copy` does not know.
+    /// A catalog that asks `control` for streams that are not in `copy`.
     #[must_use]
     pub fn new(copy: CatalogCopy, control: impl ControlPlane + 'static) -> Self {
         Self { copy, control: Box::new(control) }
@@ -37,32 +37,32 @@ impl Catalog {
         &self.copy
     }
 
-    /// A stream for a data call: as the copy knows it, or else as the service does.
+    /// A stream for a data call: from the copy, or else from the service.
     ///
     /// # Errors
-    /// If there is none, or that cannot be known.
-    pub async fn find(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, Unknown> {
+    /// If it does not exist, or the service could not be asked.
+    pub async fn find(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
         match self.copy.find(account_id, name) {
             Some(stream) => Ok(stream),
             None => self.ask(account_id, name).await,
         }
     }
 
-    /// A stream for a control call, which must see what earlier control calls did: as the service knows it, or,
-    /// where that is away, the copy.
+    /// A stream for a control call, which must see the effect of earlier ones: from the service or, while that is
+    /// unavailable, from the copy.
     ///
     /// # Errors
-    /// If there is none, or that cannot be known.
-    pub async fn find_newest(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, Unknown> {
+    /// If it does not exist, or the service could not be asked.
+    pub async fn find_newest(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
         match self.ask(account_id, name).await {
-            Err(Unknown::Unreachable(reason)) => {
-                self.copy.find(account_id, name).ok_or(Unknown::Unreachable(reason))
+            Err(LookupError::Unreachable(reason)) => {
+                self.copy.find(account_id, name).ok_or(LookupError::Unreachable(reason))
             }
             answered => answered,
         }
     }
 
-    /// Makes a stream. Later calls here see it.
+    /// Creates a stream. Later calls here see it.
     ///
     /// # Errors
     /// If it was refused, or the service could not be asked.
@@ -73,7 +73,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Deletes a stream. Later calls here see it DELETING or, as the feed brings it, gone.
+    /// Deletes a stream. Later calls here see it DELETING or, once the feed reports it, gone.
     ///
     /// # Errors
     /// If it was refused, or the service could not be asked.
@@ -84,21 +84,21 @@ impl Catalog {
         Ok(())
     }
 
-    /// A stream as the service knows it now.
+    /// A stream as the service has it now.
     ///
     /// # Errors
-    /// If there is none, or the service could not be asked.
-    pub async fn ask(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, Unknown> {
+    /// If it does not exist, or the service could not be asked.
+    pub async fn ask(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
         let call = FindStream { account_id: account_id.into(), name: name.clone() };
         match self.control.find_stream(call).await {
             Ok(Some(stream)) => {
                 self.copy.apply(CatalogEvent::Changed(stream));
-                // Where the copy is newer than the answer, the copy is right.
-                self.copy.find(account_id, name).ok_or(Unknown::Absent)
+                // The copy may be newer than the answer.
+                self.copy.find(account_id, name).ok_or(LookupError::NotFound)
             }
-            // The copy keeps what it has: the answer may be older than the copy, and Removed is for ever.
-            Ok(None) => Err(Unknown::Absent),
-            Err(refusal) => Err(Unknown::Unreachable(refusal.message)),
+            // The copy is not changed: the answer may be older than the copy, and a removal is final.
+            Ok(None) => Err(LookupError::NotFound),
+            Err(refusal) => Err(LookupError::Unreachable(refusal.message)),
         }
     }
 }

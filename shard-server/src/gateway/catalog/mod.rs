@@ -1,8 +1,8 @@
-//! The gateway's copy of the catalog: how it comes, how it is asked, how it is passed on.
+//! The gateway's copy of the catalog: how it is kept up to date, looked up and served to peers.
 //!
-//! Invariants: an entry never goes back to an older one, whoever sends it; a removed stream never returns; only
+//! Invariants: an entry is never replaced by an older one, whoever sends it; a removed stream never returns; only
 //! the catalog service, never this copy, may say that a stream does not exist; the copy is served while the
-//! service is away.
+//! service is unavailable.
 
 mod control;
 mod copy;
@@ -16,4 +16,4 @@ pub use copy::{CatalogCopy, Feed};
 pub use entries::Entries;
 pub use feed::serve_feed;
 pub use follow::{Follower, Sources};
-pub use lookup::{Catalog, Unknown};
+pub use lookup::{Catalog, LookupError};

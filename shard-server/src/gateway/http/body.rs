@@ -1,4 +1,4 @@
-//! Reading a request's body, and sending an answer's.
+//! Reads the body of a request, and sends the body of an answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,15 +17,16 @@ use crate::gateway::memory::Bodies;
 use crate::gateway::operations::{Answer, Piece, RecordPieces};
 use crate::gateway::unsent::Unsent;
 
-/// The largest body: 10 MiB of records in base64, and room for 500 keys and the JSON around them.
+/// The largest body: 10 MiB of records in base64, 500 keys and the JSON around them.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
-/// How long a client may take to send a body: so long, and a second for so many bytes of it that came.
-const MAX_TIME: Duration = Duration::from_secs(10);
-const PACE_BYTES_PER_SECOND: usize = 256 << 10;
+/// The deadline of a body without any bytes. Received bytes extend it by the time that they take at
+/// [`MIN_BYTES_PER_SECOND`].
+const BASE_TIMEOUT: Duration = Duration::from_secs(10);
+const MIN_BYTES_PER_SECOND: usize = 256 << 10;
 /// Budget taken per chunk of a body without Content-Length.
-const STEP_BYTES: usize = 64 << 10;
-/// An answer of no more than this, which is that to any PutRecord, is not counted while it waits to be sent: a connection
-/// has one of them over HTTP/1.1, and 128 of them over HTTP/2.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Answers up to this size (that to any PutRecord is one) take no budget while they wait to be sent. A connection has
+/// one of them over HTTP/1.1, and at most 128 over HTTP/2.
 const SMALL_ANSWER_BYTES: usize = 2 << 10;
 
 /// Why a body could not be read.
@@ -35,22 +36,22 @@ pub enum BodyError {
     TooLarge,
     /// It did not come in time.
     Slow,
-    /// The client broke it off.
+    /// The connection broke off.
     Broken,
     /// There is no memory for it now.
-    Busy(Exhausted),
+    Exhausted(Exhausted),
 }
 
-/// A body and what it takes of the budgets.
+/// A body and its permit.
 #[derive(Debug)]
 pub struct Received {
-    /// All of it.
+    /// The whole body.
     pub bytes: Bytes,
     _permit: Permit,
 }
 
-/// Reads a body whole. Its permit of the budget is taken by its Content-Length before its first byte is read; that of a
-/// chunked body as it comes.
+/// Reads a whole body. A permit for its Content-Length is taken before its first byte is read; for a chunked body
+/// permits are taken as its bytes arrive.
 pub async fn read<B>(body: B, bodies: &Bodies) -> Result<Received, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -63,11 +64,11 @@ where
     }
     let announced_bytes = announced_bytes as usize;
     let budget = if announced_bytes <= Bodies::SMALL_BYTES { &bodies.small } else { &bodies.large };
-    let permit = budget.take(announced_bytes).await.map_err(BodyError::Busy)?;
+    let permit = budget.take(announced_bytes).await.map_err(BodyError::Exhausted)?;
     let mut frames = Frames::new(body);
     let first = frames.next().await?.unwrap_or_default();
     if first.len() == announced_bytes {
-        // Most come in one piece, which need not be copied.
+        // Most bodies come in one frame, which need not be copied.
         return Ok(Received { bytes: first, _permit: permit });
     }
     let mut whole = BytesMut::with_capacity(announced_bytes);
@@ -85,15 +86,15 @@ where
 {
     let mut frames = Frames::new(body);
     let mut whole = Vec::new();
-    let mut permit = budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?;
+    let mut permit = budget.try_take(CHUNK_BYTES).map_err(BodyError::Exhausted)?;
     while let Some(bytes) = frames.next().await? {
         let needed_bytes = whole.len() + bytes.len();
         if needed_bytes > MAX_BODY_BYTES {
             return Err(BodyError::TooLarge);
         }
         while permit.bytes() < needed_bytes {
-            // Nobody waits for more while he holds some.
-            permit.merge(budget.try_take(STEP_BYTES).map_err(BodyError::Busy)?);
+            // A body that holds permits must not wait for more: two of them could wait for each other.
+            permit.merge(budget.try_take(CHUNK_BYTES).map_err(BodyError::Exhausted)?);
         }
         whole.reserve_exact(permit.bytes() - whole.len());
         whole.extend_from_slice(&bytes);
@@ -101,28 +102,29 @@ where
     Ok(Received { bytes: whole.into(), _permit: permit })
 }
 
-/// A body's bytes as they come, at the pace that they must.
+/// The frames of a body, which must arrive at [`MIN_BYTES_PER_SECOND`] or faster.
 struct Frames<B> {
     body: B,
-    due: Instant,
+    deadline: Instant,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Frames<B> {
     fn new(body: B) -> Self {
-        Self { body, due: Instant::now() + MAX_TIME }
+        Self { body, deadline: Instant::now() + BASE_TIMEOUT }
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
-            // Most bodies came with their heads: no timer is set for these.
+            // Most bodies arrive together with the head and need no timer.
             let frame = match self.body.frame().now_or_never() {
                 Some(frame) => Ok(frame),
-                None => timeout_at(self.due, self.body.frame()).await,
+                None => timeout_at(self.deadline, self.body.frame()).await,
             };
             match frame {
                 Ok(Some(Ok(frame))) => {
                     let Ok(bytes) = frame.into_data() else { continue };
-                    self.due += Duration::from_secs(1) * bytes.len() as u32 / PACE_BYTES_PER_SECOND as u32;
+                    self.deadline +=
+                        Duration::from_secs(1) * bytes.len() as u32 / MIN_BYTES_PER_SECOND as u32;
                     return Ok(Some(bytes));
                 }
                 Ok(Some(Err(_))) => return Err(BodyError::Broken),
@@ -133,16 +135,16 @@ impl<B: Body<Data = Bytes> + Unpin> Frames<B> {
     }
 }
 
-/// An answer's body. What is not small is counted until it was sent.
+/// The body of an answer. Unless it is small, it takes budget until it was sent.
 pub enum AnswerBody {
-    /// There all at once; nothing once it was taken.
+    /// Complete; `None` once it was taken.
     Whole(Option<Bytes>),
-    /// Made while it is sent.
+    /// Produced while it is sent.
     Pieces(Pin<Box<dyn Stream<Item = Result<Bytes, Exhausted>> + Send>>),
 }
 
-/// What makes the pieces of an answer.
-struct Making {
+/// Produces the pieces of an answer.
+struct PieceProducer {
     first: Option<Piece>,
     rest: Box<RecordPieces>,
     unsent: Unsent,
@@ -150,10 +152,10 @@ struct Making {
 }
 
 impl AnswerBody {
-    /// The body of an answer that goes over a connection.
+    /// The body of an answer that is sent over a connection.
     ///
     /// # Errors
-    /// If there is no room for it.
+    /// If there is no budget for it.
     pub async fn new(answer: Answer, unsent: &Unsent, connection: &Connection) -> Result<Self, Exhausted> {
         match answer {
             Answer::Whole(piece) => {
@@ -161,19 +163,19 @@ impl AnswerBody {
             }
             Answer::Pieces { first, rest } => {
                 let (unsent, connection) = (unsent.clone(), connection.clone());
-                let making = Making { first: Some(first), rest, unsent, connection };
-                Ok(Self::Pieces(Box::pin(stream::unfold(making, Making::next))))
+                let producer = PieceProducer { first: Some(first), rest, unsent, connection };
+                Ok(Self::Pieces(Box::pin(stream::unfold(producer, PieceProducer::next))))
             }
         }
     }
 
-    /// A body so small that it is not counted.
+    /// A body so small that it takes no budget.
     pub fn small(bytes: Vec<u8>) -> Self {
         Self::Whole(Some(bytes.into()))
     }
 }
 
-impl Making {
+impl PieceProducer {
     async fn next(mut self) -> Option<(Result<Bytes, Exhausted>, Self)> {
         let piece = match self.first.take() {
             Some(first) => first,
@@ -184,7 +186,7 @@ impl Making {
     }
 }
 
-/// A piece with its place among what was not sent yet. Until it has that it keeps its permit of what is being made.
+/// Takes budget for a piece until it was sent. The piece keeps the permit with which it was produced until then.
 async fn hold(piece: Piece, unsent: &Unsent, connection: &Connection) -> Result<Bytes, Exhausted> {
     let Piece { bytes, permit } = piece;
     if bytes.len() <= SMALL_ANSWER_BYTES {
@@ -241,7 +243,7 @@ mod tests {
         Bodies { small: budget(1 << 20), large: budget(32 << 20), chunked: budget(20 << 20) }
     }
 
-    /// A body of a length that it does not say.
+    /// A body without Content-Length.
     fn chunked(frames: Frames) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {
         StreamBody::new(stream::iter(frames))
     }
@@ -250,10 +252,10 @@ mod tests {
         (0..count).map(|_| Ok(Frame::data(Bytes::from(vec![0; 1 << 20])))).collect()
     }
 
-    /// A body that says its length and has not come yet.
-    struct Awaited(u64);
+    /// A body with a Content-Length of which nothing has arrived yet.
+    struct Pending(u64);
 
-    impl Body for Awaited {
+    impl Body for Pending {
         type Data = Bytes;
         type Error = std::io::Error;
 
@@ -270,40 +272,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn body_that_says_to_be_too_long_is_refused_unread() {
+    async fn body_with_a_too_large_content_length_is_refused_unread() {
         let body = Full::from(vec![0; MAX_BODY_BYTES + 1]);
         assert_eq!(read(body, &bodies()).await.unwrap_err(), BodyError::TooLarge);
     }
 
     #[tokio::test]
-    async fn chunked_body_is_cut_off_where_it_gets_too_long() {
+    async fn chunked_body_is_refused_once_it_is_too_large() {
         assert_eq!(read(chunked(megabytes(17)), &bodies()).await.unwrap_err(), BodyError::TooLarge);
     }
 
     #[tokio::test]
-    async fn chunked_body_takes_what_came_of_a_budget_of_its_own() {
+    async fn chunked_bodies_take_permits_of_their_own_budget_as_they_arrive() {
         let bodies = bodies();
         let first = read(chunked(megabytes(16)), &bodies).await.unwrap();
         assert_eq!(first.bytes.len(), 16 << 20);
         assert_eq!(bodies.chunked.free_bytes(), 4 << 20);
         let second = read(chunked(megabytes(5)), &bodies).await;
-        assert_eq!(second.unwrap_err(), BodyError::Busy(Exhausted));
+        assert_eq!(second.unwrap_err(), BodyError::Exhausted(Exhausted));
         assert!(read(chunked(megabytes(4)), &bodies).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn body_that_does_not_come_is_given_up() {
+    async fn body_that_does_not_arrive_times_out() {
         let body = StreamBody::new(stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
         assert_eq!(read(body, &bodies()).await.unwrap_err(), BodyError::Slow);
-        assert_eq!(read(Awaited(100), &bodies()).await.unwrap_err(), BodyError::Slow);
+        assert_eq!(read(Pending(100), &bodies()).await.unwrap_err(), BodyError::Slow);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn body_may_take_its_time_as_long_as_it_keeps_the_pace() {
+    async fn body_has_time_as_long_as_it_arrives_at_the_minimum_rate() {
         let paced = |pause: Duration| {
             let frames = stream::unfold(0, move |sent| async move {
                 tokio::time::sleep(pause).await;
-                let frame = Frame::data(Bytes::from(vec![0; PACE_BYTES_PER_SECOND]));
+                let frame = Frame::data(Bytes::from(vec![0; MIN_BYTES_PER_SECOND]));
                 (sent < 32).then_some((Ok::<_, std::io::Error>(frame), sent + 1))
             });
             StreamBody::new(Box::pin(frames))
@@ -314,20 +316,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn body_that_breaks_off_is_told_apart() {
+    async fn body_that_breaks_off_is_reported_as_broken() {
         let frames = vec![Err(std::io::Error::other("reset"))];
         assert_eq!(read(chunked(frames), &bodies()).await.unwrap_err(), BodyError::Broken);
     }
 
     #[tokio::test]
-    async fn small_body_waits_for_no_large_one() {
+    async fn small_body_does_not_wait_for_large_ones() {
         let bodies = bodies();
         let mut large: Vec<_> =
-            (0..3).map(|_| Box::pin(read(Awaited(MAX_BODY_BYTES as u64), &bodies))).collect();
+            (0..3).map(|_| Box::pin(read(Pending(MAX_BODY_BYTES as u64), &bodies))).collect();
         for body in &mut large {
             assert!(body.as_mut().now_or_never().is_none());
         }
-        assert_eq!(bodies.large.free_bytes(), 0, "two come and one waits");
+        assert_eq!(bodies.large.free_bytes(), 0, "two have permits and one waits");
         let small = read(Full::from(vec![7; Bodies::SMALL_BYTES]), &bodies).now_or_never();
         assert_eq!(small.unwrap().unwrap().bytes.len(), Bodies::SMALL_BYTES);
     }

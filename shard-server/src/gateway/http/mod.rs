@@ -1,5 +1,5 @@
-//! HTTP around the operations: a request's head and body in, an answer out. Which bytes they are is decided in
-//! `kinesis_wire`; here they are read within bounds of size, time and memory.
+//! HTTP around the operations: it reads requests within bounds of size, time and memory, and sends answers.
+//! `kinesis_wire` decodes and encodes them.
 
 mod body;
 mod service;

@@ -25,9 +25,9 @@ pub struct KinesisService {
     connection: Connection,
 }
 
-/// What a request was and what became of it.
-struct Done {
-    /// Its head; its body too, unless there is another.
+/// The answer to a request, with the labels of its metrics.
+struct Answered {
+    /// The head, and the body if `body` has none.
     reply: Reply,
     body: Option<AnswerBody>,
     operation: Option<Operation>,
@@ -35,7 +35,7 @@ struct Done {
 }
 
 impl KinesisService {
-    /// A service over this endpoint for a connection, which is ended if its client does not take its answers.
+    /// Serves this endpoint on a connection, which is closed if its client does not read its answers.
     #[must_use]
     pub fn new(endpoint: Arc<Endpoint>, connection: Connection) -> Self {
         Self { endpoint, connection }
@@ -46,7 +46,7 @@ impl KinesisService {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let began = Instant::now();
+        let start = Instant::now();
         let (request_id, extended_request_id) = draw_ids();
         let (head, body) = request.into_parts();
         let text = |name: &HeaderName| head.headers.get(name)?.to_str().ok();
@@ -61,30 +61,30 @@ impl KinesisService {
             request_id: &request_id,
             extended_request_id: &extended_request_id,
         };
-        let done = match body::read(body, &self.endpoint.memory().bodies).await {
+        let answered = match body::read(body, &self.endpoint.memory().bodies).await {
             Ok(body) => self.call(&envelope, body).await,
             Err(error) => self.refuse_body(&envelope, error),
         };
-        self.endpoint.metrics().answered(done.operation, done.code, began.elapsed());
-        Ok(response_of(done.reply, done.body, head.headers))
+        self.endpoint.metrics().answered(answered.operation, answered.code, start.elapsed());
+        Ok(response_of(answered.reply, answered.body, head.headers))
     }
 
-    async fn call(&self, envelope: &Envelope<'_>, body: Received) -> Done {
+    async fn call(&self, envelope: &Envelope<'_>, body: Received) -> Answered {
         let operation = match envelope.open(&body.bytes) {
             Ok(operation) => operation,
             Err(reply) => {
                 let code = if reply.status == 200 { "OK" } else { "Envelope" };
-                return Done { reply, body: None, operation: None, code };
+                return Answered { reply, body: None, operation: None, code };
             }
         };
-        let begun = match json::decode(operation, &body.bytes) {
-            Ok(request) => operations::begin(&self.endpoint, request).await,
+        let prepared = match json::decode(operation, &body.bytes) {
+            Ok(request) => operations::prepare(&self.endpoint, request).await,
             Err(error) => Err(error),
         };
-        // Records are in their blocks, for which a log's queue has a bound of its own: a log that stalls keeps no body.
+        // The records were copied to blocks, which the queue of a log bounds: a stalled log must not keep bodies.
         drop(body);
-        let answer = match begun {
-            Ok(begun) => begun.answer(&self.endpoint).await,
+        let answer = match prepared {
+            Ok(prepared) => prepared.answer(&self.endpoint).await,
             Err(error) => Err(error),
         };
         let answer = match answer {
@@ -96,34 +96,33 @@ impl KinesisService {
         match answer {
             Ok(body) => {
                 let reply = envelope.success(Vec::new());
-                Done { reply, body: Some(body), operation: Some(operation), code: "OK" }
+                Answered { reply, body: Some(body), operation: Some(operation), code: "OK" }
             }
             Err(error) => {
                 tracing::debug!(%operation, %error, "refused");
                 let reply = envelope.error(&error);
-                Done { reply, body: None, operation: Some(operation), code: error.code.name() }
+                Answered { reply, body: None, operation: Some(operation), code: error.code.name() }
             }
         }
     }
 
-    /// What no operation is asked for: the body could not be read.
-    fn refuse_body(&self, envelope: &Envelope<'_>, error: BodyError) -> Done {
+    /// The answer to a request whose body could not be read.
+    fn refuse_body(&self, envelope: &Envelope<'_>, error: BodyError) -> Answered {
         let (status, code) = match error {
             BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             BodyError::Slow | BodyError::Broken => (StatusCode::REQUEST_TIMEOUT, "RequestTimeout"),
-            BodyError::Busy(exhausted) => {
-                self.endpoint.note_exhausted(exhausted);
+            BodyError::Exhausted(exhausted) => {
+                self.endpoint.report_exhausted(exhausted);
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
             }
         };
         let body = format!("{{\"__type\":\"{code}\"}}").into_bytes();
         let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
-        Done { reply, body: None, operation: None, code }
+        Answered { reply, body: None, operation: None, code }
     }
 }
 
-/// The ids of a request: a UUID, and 72 bytes in base64. Of the generator in this thread: asking the kernel for them would
-/// be a call more a request.
+/// The ids of a request: a UUID, and 72 bytes in base64. The thread's generator saves a system call per request.
 fn draw_ids() -> (String, String) {
     let (mut id, mut extended_id) = ([0; 16], [0; 72]);
     rand::fill(&mut id);
@@ -132,7 +131,7 @@ fn draw_ids() -> (String, String) {
     (id.to_string(), base64_simd::STANDARD.encode_to_string(extended_id))
 }
 
-/// The response; the request's headers are done with, and what they took in memory is used again.
+/// The response. It reuses the memory of the request's headers.
 fn response_of(reply: Reply, body: Option<AnswerBody>, mut headers: HeaderMap) -> Response<AnswerBody> {
     let body = body.unwrap_or_else(|| AnswerBody::small(reply.body));
     let mut response = Response::new(body);

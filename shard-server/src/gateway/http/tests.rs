@@ -1,4 +1,4 @@
-//! Requests over real connections, and the bounds of memory that they meet.
+//! Requests over real connections, and their memory bounds.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const RECORDS: usize = 400;
 const RECORD_BYTES: usize = 10_000;
 
-/// An endpoint that knows one stream.
+/// An endpoint whose catalog has one stream.
 fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes, clock: Clock) -> Arc<Endpoint> {
     let copy = CatalogCopy::default();
     copy.apply(CatalogEvent::Snapshot(vec![stream]));
@@ -59,7 +59,7 @@ fn request(url: &str, operation: &str, body: &serde_json::Value) -> Request<Full
         .unwrap()
 }
 
-/// An endpoint with a group of its own, at work on a port.
+/// An endpoint with a group in this process, served on a port.
 struct Serving {
     endpoint: Arc<Endpoint>,
     url: String,
@@ -71,7 +71,7 @@ async fn serving(sizes: Sizes) -> Serving {
     serving_at(sizes, system_clock()).await
 }
 
-/// As [`serving`], with a clock of the endpoint's own.
+/// As [`serving`], with another clock for the endpoint.
 async fn serving_at(sizes: Sizes, clock: Clock) -> Serving {
     let (data_dir, stream) = (tempfile::tempdir().unwrap(), stream("orders"));
     let group_metrics = crate::shard::Metrics::register(&Registry::new()).unwrap();
@@ -114,7 +114,7 @@ async fn serving_at(sizes: Sizes, clock: Clock) -> Serving {
 }
 
 impl Serving {
-    /// One call of a quick client.
+    /// One call of a client that reads its answer at once.
     async fn call(&self, operation: &str, body: &serde_json::Value) -> serde_json::Value {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let answer = async {
@@ -122,11 +122,11 @@ impl Serving {
             assert_eq!(response.status(), StatusCode::OK);
             response.into_body().collect().await.unwrap().to_bytes()
         };
-        let answer = tokio::time::timeout(LIMIT, answer).await.expect("nobody delays it");
+        let answer = tokio::time::timeout(LIMIT, answer).await.expect("an answer in time");
         serde_json::from_slice(&answer).unwrap()
     }
 
-    /// Puts records into the first shard; gives an iterator of all of them.
+    /// Puts records into the first shard; returns a GetRecords request for all of them.
     async fn fill(&self, records: usize, record_bytes: usize) -> serde_json::Value {
         let data = base64_simd::STANDARD.encode_to_string(vec![b'x'; record_bytes]);
         let record = |_| serde_json::json!({"Data": data, "PartitionKey": "key", "ExplicitHashKey": "0"});
@@ -141,8 +141,8 @@ impl Serving {
     }
 }
 
-/// Asks for records over a connection of HTTP/2 of its own, and takes no more than a kilobyte of each answer.
-async fn take_nothing(url: &str, get: &serde_json::Value, answers: usize) {
+/// Calls GetRecords over a new HTTP/2 connection and reads no more than a kilobyte of each answer.
+async fn read_nothing(url: &str, get: &serde_json::Value, answers: usize) {
     let socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(1_024);
@@ -158,19 +158,19 @@ async fn take_nothing(url: &str, get: &serde_json::Value, answers: usize) {
 }
 
 #[tokio::test]
-async fn quick_reader_gets_its_records_though_more_slow_ones_than_fit_take_nothing() {
+async fn reader_gets_its_records_although_more_stalled_readers_than_fit_fill_the_budget() {
     let serving = serving(Sizes { unsent: 1 << 20, ..Sizes::DEFAULT }).await;
     let get = serving.fill(RECORDS, RECORD_BYTES).await;
     for _ in 0..20 {
         let (url, get) = (serving.url.clone(), get.clone());
-        tokio::spawn(async move { take_nothing(&url, &get, 10).await });
+        tokio::spawn(async move { read_nothing(&url, &get, 10).await });
     }
     let full = async {
         while serving.endpoint.memory().unsent.free_bytes() > 32 << 10 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(LIMIT, full).await.expect("the slow ones fill what there is");
+    tokio::time::timeout(LIMIT, full).await.expect("the stalled readers fill the budget");
     let answer = serving.call("GetRecords", &get).await;
     assert_eq!(answer["Records"].as_array().unwrap().len(), RECORDS);
     assert!(serving.endpoint.metrics().slow_readers_ended.get() > 0);
@@ -192,7 +192,7 @@ async fn answer_ends_before_a_record_that_would_exceed_ten_megabytes() {
 }
 
 #[tokio::test]
-async fn record_larger_than_the_memory_for_reads_is_given_and_leaves_it_whole() {
+async fn record_larger_than_the_read_budget_is_returned_and_gives_the_budget_back() {
     let sizes = Sizes { reads: 64 << 10, unsent: 64 << 10, ..Sizes::DEFAULT };
     let serving = serving(sizes).await;
     let get = serving.fill(3, 500_000).await;
@@ -203,12 +203,12 @@ async fn record_larger_than_the_memory_for_reads_is_given_and_leaves_it_whole() 
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(LIMIT, given_back).await.expect("all is given back");
+    tokio::time::timeout(LIMIT, given_back).await.expect("all permits are given back");
 }
 
 #[tokio::test(start_paused = true)]
-async fn group_that_is_away_keeps_no_bodies_and_as_many_records_as_may_be_held() {
-    // Bound, so that nobody else gets the port, and not listening.
+async fn unavailable_group_pins_no_bodies_and_no_more_records_than_the_hold_budget() {
+    // Bound, so that no other process gets the port, and not listening.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let mut stream = stream("orders");
@@ -227,14 +227,14 @@ async fn group_that_is_away_keeps_no_bodies_and_as_many_records_as_may_be_held()
     };
     assert!(puts.as_mut().now_or_never().is_none(), "some wait for the group");
     assert_eq!(endpoint.memory().bodies.large.free_bytes(), Sizes::DEFAULT.large_bodies);
-    // Of eight puts, as many as one member may keep waiting.
+    // As many of the eight puts as one member may hold.
     assert!((30_000_000..33 << 20).contains(&routes.held_bytes()), "{}", routes.held_bytes());
     answers(puts.await);
     assert_eq!(routes.held_bytes(), 0);
 }
 
 #[tokio::test]
-async fn endpoint_whose_clock_is_days_ahead_skips_no_record_and_knows_how_far_behind_it_is() {
+async fn endpoint_whose_clock_is_days_ahead_skips_no_record_and_reports_the_right_lag() {
     let now = system_clock();
     // The stream keeps records for a day.
     let serving = serving_at(Sizes::DEFAULT, Arc::new(move || now() + 25 * 3_600_000)).await;
@@ -245,8 +245,8 @@ async fn endpoint_whose_clock_is_days_ahead_skips_no_record_and_knows_how_far_be
     get["Limit"] = 1.into();
     let answer = serving.call("GetRecords", &get).await;
     assert_eq!(answer["Records"].as_array().unwrap().len(), 1);
-    assert_eq!(answer["MillisBehindLatest"], 1, "the other came in the same millisecond");
-    // A number that was just given is one that may be named.
+    assert_eq!(answer["MillisBehindLatest"], 1, "the other arrived in the same millisecond");
+    // A number that was just assigned is valid for ordering.
     let number = &answer["Records"][0]["SequenceNumber"];
     let put = serde_json::json!({
         "StreamName": "orders", "PartitionKey": "key", "Data": "", "SequenceNumberForOrdering": number
@@ -255,7 +255,7 @@ async fn endpoint_whose_clock_is_days_ahead_skips_no_record_and_knows_how_far_be
 }
 
 #[tokio::test]
-async fn endpoint_whose_clock_is_late_takes_the_numbers_that_were_given() {
+async fn endpoint_whose_clock_is_behind_accepts_numbers_that_were_assigned() {
     let now = system_clock();
     let serving = serving_at(Sizes::DEFAULT, Arc::new(move || now() - 5_000)).await;
     let get = serving.fill(1, 10).await;

@@ -16,11 +16,11 @@ pub async fn answer(endpoint: &Endpoint, request: request::CreateStream<'_>) -> 
     Ok(Vec::new().into())
 }
 
-/// The control call that a request means. Whether its values make a stream is for the catalog service to say.
+/// The control call for a request. The catalog service validates its values.
 fn call_of(request: request::CreateStream<'_>, account_id: &str) -> Result<CreateStream, Error> {
     let invalid = |message: &'static str| Err(Error::new(ErrorCode::InvalidArgumentException, message));
     let (mode, shard_count) = match request.stream_mode {
-        // The load decides: a count means nothing there, and AWS does not mind one.
+        // The load decides the number of shards. AWS ignores a count here, too.
         Some(request::StreamMode::OnDemand) => (StreamMode::OnDemand, None),
         Some(request::StreamMode::Provisioned) | None => (StreamMode::Provisioned, request.shard_count),
     };
@@ -44,7 +44,7 @@ fn call_of(request: request::CreateStream<'_>, account_id: &str) -> Result<Creat
     })
 }
 
-/// What a client is told of a control call that did nothing.
+/// The error for the client of a refused control call.
 pub(super) fn refused(refusal: Refusal) -> Error {
     let code = match refusal.code {
         RefusalCode::ResourceInUse => ErrorCode::ResourceInUseException,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_yet_is_refused() {
+    fn settings_that_are_not_served_yet_are_refused() {
         for request in [
             request::CreateStream { warm_throughput_mibps: Some(10), ..request() },
             request::CreateStream {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn unavailable_service_is_an_internal_failure_without_words() {
+    fn unavailable_service_is_an_internal_failure_without_a_message() {
         let refusal = Refusal { code: RefusalCode::Unavailable, message: "connection refused".into() };
         assert_eq!(refused(refusal), Error::bare(ErrorCode::InternalFailure));
     }

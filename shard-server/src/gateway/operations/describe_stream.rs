@@ -80,7 +80,7 @@ mod tests {
     use crate::gateway::testing::stream;
 
     #[test]
-    fn pages_follow_each_other() {
+    fn second_page_continues_after_the_first() {
         let stream = stream("orders");
         let ids = |(shards, more): (Vec<response::Shard>, bool)| {
             (shards.into_iter().map(|shard| shard.shard_id).collect::<Vec<_>>(), more)
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn page_that_takes_the_last_shard_says_that_there_is_no_more() {
+    fn page_with_the_last_shard_reports_no_more_shards() {
         assert!(!page(&stream("orders"), None, Some(4)).1);
     }
 

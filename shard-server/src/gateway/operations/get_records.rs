@@ -10,12 +10,12 @@ use crate::gateway::Endpoint;
 use crate::gateway::token::{InvalidIterator, ShardIterator};
 use crate::protocol::Read;
 
-/// The most records of a call, and as many as there are in one where nobody says (AWS API reference, GetRecords).
+/// The largest Limit, and its default (AWS API reference, GetRecords).
 const MAX_RECORDS: u32 = 10_000;
 /// The most bytes of a call (AWS API reference, GetRecords).
 const MAX_BYTES: u32 = 10 << 20;
 
-pub async fn begin(
+pub async fn prepare(
     endpoint: &Arc<Endpoint>,
     request: request::GetRecords<'_>,
 ) -> Result<Box<RecordPieces>, Error> {

@@ -9,10 +9,11 @@ use crate::gateway::Endpoint;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
 use crate::protocol::{Locate, Located, Position};
 
-/// How far ahead a client's clock may be (Flink sends its own time).
-const AHEAD_MS: u64 = 1_000;
+/// How far a client's clock may be ahead (Flink sends its own time).
+const MAX_CLOCK_SKEW_MS: u64 = 1_000;
 
-/// Where an iterator will be: known already, or to be asked of the group. Only that knows its records and log time.
+/// The position of a new iterator: a known one, or one that the group is asked for, as only it knows its records and log
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     At(IteratorPosition),
@@ -86,18 +87,18 @@ fn start_of(position: &StartingPosition<'_>, stream: &Stream, shard: &Shard) -> 
 fn at_timestamp(timestamp_ms: u64, located: Located) -> Result<IteratorPosition, Error> {
     let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     match located.time_ms {
-        Some(log_ms) if timestamp_ms > log_ms.saturating_add(AHEAD_MS) => {
+        Some(log_ms) if timestamp_ms > log_ms.saturating_add(MAX_CLOCK_SKEW_MS) => {
             Err(Error::timestamp_in_future(signed(timestamp_ms), signed(log_ms)))
         }
         _ => Ok(IteratorPosition::Offset(located.offset)),
     }
 }
 
-/// A sequence number that this very shard gave out, or could have.
+/// Parses a sequence number that this shard assigned, or could have assigned.
 fn own_number(number: &str, stream: &Stream, shard: &Shard) -> Result<SequenceNumber, Error> {
     let (name, account_id) = (stream.name.as_str(), &stream.account_id);
     let parsed: SequenceNumber = number.parse().map_err(|_| {
-        // Numbers as small as this are of AWS's version 0, which it answers so.
+        // AWS answers small numbers, which are of its version 0, with an internal failure.
         if number.parse::<u128>().is_ok() {
             Error::bare(ErrorCode::InternalFailure)
         } else {
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn at_a_number_is_its_offset_and_after_it_the_next() {
+    fn at_a_number_is_its_offset_and_after_a_number_the_next_offset() {
         let own = number(1, 1_700_000_000);
         let at = start(StartingPosition::AtSequenceNumber(own.as_str().into()));
         assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(7))));
@@ -140,21 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn starting_number_of_the_shard_is_its_trim_horizon() {
+    fn starting_number_of_the_shard_is_before_its_first_record() {
         let starting = stream("orders").shards[1].starting_sequence_number().to_string();
         let at = start(StartingPosition::AtSequenceNumber(starting.into()));
         assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(0))));
     }
 
     #[test]
-    fn number_of_another_shard_names_both() {
+    fn error_for_a_number_of_another_shard_names_both_shards() {
         let error = start(StartingPosition::AtSequenceNumber(number(0, 1_700_000_000).into())).unwrap_err();
         let message = error.message.unwrap();
         assert!(message.contains("It encodes shardId-000000000000"), "{message}");
     }
 
     #[test]
-    fn number_of_another_stream_is_told_apart() {
+    fn number_of_another_stream_has_an_error_of_its_own() {
         let error = start(StartingPosition::AtSequenceNumber(number(1, 1_600_000_000).into())).unwrap_err();
         assert!(error.message.unwrap().ends_with("did not come from this stream."));
     }

@@ -1,4 +1,4 @@
-//! ListShards: a walk over a stream's shards, all pages of which are one snapshot.
+//! ListShards: lists a stream's shards. All pages of a listing show one snapshot.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::gateway::token::ShardPage;
 /// The most shards of a page (AWS API reference, ListShards).
 const MAX_PAGE: usize = 1_000;
 
-/// Where in a walk a call is.
+/// A listing, and where its next page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    /// The newest shard of the walk.
+struct Listing {
+    /// The newest shard of the snapshot.
     newest: ShardId,
-    /// The last shard of the page before, or the exclusive start.
+    /// The last shard of the previous page, or the exclusive start.
     after: Option<ShardId>,
     filter: ShardFilter,
 }
@@ -28,29 +28,29 @@ struct Place {
 pub async fn answer(endpoint: &Endpoint, request: request::ListShards<'_>) -> Result<Answer, Error> {
     let now_ms = endpoint.now_ms();
     let limit = request.max_results.map_or(MAX_PAGE, |limit| MAX_PAGE.min(limit as usize));
-    let (stream, place) = match &request.next_token {
-        Some(token) => go_on(endpoint, token, &request, now_ms).await?,
-        None => begin(endpoint, &request).await?,
+    let (stream, listing) = match &request.next_token {
+        Some(token) => continue_listing(endpoint, token, &request, now_ms).await?,
+        None => begin_listing(endpoint, &request).await?,
     };
-    let (shards, last) = page(&stream, place, limit);
+    let (shards, last) = page(&stream, listing, limit);
     let next_token = last.and_then(|after| {
         let page = ShardPage {
             created_ms: now_ms,
             stream_uid: stream.uid.clone(),
             stream_name: stream.name.to_string(),
-            newest: place.newest,
+            newest: listing.newest,
             after,
-            filter: place.filter,
+            filter: listing.filter,
         };
         page.seal(&endpoint.keys())
     });
     Ok(response::ListShards { shards, next_token }.to_json().into())
 }
 
-async fn begin(
+async fn begin_listing(
     endpoint: &Endpoint,
     request: &request::ListShards<'_>,
-) -> Result<(Arc<Stream>, Place), Error> {
+) -> Result<(Arc<Stream>, Listing), Error> {
     let name = endpoint.required_name_of(&request.stream)?;
     let stream = listable(endpoint, &name).await?;
     if request.stream_creation_ms.is_some_and(|wanted| !same_creation(wanted, stream.created_ms)) {
@@ -70,15 +70,15 @@ async fn begin(
     let after = request.exclusive_start_shard_id.as_deref().map(parse).transpose()?;
     let newest = shard_filter::shown(&stream.shards).last().map(|shown| shown.shard.id);
     let newest = newest.ok_or_else(|| Error::bare(ErrorCode::InternalFailure))?;
-    Ok((stream, Place { newest, after, filter }))
+    Ok((stream, Listing { newest, after, filter }))
 }
 
-async fn go_on(
+async fn continue_listing(
     endpoint: &Endpoint,
     token: &str,
     request: &request::ListShards<'_>,
     now_ms: u64,
-) -> Result<(Arc<Stream>, Place), Error> {
+) -> Result<(Arc<Stream>, Listing), Error> {
     let page = ShardPage::open(token, &endpoint.keys(), now_ms).map_err(|_| Error::expired_next_token())?;
     if endpoint.name_of(&request.stream)?.is_some_and(|name| name.as_str() != page.stream_name) {
         return Err(Error::new(ErrorCode::InvalidArgumentException, "NextToken is of another stream."));
@@ -88,10 +88,10 @@ async fn go_on(
     if stream.uid != page.stream_uid {
         return Err(Error::stream_not_found(name.as_str(), endpoint.account_id()));
     }
-    Ok((stream, Place { newest: page.newest, after: Some(page.after), filter: page.filter }))
+    Ok((stream, Listing { newest: page.newest, after: Some(page.after), filter: page.filter }))
 }
 
-/// A stream whose shards can be listed: an empty list would end a consumer's work.
+/// A stream whose shards can be listed. A consumer would take an empty list for the end of the stream.
 async fn listable(endpoint: &Endpoint, name: &StreamName) -> Result<Arc<Stream>, Error> {
     let stream = endpoint.find_newest(name).await?;
     match stream.status {
@@ -103,11 +103,11 @@ async fn listable(endpoint: &Endpoint, name: &StreamName) -> Result<Arc<Stream>,
     }
 }
 
-/// One page, and its last shard if there are more.
-fn page(stream: &Stream, place: Place, limit: usize) -> (Vec<response::Shard>, Option<ShardId>) {
-    let shown = shard_filter::shown_up_to(&stream.shards, place.newest);
-    let mut passing = place.filter.apply(&shown);
-    passing.retain(|shown| place.after.is_none_or(|after| shown.shard.id > after));
+/// One page, and its last shard if more pages follow.
+fn page(stream: &Stream, listing: Listing, limit: usize) -> (Vec<response::Shard>, Option<ShardId>) {
+    let shown = shard_filter::shown_up_to(&stream.shards, listing.newest);
+    let mut passing = listing.filter.apply(&shown);
+    passing.retain(|shown| listing.after.is_none_or(|after| shown.shard.id > after));
     let has_more = passing.len() > limit;
     passing.truncate(limit);
     let last = passing.last().filter(|_| has_more).map(|shown| shown.shard.id);
@@ -119,7 +119,7 @@ fn same_creation(wanted_ms: i64, created_ms: i64) -> bool {
     wanted_ms.abs_diff(created_ms) < 1_000
 }
 
-/// A time of the client in seconds since 1970; one before that is 1970.
+/// A timestamp of the client in seconds since 1970; an earlier one is 1970.
 fn seconds(timestamp_ms: i64) -> u64 {
     u64::try_from(timestamp_ms).unwrap_or(0) / 1_000
 }
@@ -134,23 +134,23 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_cut_at_the_limit_and_the_last_names_no_further() {
+    fn pages_end_at_the_limit_and_the_last_page_has_no_successor() {
         let stream = stream("orders");
-        let place = Place { newest: id(3), after: None, filter: ShardFilter::All };
-        let (first, last) = page(&stream, place, 3);
+        let listing = Listing { newest: id(3), after: None, filter: ShardFilter::All };
+        let (first, last) = page(&stream, listing, 3);
         assert_eq!((first.len(), last), (3, Some(id(2))));
-        let (second, last) = page(&stream, Place { after: last, ..place }, 3);
+        let (second, last) = page(&stream, Listing { after: last, ..listing }, 3);
         assert_eq!((second.len(), last), (1, None));
     }
 
     #[test]
-    fn shard_that_came_after_the_walk_began_is_not_in_it() {
-        let place = Place { newest: id(1), after: None, filter: ShardFilter::All };
-        assert_eq!(page(&stream("orders"), place, 10).0.len(), 2);
+    fn shard_created_after_the_listing_began_is_not_listed() {
+        let listing = Listing { newest: id(1), after: None, filter: ShardFilter::All };
+        assert_eq!(page(&stream("orders"), listing, 10).0.len(), 2);
     }
 
     #[test]
-    fn creation_time_may_have_lost_its_milliseconds() {
+    fn creation_time_matches_without_its_milliseconds() {
         assert!(same_creation(1_700_000_000_000, 1_700_000_000_999));
         assert!(!same_creation(1_700_000_000_000, 1_700_000_001_000));
     }

@@ -7,10 +7,10 @@ use super::shard_view::{mode_of, status_of};
 use crate::gateway::Endpoint;
 use crate::gateway::token::StreamPage;
 
-/// The most streams of a page, and as many as there are in one where nobody says (AWS API reference, ListStreams).
+/// The largest Limit, and its default (AWS API reference, ListStreams).
 const MAX_PAGE: usize = 100;
 
-/// From the copy of the catalog: once a snapshot is in, it is at most about a second late.
+/// Reads the copy of the catalog, which lags behind by at most about a second once it has a snapshot.
 pub fn answer(endpoint: &Endpoint, request: request::ListStreams<'_>) -> Result<Answer, Error> {
     let copy = endpoint.catalog().copy();
     if !copy.is_complete() {

@@ -1,5 +1,5 @@
-//! The operations of the Kinesis API, a file each: they decide what a request means for the streams there are,
-//! and have groups and the catalog service do it.
+//! The operations of the Kinesis API, a file each. They translate requests to calls of shard groups and of the catalog
+//! service.
 
 mod create_stream;
 mod delete_stream;
@@ -24,9 +24,9 @@ pub use record_pieces::{Piece, RecordPieces};
 
 /// A successful answer.
 pub enum Answer {
-    /// There all at once.
+    /// Complete.
     Whole(Piece),
-    /// Made while it is sent.
+    /// Produced while it is sent.
     Pieces {
         /// The first piece of its body.
         first: Piece,
@@ -41,32 +41,32 @@ impl From<Vec<u8>> for Answer {
     }
 }
 
-/// What a request has become when its body is no longer needed. Groups, which may keep it waiting, are called from here on.
-pub enum Begun {
-    /// All was done.
+/// A request whose body is no longer needed. Only from here on it calls groups, which may let it wait.
+pub enum Prepared {
+    /// The request is complete.
     Answered(Answer),
-    /// A record is in its block.
+    /// The record is in a block.
     PutRecord(Put),
-    /// Records are in their blocks.
+    /// The records are in blocks.
     PutRecords(Put),
-    /// It is known where to read.
+    /// The position of the read is known.
     GetRecords(Box<RecordPieces>),
 }
 
-/// Begins what a request asks.
+/// Prepares a request, up to its calls of groups.
 ///
 /// # Errors
-/// What the client is told.
-pub async fn begin(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<Begun, Error> {
+/// The error for the client.
+pub async fn prepare(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<Prepared, Error> {
     let answer = match request {
         Request::PutRecord(request) => {
-            return put_record::begin(endpoint, request).await.map(Begun::PutRecord);
+            return put_record::prepare(endpoint, request).await.map(Prepared::PutRecord);
         }
         Request::PutRecords(request) => {
-            return put_records::begin(endpoint, request).await.map(Begun::PutRecords);
+            return put_records::prepare(endpoint, request).await.map(Prepared::PutRecords);
         }
         Request::GetRecords(request) => {
-            return get_records::begin(endpoint, request).await.map(Begun::GetRecords);
+            return get_records::prepare(endpoint, request).await.map(Prepared::GetRecords);
         }
         Request::CreateStream(request) => create_stream::answer(endpoint, request).await,
         Request::DeleteStream(request) => delete_stream::answer(endpoint, request).await,
@@ -76,14 +76,14 @@ pub async fn begin(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<Beg
         Request::ListShards(request) => list_shards::answer(endpoint, request).await,
         Request::GetShardIterator(request) => get_shard_iterator::answer(endpoint, request).await,
     };
-    answer.map(Begun::Answered)
+    answer.map(Prepared::Answered)
 }
 
-impl Begun {
-    /// Does the rest.
+impl Prepared {
+    /// Completes the request.
     ///
     /// # Errors
-    /// What the client is told.
+    /// The error for the client.
     pub async fn answer(self, endpoint: &Endpoint) -> Result<Answer, Error> {
         match self {
             Self::Answered(answer) => Ok(answer),

@@ -9,7 +9,7 @@ use super::put_records::{Batch, Path, Put, append};
 use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
 
-pub async fn begin(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Result<Put, Error> {
+pub async fn prepare(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Result<Put, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
     let stream = endpoint.find_writable(&name).await?;
     let batch = Batch::new(&stream, std::slice::from_ref(&request.record), Path::Single)?;
@@ -32,16 +32,17 @@ pub async fn answer(endpoint: &Endpoint, put: Put) -> Result<Answer, Error> {
     }
 }
 
-/// Numbers are given up to this time (AWS's layout has no room behind it, in the year 2477).
+/// Sequence numbers end before this time, in the year 2477: AWS's layout has no bits for later ones.
 const END_SECONDS: u64 = 16_025_175_000;
 
-/// Every record is numbered above all before it, so that SequenceNumberForOrdering asks for nothing more; it must
-/// still be a number that could have been given out. When its record arrived only the log's clock can tell.
+/// Checks SequenceNumberForOrdering. Every record gets a number above all earlier ones, so it changes nothing, but it
+/// must be a number that could have been assigned. Its arrival is not checked: that is measured in log time, which the
+/// gateway does not know.
 fn check_ordering(number: &str, stream: &StreamName, account_id: &str) -> Result<(), Error> {
-    let could_be_given = |number: SequenceNumber| {
+    let could_be_assigned = |number: SequenceNumber| {
         number.counter <= SequenceNumber::ENDING_COUNTER && number.create_seconds < END_SECONDS
     };
-    if number.parse().is_ok_and(could_be_given) {
+    if number.parse().is_ok_and(could_be_assigned) {
         return Ok(());
     }
     let message = format!(
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_number_that_could_have_been_given_is_taken_whatever_the_clock_here_says() {
+    fn any_number_that_could_have_been_assigned_is_accepted_regardless_of_the_local_clock() {
         let given = SequenceNumber {
             create_seconds: 1_700_000_000,
             shard: catalog::ShardId::FIRST,
@@ -68,11 +69,11 @@ mod tests {
         };
         assert_eq!(check(given), Ok(()));
         assert_eq!(check(SequenceNumber { counter: SequenceNumber::ENDING_COUNTER, ..given }), Ok(()));
-        for never in [
+        for impossible in [
             SequenceNumber { counter: SequenceNumber::ENDING_COUNTER + 1, ..given },
             SequenceNumber { create_seconds: END_SECONDS, ..given },
         ] {
-            let error = check(never).unwrap_err();
+            let error = check(impossible).unwrap_err();
             assert_eq!(error.code, ErrorCode::InvalidArgumentException);
             assert!(error.message.unwrap().starts_with("ExclusiveMinimumSequenceNumber "));
         }

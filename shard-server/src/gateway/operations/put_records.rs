@@ -1,4 +1,4 @@
-//! PutRecords: each record to its shard, one append a log, answers in the order of the request.
+//! PutRecords: routes each record to its shard with one append per log, and answers in the order of the request.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::gateway::endpoint::error_of;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
 use record_log::record::{self, RecordBlock, RunsBuilder};
 
-/// As many as a request has records, logs or shards: mostly one, for which nothing is allocated.
+/// The records, runs or logs of a request: mostly one, which needs no allocation.
 type Few<T> = SmallVec<[T; 1]>;
 
-/// Records in their blocks, and the stream they are for.
+/// Records in blocks, and their stream.
 pub struct Put {
     pub(super) stream: Arc<Stream>,
     pub(super) batch: Batch,
 }
 
-pub async fn begin(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Put, Error> {
+pub async fn prepare(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Put, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
     let stream = endpoint.find_writable(&name).await?;
     let batch = Batch::new(&stream, &request.records, Path::List)?;
@@ -34,7 +34,7 @@ pub async fn begin(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Res
 }
 
 pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
-    let mut writer = PutRecordsWriter::with_capacity(put.batch.places.len());
+    let mut writer = PutRecordsWriter::with_capacity(put.batch.locations.len());
     let mut texts = SequenceTexts::default();
     for stored in append(endpoint, put).await {
         match stored {
@@ -45,7 +45,7 @@ pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
     writer.finish().into()
 }
 
-/// The error of one record: that of a whole request, but never without a message.
+/// The error of one record: like that of a whole request, but never without a message.
 fn record_error(refusal: &Refusal) -> Error {
     let error = error_of(refusal);
     if error.message.is_some() { error } else { Error::internal_failure() }
@@ -60,43 +60,43 @@ pub(super) enum Path {
     List,
 }
 
-/// Records on their way to the logs.
+/// The records of a request, sorted into appends.
 #[derive(Debug)]
 pub(super) struct Batch {
     appends: Appends,
-    /// Where each record of the request is; none has no open shard.
-    places: Few<Option<RecordPlace>>,
+    /// Where each record of the request is in the appends; `None` if it has no open shard.
+    locations: Few<Option<RecordLocation>>,
     bytes: Few<u64>,
 }
 
-/// One call a log.
+/// One call per log.
 #[derive(Debug)]
 struct Appends {
     calls: Few<Append>,
-    /// Where the runs are in the calls.
-    runs: Few<RunPlace>,
+    /// Where each run is in the calls.
+    runs: Few<RunLocation>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct RunPlace {
+struct RunLocation {
     call: usize,
-    at: usize,
+    index: usize,
     shard: ShardId,
     create_seconds: u64,
 }
 
-/// A record of a run.
+/// Where a record is in the runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct RecordPlace {
+struct RecordLocation {
     run: usize,
-    at: u32,
+    index: u32,
 }
 
-/// The records of a run, before they are in its block.
-struct Gathered<'s> {
+/// A run whose records are not in a block yet.
+struct PlannedRun<'s> {
     shard: &'s Shard,
     encoded_bytes: usize,
-    /// Their numbers in the request.
+    /// The indexes of its records in the request.
     records: Few<usize>,
 }
 
@@ -104,30 +104,30 @@ impl Batch {
     /// Sorts records by log and shard.
     ///
     /// # Errors
-    /// If a record has no key, a hash key out of range, or is larger than the stream takes: then none is put.
+    /// If a record has no partition key, a hash key out of range, or is too large: then no record is appended.
     pub(super) fn new(stream: &Stream, records: &[request::Record<'_>], path: Path) -> Result<Self, Error> {
         let checked = records.iter().enumerate().map(|(index, record)| {
             check(stream, record, (path == Path::List).then_some(index)).map(|checked| (checked, record))
         });
         let checked: Few<_> = checked.collect::<Result<_, _>>()?;
-        let mut runs: Few<Gathered<'_>> = Few::new();
-        let mut places = Few::from_elem(None, records.len());
+        let mut runs: Few<PlannedRun<'_>> = Few::new();
+        let mut locations = Few::from_elem(None, records.len());
         let mut bytes = Few::with_capacity(records.len());
         for (index, ((partition_key, hash_key), record)) in checked.iter().enumerate() {
             bytes.push((partition_key.len() + record.data.len()) as u64);
             let Some(shard) = stream.open_shard_at(*hash_key) else { continue };
             let encoded_bytes = record::encoded_bytes(partition_key, record.data.len());
-            // A shard's newest run takes what fits.
+            // A record joins the newest run of its shard if it fits.
             let newest = runs.iter().rposition(|run| run.shard.id == shard.id);
             let run = newest.filter(|run| !RunsBuilder::is_full(runs[*run].encoded_bytes, encoded_bytes));
             let run = run.unwrap_or_else(|| {
-                runs.push(Gathered { shard, encoded_bytes: 0, records: Few::new() });
+                runs.push(PlannedRun { shard, encoded_bytes: 0, records: Few::new() });
                 runs.len() - 1
             });
-            let gathered = &mut runs[run];
-            places[index] = Some(RecordPlace { run, at: gathered.records.len() as u32 });
-            gathered.records.push(index);
-            gathered.encoded_bytes += encoded_bytes;
+            let planned = &mut runs[run];
+            locations[index] = Some(RecordLocation { run, index: planned.records.len() as u32 });
+            planned.records.push(index);
+            planned.encoded_bytes += encoded_bytes;
         }
         let mut blocks = RunsBuilder::default();
         for run in &runs {
@@ -138,12 +138,12 @@ impl Batch {
         }
         let shards = runs.iter().map(|run| run.shard);
         let appends = Appends::new(stream, shards.zip(blocks.build()));
-        Ok(Self { appends, places, bytes })
+        Ok(Self { appends, locations, bytes })
     }
 }
 
 impl Appends {
-    /// The runs of these shards, by log.
+    /// Sorts the runs of these shards into calls.
     fn new<'s>(stream: &Stream, blocks: impl Iterator<Item = (&'s Shard, RecordBlock)>) -> Self {
         let mut calls: Few<Append> = Few::new();
         let mut runs = Few::new();
@@ -157,15 +157,15 @@ impl Appends {
                 });
                 calls.len() - 1
             });
-            let (at, create_seconds) = (calls[call].runs.len(), shard.create_seconds);
-            runs.push(RunPlace { call, at, shard: shard.id, create_seconds });
+            let (index, create_seconds) = (calls[call].runs.len(), shard.create_seconds);
+            runs.push(RunLocation { call, index, shard: shard.id, create_seconds });
             calls[call].runs.push(Run { shard: shard.id, block });
         }
         Self { calls, runs }
     }
 }
 
-/// Partition key and hash key of a record that may be put.
+/// Validates a record; returns its partition key and hash key.
 fn check<'r>(
     stream: &Stream,
     record: &'r request::Record<'_>,
@@ -183,9 +183,9 @@ fn check<'r>(
     Ok((partition_key, hash_key))
 }
 
-/// Has all groups append at once; what became of each record, in the order of the request.
+/// Sends the appends to all groups at once; returns the outcome of each record, in the order of the request.
 pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Few<Result<SequenceNumber, Refusal>> {
-    let Put { stream, batch: Batch { appends: Appends { calls, runs }, places, bytes } } = put;
+    let Put { stream, batch: Batch { appends: Appends { calls, runs }, locations, bytes } } = put;
     let stream = &*stream;
     let call = |append: Append| async move {
         let runs = append.runs.len();
@@ -200,8 +200,9 @@ pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Few<Result<Sequence
         Err(calls) => join_all(calls.into_iter().map(call)).await.into(),
     };
     let refusals: Vec<_> = outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err()).collect();
-    endpoint.note(&refusals);
-    let stored: Few<_> = places.into_iter().map(|place| stored(stream, place, &runs, &outcomes)).collect();
+    endpoint.report(&refusals);
+    let stored: Few<_> =
+        locations.into_iter().map(|location| stored(stream, location, &runs, &outcomes)).collect();
     let durable_bytes =
         stored.iter().zip(&bytes).filter(|(stored, _)| stored.is_ok()).map(|(_, bytes)| *bytes);
     let (records, bytes) = durable_bytes.fold((0, 0), |(records, sum), bytes| (records + 1, sum + bytes));
@@ -212,21 +213,21 @@ pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Few<Result<Sequence
 /// The sequence number of one record.
 fn stored(
     stream: &Stream,
-    place: Option<RecordPlace>,
-    runs: &[RunPlace],
+    location: Option<RecordLocation>,
+    runs: &[RunLocation],
     outcomes: &[Vec<RunOutcome>],
 ) -> Result<SequenceNumber, Refusal> {
-    let nobody =
+    let no_shard =
         || Refusal::NotReady(format!("a part of the ring of stream {} has no open shard", stream.name));
-    let place = place.ok_or_else(nobody)?;
-    let run = runs[place.run];
-    let outcome = outcomes.get(run.call).and_then(|outcomes| outcomes.get(run.at));
+    let location = location.ok_or_else(no_shard)?;
+    let run = runs[location.run];
+    let outcome = outcomes.get(run.call).and_then(|outcomes| outcomes.get(run.index));
     let unanswered = || Refusal::OutcomeUnknown("the group answered for fewer runs than it was sent".into());
     let appended = outcome.cloned().ok_or_else(unanswered)??;
     Ok(SequenceNumber {
         create_seconds: run.create_seconds,
         shard: run.shard,
-        counter: appended.first_offset + u64::from(place.at),
+        counter: appended.first_offset + u64::from(location.index),
         arrival_seconds: appended.arrival_ms / 1_000,
     })
 }
@@ -236,7 +237,7 @@ mod tests {
     use super::*;
     use crate::gateway::testing::stream;
     use crate::protocol::Appended;
-    use catalog::{Log, plan};
+    use catalog::{LogPlacement, plan};
     use kinesis_wire::request::Data;
 
     /// A record for the n-th of four shards.
@@ -253,7 +254,7 @@ mod tests {
         let mut stream = stream("orders");
         let planned = plan::create(4, 2, 1_700_000_000);
         stream.shards.iter_mut().zip(planned).for_each(|(shard, planned)| shard.log = planned.log);
-        stream.logs.push(Log { name: "g1".into(), group: "g1".into() });
+        stream.logs.push(LogPlacement { name: "g1".into(), group: "g1".into() });
         stream
     }
 
@@ -265,25 +266,25 @@ mod tests {
             batch.appends.calls.iter().map(|append| (append.log.as_str(), append.runs.len())).collect();
         assert_eq!(shape, [("g1", 1), ("g0", 2)]);
         assert_eq!(batch.appends.calls[0].runs[0].block.count(), 2);
-        let at = |place: &RecordPlace| {
-            let run = batch.appends.runs[place.run];
-            (run.call, run.at, place.at)
+        let indexes = |location: &RecordLocation| {
+            let run = batch.appends.runs[location.run];
+            (run.call, run.index, location.index)
         };
-        let places: Vec<_> = batch.places.iter().flatten().map(at).collect();
-        assert_eq!(places, [(0, 0, 0), (1, 0, 0), (0, 0, 1), (1, 1, 0)]);
+        let indexes: Vec<_> = batch.locations.iter().flatten().map(indexes).collect();
+        assert_eq!(indexes, [(0, 0, 0), (1, 0, 0), (0, 0, 1), (1, 1, 0)]);
     }
 
     #[test]
-    fn answers_are_in_the_order_of_the_request_and_a_lost_group_costs_only_its_own() {
+    fn answers_are_in_the_order_of_the_request_and_a_refusing_group_fails_only_its_own_records() {
         let stream = two_logs();
         let records: Vec<_> = [2, 0, 2].into_iter().map(record).collect();
         let batch = Batch::new(&stream, &records, Path::List).unwrap();
-        let good = Ok(Appended { first_offset: 7, arrival_ms: 1_700_000_001_999 });
-        let outcomes = [vec![good], vec![Err(Refusal::QueueFull)]];
+        let appended = Ok(Appended { first_offset: 7, arrival_ms: 1_700_000_001_999 });
+        let outcomes = [vec![appended], vec![Err(Refusal::QueueFull)]];
         let stored: Vec<_> = batch
-            .places
+            .locations
             .iter()
-            .map(|place| super::stored(&stream, *place, &batch.appends.runs, &outcomes))
+            .map(|location| super::stored(&stream, *location, &batch.appends.runs, &outcomes))
             .collect();
         assert_eq!(stored[1], Err(Refusal::QueueFull));
         let counters: Vec<_> =
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn record_that_is_not_stored_has_the_reason_where_the_client_can_do_something() {
+    fn error_of_a_record_has_the_reason_if_the_client_can_act_on_it() {
         let text = |refusal| record_error(&refusal).message.unwrap();
         let messages =
             [Refusal::QueueFull, Refusal::StorageFull, Refusal::LogStopped("disk".into())].map(text);
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn record_of_exactly_the_limit_passes_and_one_byte_more_names_its_place() {
+    fn record_of_the_largest_size_is_accepted_and_the_error_of_a_larger_one_has_its_index() {
         let stream = stream("orders");
         let sized = |bytes: usize| request::Record {
             data: Data::from_bytes(vec![0; bytes]),
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn each_block_of_a_large_request_keeps_no_memory_but_its_own() {
+    fn each_block_of_a_large_request_has_memory_of_its_own() {
         let record = |_| request::Record {
             data: Data::from_bytes(vec![0; 20_000]),
             partition_key: Some("key".into()),
@@ -328,20 +329,20 @@ mod tests {
         let runs = batch.appends.calls.into_iter().flat_map(|call| call.runs);
         let blocks: Vec<_> = runs.map(|run| run.block.bytes().clone()).collect();
         assert!(blocks.len() >= 80);
-        let last = batch.places.last().copied().flatten().unwrap();
-        assert_eq!((last.run, last.at), (blocks.len() - 1, 499 % 6));
+        let last = batch.locations.last().copied().flatten().unwrap();
+        assert_eq!((last.run, last.index), (blocks.len() - 1, 499 % 6));
         let (mut counted_bytes, mut pinned_bytes) = (0, 0);
         for block in blocks {
             assert!(block.len() <= record::MAX_BLOCK_BYTES);
             counted_bytes += block.len();
-            // Only what shares its memory with nobody can be taken back.
+            // Only bytes that share their buffer with no others convert back.
             pinned_bytes += block.try_into_mut().expect("a block of its own").capacity();
         }
         assert!(counted_bytes >= 10_000_000 && pinned_bytes == counted_bytes);
     }
 
     #[test]
-    fn hash_key_out_of_range_refuses_all() {
+    fn hash_key_out_of_range_refuses_the_whole_request() {
         let key = "340282366920938463463374607431768211456";
         let record = request::Record { explicit_hash_key: Some(key.into()), ..record(0) };
         let error = Batch::new(&stream("orders"), &[record], Path::Single).unwrap_err();

@@ -1,6 +1,6 @@
-//! The answer to GetRecords, piece by piece: a frame of one stream of records each. The next one is taken from the stream
-//! when the client has taken the one before, so an answer takes the memory of a piece and not of ten megabytes. How large
-//! the pieces are depends on how much was not sent yet when the answer began.
+//! The answer to GetRecords in pieces. Each piece is a frame of a record stream; the next frame is read when the client
+//! has received the piece before, so that an answer of 10 MiB takes the memory of one piece. The size of the pieces
+//! depends on the budget for unsent answers when the answer begins.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::gateway::{Endpoint, Route};
 use crate::protocol::{Frame, FrameError, MAX_FRAME_BYTES, Read, ReadOutcome, RecordStream, Refusal};
 use crate::shard::STREAM_WINDOW_BYTES;
 
-/// What a record takes in the answer beside its data and key.
+/// The JSON around the data and key of a record.
 const RECORD_JSON_BYTES: usize = 176;
-/// What an answer takes beside its records.
-const FRAME_BYTES: usize = 1_024;
+/// The JSON around the records of an answer.
+const ANSWER_JSON_BYTES: usize = 1_024;
 
 /// An answer under way.
 pub struct RecordPieces {
@@ -28,15 +28,15 @@ pub struct RecordPieces {
     shard: Shard,
     iterator: ShardIterator,
     read: Read,
-    /// The records that follow; none before the first piece and behind the last.
+    /// The remaining records; `None` before the first piece and after the last.
     records: Option<RecordStream>,
-    /// What may have come over the network and was not taken yet.
+    /// A permit for records that a pod has sent and that were not processed yet.
     window: Option<Permit>,
     writer: GetRecordsWriter,
     behind_ms: u64,
-    /// Records given so far, and their encoded bytes.
-    given: u64,
-    given_bytes: usize,
+    /// Records written so far, and their encoded bytes.
+    written: u64,
+    written_bytes: usize,
 }
 
 /// A piece of a body.
@@ -44,7 +44,7 @@ pub struct RecordPieces {
 pub struct Piece {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// What was taken to make it, until it is counted among what is to be sent.
+    /// The permit with which it was produced, until it has one as an unsent piece.
     pub permit: Option<Permit>,
 }
 
@@ -58,7 +58,7 @@ impl RecordPieces {
         read: Read,
     ) -> Self {
         let writer = GetRecordsWriter::with_capacity(0);
-        let (records, behind_ms, given, given_bytes) = (None, 0, 0, 0);
+        let (records, behind_ms, written, written_bytes) = (None, 0, 0, 0);
         Self {
             endpoint,
             stream,
@@ -69,15 +69,15 @@ impl RecordPieces {
             window: None,
             writer,
             behind_ms,
-            given,
-            given_bytes,
+            written,
+            written_bytes,
         }
     }
 
-    /// The answer, whole where one piece is enough.
+    /// The answer; complete if one piece is enough.
     ///
     /// # Errors
-    /// If not even the first piece can be read.
+    /// If the first piece cannot be read.
     pub async fn answer(mut self: Box<Self>) -> Result<Answer, Error> {
         let Frame { outcome, permit } = self.begin().await.map_err(|error| match error {
             FrameError::Refused(refusal) => self.endpoint.refused(&refusal),
@@ -92,23 +92,23 @@ impl RecordPieces {
         Ok(Answer::Whole(Piece { bytes: self.finish()?, permit }))
     }
 
-    /// The next piece; nothing behind the last. A stream that breaks ends the answer early, with an iterator to go on
-    /// with: what was sent is good.
+    /// The next piece; `None` after the last. If the stream breaks, the answer ends early with an iterator that
+    /// continues after the records that were sent.
     pub async fn next(&mut self) -> Option<Piece> {
         let next = self.records.as_mut()?.next(&self.endpoint.memory().reads).await;
         let (more, permit) = match next {
             Some(Ok(Frame { outcome, permit })) => (self.take(&outcome), Some(permit)),
             Some(Err(FrameError::Refused(refusal))) => {
-                self.endpoint.note(&[&refusal]);
+                self.endpoint.report(&[&refusal]);
                 (false, None)
             }
             Some(Err(FrameError::Exhausted(exhausted))) => {
-                self.endpoint.note_exhausted(exhausted);
+                self.endpoint.report_exhausted(exhausted);
                 (false, None)
             }
             None => (false, None),
         };
-        let mut bytes = self.writer.take_piece(FRAME_BYTES);
+        let mut bytes = self.writer.take_piece(ANSWER_JSON_BYTES);
         if !more {
             bytes.extend(self.finish().ok()?);
         }
@@ -121,19 +121,19 @@ impl RecordPieces {
         if let Route::Remote(_) = route {
             self.window = self.endpoint.memory().windows.take_free(STREAM_WINDOW_BYTES as usize);
             if self.window.is_none() {
-                // A stream of one frame, which is taken at once, leaves nothing in its window.
+                // A stream of one frame needs no window: the frame is processed at once.
                 self.read.max_bytes = self.read.max_frame_bytes.min(MAX_FRAME_BYTES as u32);
             }
         }
         let mut records = route.call(self.read.clone()).await?;
         let first = records.next(&self.endpoint.memory().reads).await;
         self.records = Some(records);
-        first.unwrap_or_else(|| Err(Refusal::OutcomeUnknown("a read ended before it began".into()).into()))
+        first.unwrap_or_else(|| Err(Refusal::OutcomeUnknown("a read ended without a frame".into()).into()))
     }
 
-    /// Writes the records of a frame; whether another is due.
+    /// Writes the records of a frame; returns whether to read another.
     fn take(&mut self, outcome: &ReadOutcome) -> bool {
-        let (mut records, mut bytes, mut capacity) = (0_u64, 0_u64, FRAME_BYTES);
+        let (mut records, mut bytes, mut capacity) = (0_u64, 0_u64, ANSWER_JSON_BYTES);
         for run in &outcome.runs {
             capacity += json_bytes(run.block.count(), run.block.bytes().len());
         }
@@ -160,10 +160,10 @@ impl RecordPieces {
         self.endpoint.metrics().got(records, bytes);
         self.behind_ms = outcome.millis_behind_latest;
         self.iterator.position = IteratorPosition::Offset(outcome.next_offset);
-        self.given += records;
-        self.given_bytes += encoded_bytes(outcome);
-        let is_full = self.given >= u64::from(self.read.max_records)
-            || self.given_bytes >= self.read.max_bytes as usize;
+        self.written += records;
+        self.written_bytes += encoded_bytes(outcome);
+        let is_full = self.written >= u64::from(self.read.max_records)
+            || self.written_bytes >= self.read.max_bytes as usize;
         !is_full && records > 0 && self.behind_ms > 0
     }
 
@@ -179,19 +179,19 @@ impl RecordPieces {
         Ok(writer.finish(next, self.behind_ms, &children))
     }
 
-    /// The children, where a closed shard has nothing more to give; empty anywhere else.
+    /// The child shards if a closed shard has no more records; otherwise empty.
     fn children(&self) -> Vec<ChildShard> {
-        let at_end = self.shard.state == ShardState::Closed && self.given == 0 && self.behind_ms == 0;
+        let at_end = self.shard.state == ShardState::Closed && self.written == 0 && self.behind_ms == 0;
         if at_end { children_of(&self.stream, self.shard.id) } else { Vec::new() }
     }
 }
 
-/// The bytes of all records that were found.
+/// The encoded bytes of all records of a frame.
 fn encoded_bytes(outcome: &ReadOutcome) -> usize {
     outcome.runs.iter().map(|run| run.block.bytes().len()).sum()
 }
 
-/// About what encoded records take as JSON: data in base64 and what is around it.
+/// The approximate size of records as JSON, with data in base64.
 fn json_bytes(records: u32, encoded_bytes: usize) -> usize {
     encoded_bytes / 3 * 4 + records as usize * RECORD_JSON_BYTES
 }

@@ -1,4 +1,4 @@
-//! Streams and shards as the API shows them.
+//! Streams and shards in the types of the API.
 
 use catalog::{SequenceNumber, Shard, ShardId, Stream, StreamMode, StreamStatus};
 use kinesis_wire::{request, response};
@@ -43,7 +43,7 @@ pub(super) fn shard_of(shown: &ShownShard<'_>) -> response::Shard {
     }
 }
 
-/// The shards that follow a closed one.
+/// The child shards of a closed shard.
 pub(super) fn children_of(stream: &Stream, parent: ShardId) -> Vec<response::ChildShard> {
     let children = stream.shards.iter().filter(|shard| shard.parents.contains(&parent));
     children

@@ -1,4 +1,4 @@
-//! Shard iterators: where a reader of one shard is.
+//! Shard iterators: the position of a reader in one shard.
 
 use catalog::ShardId;
 use serde::{Deserialize, Serialize};
@@ -6,33 +6,30 @@ use serde::{Deserialize, Serialize};
 use super::keys::{Purpose, TokenKeys};
 use crate::protocol::Position;
 
-/// How long an iterator may be used after it was made (AWS API reference, GetRecords).
+/// How long an iterator is valid (AWS API reference, GetRecords).
 pub const LIFETIME_MS: u64 = 300_000;
 
-/// What a shard iterator says.
+/// The content of a shard iterator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardIterator {
-    /// When it was made, in milliseconds since 1970.
+    /// When it was created, in milliseconds since 1970.
     pub created_ms: u64,
-    /// The stream by what is unique for ever: a stream created again under the name refuses it.
+    /// The UID of the stream: a stream that is created again under the same name refuses the iterator.
     pub stream_uid: String,
-    /// The stream by name, to ask the catalog service and to talk about.
+    /// The name of the stream, for look-ups and messages.
     pub stream_name: String,
     /// The shard.
     pub shard: ShardId,
-    /// Where in the shard.
+    /// The position in the shard.
     pub position: IteratorPosition,
 }
 
-/// Where in a shard an iterator is. LATEST is none, and a time is none any more: the group resolves both when the iterator
-/// is made.
+/// The position of an iterator in a shard. The group resolves LATEST and a timestamp to an offset when the iterator is
+/// created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IteratorPosition {
-    /// The oldest record there is.
+    /// The oldest record.
     TrimHorizon,
-    /// The first record that arrived then (milliseconds since 1970) or later. Only in iterators of gateways that did not
-    /// ask the group yet; those are good for [`LIFETIME_MS`].
-    AtTimestamp(u64),
     /// The record with this offset.
     Offset(u64),
 }
@@ -41,7 +38,6 @@ impl From<IteratorPosition> for Position {
     fn from(position: IteratorPosition) -> Self {
         match position {
             IteratorPosition::TrimHorizon => Self::TrimHorizon,
-            IteratorPosition::AtTimestamp(timestamp_ms) => Self::AtTimestamp(timestamp_ms),
             IteratorPosition::Offset(offset) => Self::Offset(offset),
         }
     }
@@ -50,27 +46,27 @@ impl From<IteratorPosition> for Position {
 /// Why an iterator cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidIterator {
-    /// It was not made here, or not by these keys.
+    /// It was not sealed with one of the keys.
     Foreign,
     /// It is older than [`LIFETIME_MS`].
     Expired {
-        /// When it was made, in milliseconds since 1970.
+        /// When it was created, in milliseconds since 1970.
         created_ms: u64,
     },
 }
 
 impl ShardIterator {
-    /// The iterator as a client carries it; another string at every call. Nothing if it cannot be written, which
-    /// no value does.
+    /// Seals the iterator as text, a different one at every call. `None` if it cannot be serialized, which does not
+    /// happen.
     #[must_use]
     pub fn seal(&self, keys: &TokenKeys) -> Option<String> {
         keys.seal(Purpose::Iterator, self)
     }
 
-    /// Reads what a client brings back, surrounding double quotes allowed, as AWS does.
+    /// Opens the iterator of a request. As in AWS, it may be in double quotes.
     ///
     /// # Errors
-    /// If it is none of ours or has expired at `now_ms`.
+    /// If it was not sealed with one of the keys, or has expired at `now_ms`.
     pub fn open(text: &str, keys: &TokenKeys, now_ms: u64) -> Result<Self, InvalidIterator> {
         let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
         let iterator: Self = keys.open(Purpose::Iterator, text).ok_or(InvalidIterator::Foreign)?;
@@ -102,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn iterator_reads_back_and_differs_at_every_call() {
+    fn iterator_round_trips_and_differs_at_every_call() {
         let (first, second) = (iterator("s").seal(&keys(1)).unwrap(), iterator("s").seal(&keys(1)).unwrap());
         assert_ne!(first, second);
         assert_eq!(ShardIterator::open(&first, &keys(1), NOW_MS), Ok(iterator("s")));
@@ -115,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn iterator_has_the_prefix_and_the_blocks_of_aws() {
+    fn iterator_has_the_prefix_and_block_size_of_aws() {
         let bytes = base64_simd::STANDARD.decode_to_vec(iterator("s").seal(&keys(1)).unwrap()).unwrap();
         assert_eq!(bytes[..8], [0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!((bytes.len() - 8) % 16, 0);
@@ -136,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn iterator_of_the_previous_key_is_taken_and_a_foreign_one_is_not() {
+    fn iterator_of_the_previous_key_is_accepted_and_one_of_another_key_is_not() {
         let text = iterator("s").seal(&keys(1)).unwrap();
         let changed = TokenKeys::new(&[2; 32], Some(&[1; 32])).unwrap();
         assert!(ShardIterator::open(&text, &changed, NOW_MS).is_ok());
@@ -144,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_foreign() {
+    fn any_other_text_is_foreign() {
         for text in ["", "\"", "AAAA", "not base64!", "AAAAAAAAAAE="] {
             assert_eq!(ShardIterator::open(text, &keys(1), NOW_MS), Err(InvalidIterator::Foreign), "{text}");
         }

@@ -1,4 +1,4 @@
-//! The keys that seal tokens: one that seals, two that open, so that a key can be changed while tokens live.
+//! The keys that seal tokens. One key seals and two keys open, so that a key can be rotated while tokens are valid.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ const PREFIX: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 1];
 const NONCE_BYTES: usize = 16;
 const BLOCK_BYTES: usize = 16;
 const TAG_BYTES: usize = 32;
-/// Less is not worth the name of a key.
+/// The least length of a key: that of the HMAC tag.
 pub const MIN_KEY_BYTES: usize = 32;
 
 /// A key has fewer bytes than [`MIN_KEY_BYTES`].
@@ -19,7 +19,7 @@ pub const MIN_KEY_BYTES: usize = 32;
 #[error("a key needs at least {MIN_KEY_BYTES} bytes, this one has {0}")]
 pub struct WeakKey(usize);
 
-/// What a token is for. A token of one purpose does not open as another.
+/// The purpose of a token. A token of one purpose does not open as one of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Iterator,
@@ -45,7 +45,7 @@ pub struct TokenKeys {
 }
 
 impl TokenKeys {
-    /// `current` seals; both open.
+    /// `current` seals; both keys open.
     ///
     /// # Errors
     /// If a key is too short.
@@ -53,7 +53,7 @@ impl TokenKeys {
         Ok(Self { current: mac_of(current)?, previous: previous.map(mac_of).transpose()? })
     }
 
-    /// A token around the value; another one at every call.
+    /// Seals a value as a token, a different one at every call.
     pub(super) fn seal(&self, purpose: Purpose, value: &impl Serialize) -> Option<String> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let mut bytes = [&PREFIX[..], &nonce].concat();
@@ -65,7 +65,7 @@ impl TokenKeys {
         Some(base64_simd::STANDARD.encode_to_string(bytes))
     }
 
-    /// The value of a token that one of the keys sealed for this purpose.
+    /// The value of a token, if one of the keys sealed it for this purpose.
     pub(super) fn open<T: DeserializeOwned>(&self, purpose: Purpose, token: &str) -> Option<T> {
         let bytes = base64_simd::STANDARD.decode_to_vec(token).ok()?;
         let (sealed, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
@@ -87,14 +87,14 @@ fn mac_of(key: &[u8]) -> Result<Hmac<Sha256>, WeakKey> {
     Hmac::new_from_slice(key).map_err(|_| WeakKey(key.len()))
 }
 
-/// A folder with the keys, as a Secret is mounted: the files `current` and, while keys change, `previous`.
+/// The folder of a mounted Secret with the keys: the files `current` and, during a rotation, `previous`.
 #[derive(Clone, Debug)]
 pub struct KeyFiles {
     folder: PathBuf,
 }
 
 impl KeyFiles {
-    /// Names the folder; reads nothing yet.
+    /// The keys in this folder. Reads nothing yet.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn no_changed_byte_goes_unseen() {
+    fn token_with_any_changed_byte_does_not_open() {
         let keys = TokenKeys::new(&[1; 32], None).unwrap();
         let bytes =
             base64_simd::STANDARD.decode_to_vec(keys.seal(Purpose::Iterator, &7u64).unwrap()).unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_previous_key_is_no_error_but_an_absent_current_is() {
+    fn previous_key_may_be_absent_and_the_current_key_may_not() {
         let folder = tempfile::tempdir().unwrap();
         let files = KeyFiles::new(folder.path());
         assert!(files.read().is_err());

@@ -1,7 +1,7 @@
-//! Tokens that a client carries from one call to the next: shard iterators and NextTokens.
+//! Tokens that a client passes from one call to the next: shard iterators and NextTokens.
 //!
-//! They are stateless, so that every gateway of an installation takes them, and sealed, so that none but the
-//! installation makes them. Sealed is authenticated, not encrypted: a token holds nothing that its bearer does
+//! They are stateless, so that every gateway of an installation accepts them, and sealed, so that only the
+//! installation can create them. Sealed means authenticated, not encrypted: a token has nothing that its bearer does
 //! not know. In base64:
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! NextTokens: where a walk over shards or streams goes on.
+//! NextTokens: where the next page of a listing of shards or streams begins.
 
 use catalog::ShardId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -6,71 +6,71 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::keys::{Purpose, TokenKeys};
 use crate::gateway::shard_filter::ShardFilter;
 
-/// How long a NextToken may be used (AWS API reference, ListShards).
+/// How long a NextToken is valid (AWS API reference, ListShards).
 const LIFETIME_MS: u64 = 300_000;
 
-/// Where a ListShards walk goes on. It carries what the first call saw, so that all pages are one snapshot.
+/// Where the next page of ListShards begins. It contains what the first call saw, so that all pages are one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardPage {
-    /// When the page before was answered, in milliseconds since 1970.
+    /// When the previous page was answered, in milliseconds since 1970.
     pub created_ms: u64,
-    /// The stream by what is unique for ever.
+    /// The UID of the stream.
     pub stream_uid: String,
-    /// The stream by name.
+    /// The name of the stream.
     pub stream_name: String,
-    /// The newest shard that the walk's first call saw: none after it belongs to the walk.
+    /// The newest shard that the first call saw. Newer shards are not listed.
     pub newest: ShardId,
-    /// The last shard of the page before.
+    /// The last shard of the previous page.
     pub after: ShardId,
-    /// Which shards the walk gives.
+    /// Which shards are listed.
     pub filter: ShardFilter,
 }
 
-/// Where a ListStreams walk goes on.
+/// Where the next page of ListStreams begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPage {
-    /// When the page before was answered, in milliseconds since 1970.
+    /// When the previous page was answered, in milliseconds since 1970.
     pub created_ms: u64,
-    /// The last name of the page before.
+    /// The last name of the previous page.
     pub after: String,
 }
 
 /// Why a NextToken cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidPage {
-    /// It was not made here, or not by these keys.
+    /// It was not sealed with one of the keys.
     Foreign,
-    /// It is too old.
+    /// It has expired.
     Expired,
 }
 
 impl ShardPage {
-    /// The token as a client carries it.
+    /// Seals it as text.
     #[must_use]
     pub fn seal(&self, keys: &TokenKeys) -> Option<String> {
         keys.seal(Purpose::ShardPage, self)
     }
 
-    /// Reads what a client brings back.
+    /// Opens the token of a request.
     ///
     /// # Errors
-    /// If it is none of ours or has expired at `now_ms`.
+    /// If it was not sealed with one of the keys, or has expired at `now_ms`.
     pub fn open(token: &str, keys: &TokenKeys, now_ms: u64) -> Result<Self, InvalidPage> {
         open(Purpose::ShardPage, token, keys, now_ms, |page: &Self| page.created_ms)
     }
 }
 
 impl StreamPage {
-    /// The token as a client carries it.
+    /// Seals it as text.
     #[must_use]
     pub fn seal(&self, keys: &TokenKeys) -> Option<String> {
         keys.seal(Purpose::StreamPage, self)
     }
 
-    /// Reads what a client brings back.
+    /// Opens the token of a request.
     ///
     /// # Errors
-    /// If it is none of ours or has expired at `now_ms`.
+    /// If it was not sealed with one of the keys, or has expired at `now_ms`.
     pub fn open(token: &str, keys: &TokenKeys, now_ms: u64) -> Result<Self, InvalidPage> {
         open(Purpose::StreamPage, token, keys, now_ms, |page: &Self| page.created_ms)
     }

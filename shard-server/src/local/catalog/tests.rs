@@ -1,4 +1,4 @@
-//! The catalog of `local`, with what may be wrong on the disk.
+//! The catalog of `local` with faults on the disk.
 
 use std::fs;
 
@@ -9,13 +9,13 @@ use crate::protocol::{Position, Read, Refusal as DataRefusal};
 
 const ACCOUNT: &str = "000000000000";
 
-/// A data directory, and what was counted since it was last opened.
-struct Bench {
+/// A data directory, and the metrics since it was last opened.
+struct Fixture {
     directory: tempfile::TempDir,
     metrics: Metrics,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         Self { directory: tempfile::tempdir().unwrap(), metrics }
@@ -49,7 +49,7 @@ fn find(catalog: &LocalCatalog, name: &str) -> Result<Option<Stream>, Refusal> {
     catalog.find_stream(&FindStream { account_id: ACCOUNT.into(), name: name.parse().unwrap() })
 }
 
-/// What a read of the stream's first shard answers.
+/// Reads the stream's first shard.
 async fn read(catalog: &LocalCatalog, name: &str) -> Result<(), DataRefusal> {
     let stream = find(catalog, name).unwrap().unwrap();
     let group = catalog.routes.group(&stream.uid).unwrap();
@@ -66,87 +66,88 @@ async fn read(catalog: &LocalCatalog, name: &str) -> Result<(), DataRefusal> {
 }
 
 #[tokio::test]
-async fn stream_that_does_not_come_up_keeps_no_other_from_it() {
-    let mut bench = Bench::new();
-    let catalog = bench.open().await.unwrap();
+async fn stream_that_fails_to_open_does_not_keep_the_others_from_being_served() {
+    let mut fixture = Fixture::new();
+    let catalog = fixture.open().await.unwrap();
     let volume = |name: &str| {
         let stream = find(&catalog, name).unwrap().unwrap();
         catalog.data_dir.stream_dir(&stream.uid).join(group_name(&stream).unwrap())
     };
-    for name in ["good", "lost", "stray", "damaged"] {
+    for name in ["good", "empty", "stray", "corrupt"] {
         catalog.create_stream(call(name)).await.unwrap();
     }
-    let (lost, stray, damaged) = (volume("lost"), volume("stray"), volume("damaged"));
+    let (empty, stray, corrupt) = (volume("empty"), volume("stray"), volume("corrupt"));
     catalog.close().await;
     drop(catalog);
-    fs::remove_dir_all(lost.join("group")).unwrap();
+    fs::remove_dir_all(empty.join("group")).unwrap();
     fs::rename(stray.join("group"), stray.join("photo.jpg")).unwrap();
-    fs::write(damaged.join("group/identity.json"), "").unwrap();
+    fs::write(corrupt.join("group/identity.json"), "").unwrap();
 
-    let catalog = bench.open().await.unwrap();
+    let catalog = fixture.open().await.unwrap();
     read(&catalog, "good").await.unwrap();
-    for (name, why) in [("lost", "is empty"), ("stray", "photo.jpg"), ("damaged", "identity.json is damaged")]
+    for (name, why) in
+        [("empty", "is empty"), ("stray", "photo.jpg"), ("corrupt", "identity.json is corrupt")]
     {
         let refused = read(&catalog, name).await.unwrap_err();
-        assert!(matches!(refused, DataRefusal::LogStopped(_) | DataRefusal::Damaged(_)), "{refused:?}");
+        assert!(matches!(refused, DataRefusal::LogStopped(_) | DataRefusal::Corrupt(_)), "{refused:?}");
         assert!(refused.to_string().contains(why), "{refused}");
     }
-    assert_eq!(bench.metrics.failed_groups.get(), 3);
+    assert_eq!(fixture.metrics.failed_groups.get(), 3);
     catalog.create_stream(call("another")).await.unwrap();
-    let delete = DeleteStream { account_id: ACCOUNT.into(), name: "lost".parse().unwrap() };
+    let delete = DeleteStream { account_id: ACCOUNT.into(), name: "empty".parse().unwrap() };
     catalog.delete_stream(delete).await.unwrap();
-    assert_eq!((find(&catalog, "lost"), bench.metrics.failed_groups.get()), (Ok(None), 2));
+    assert_eq!((find(&catalog, "empty"), fixture.metrics.failed_groups.get()), (Ok(None), 2));
 }
 
 #[tokio::test]
-async fn stream_that_cannot_be_read_is_not_taken_for_none() {
-    let mut bench = Bench::new();
-    let catalog = bench.open().await.unwrap();
-    for name in ["good", "bad"] {
+async fn unreadable_stream_is_not_taken_for_absent() {
+    let mut fixture = Fixture::new();
+    let catalog = fixture.open().await.unwrap();
+    for name in ["good", "unreadable"] {
         catalog.create_stream(call(name)).await.unwrap();
     }
-    let bad = catalog.data_dir.stream_dir(&find(&catalog, "bad").unwrap().unwrap().uid);
-    let kept = fs::read(bad.join("stream.json")).unwrap();
+    let unreadable = catalog.data_dir.stream_dir(&find(&catalog, "unreadable").unwrap().unwrap().uid);
+    let kept = fs::read(unreadable.join("stream.json")).unwrap();
     catalog.close().await;
     drop(catalog);
-    fs::write(bad.join("stream.json"), "{").unwrap();
+    fs::write(unreadable.join("stream.json"), "{").unwrap();
 
-    let catalog = bench.open().await.unwrap();
+    let catalog = fixture.open().await.unwrap();
     read(&catalog, "good").await.unwrap();
-    assert_eq!(bench.metrics.failed_groups.get(), 1);
+    assert_eq!(fixture.metrics.failed_groups.get(), 1);
     let names_it = |refused: Refusal| {
         assert_eq!(refused.code, RefusalCode::Unavailable);
-        assert!(refused.message.contains(bad.to_str().unwrap()), "{}", refused.message);
+        assert!(refused.message.contains(unreadable.to_str().unwrap()), "{}", refused.message);
     };
-    names_it(find(&catalog, "bad").unwrap_err());
-    names_it(catalog.create_stream(call("bad")).await.unwrap_err());
+    names_it(find(&catalog, "unreadable").unwrap_err());
+    names_it(catalog.create_stream(call("unreadable")).await.unwrap_err());
     catalog.close().await;
     drop(catalog);
 
-    fs::write(bad.join("stream.json"), kept).unwrap();
-    let catalog = bench.open().await.unwrap();
-    read(&catalog, "bad").await.unwrap();
+    fs::write(unreadable.join("stream.json"), kept).unwrap();
+    let catalog = fixture.open().await.unwrap();
+    read(&catalog, "unreadable").await.unwrap();
 }
 
 #[tokio::test]
-async fn stream_that_cannot_be_made_leaves_nothing_and_its_name_free() {
-    let mut bench = Bench::new();
-    let catalog = bench.open().await.unwrap();
-    let mut made = Entry::of_call(call("orders"), catalog.birth()).unwrap();
-    made.stream.groups[0].name = "No Name".into();
-    assert!(catalog.draft(&made).await.is_err());
-    assert!(bench.names_in("drafts").is_empty());
+async fn failed_creation_leaves_no_files_and_the_name_free() {
+    let mut fixture = Fixture::new();
+    let catalog = fixture.open().await.unwrap();
+    let mut entry = Entry::of_call(call("orders"), catalog.creation()).unwrap();
+    entry.stream.groups[0].name = "No Name".into();
+    assert!(catalog.draft(&entry).await.is_err());
+    assert!(fixture.names_in("drafts").is_empty());
 
-    let made = Entry::of_call(call("orders"), catalog.birth()).unwrap();
-    catalog.draft(&made).await.unwrap();
-    let log = catalog.data_dir.draft_dir(&made.stream.uid).join("g0/group/logs/g0");
+    let entry = Entry::of_call(call("orders"), catalog.creation()).unwrap();
+    catalog.draft(&entry).await.unwrap();
+    let log = catalog.data_dir.draft_dir(&entry.stream.uid).join("g0/group/logs/g0");
     fs::write(log.join("slots"), "").unwrap();
     let mut entries = catalog.entries.lock().await;
-    assert!(catalog.publish(&mut entries, made.clone()).await.is_err());
-    assert!(entries.is_empty() && catalog.routes.group(&made.stream.uid).is_none());
+    assert!(catalog.publish(&mut entries, entry.clone()).await.is_err());
+    assert!(entries.is_empty() && catalog.routes.group(&entry.stream.uid).is_none());
     drop(entries);
-    assert!(bench.names_in("drafts").is_empty() && bench.names_in("streams").is_empty());
-    assert_eq!(bench.metrics.failed_groups.get(), 0);
+    assert!(fixture.names_in("drafts").is_empty() && fixture.names_in("streams").is_empty());
+    assert_eq!(fixture.metrics.failed_groups.get(), 0);
 
     catalog.create_stream(call("orders")).await.unwrap();
     read(&catalog, "orders").await.unwrap();

@@ -1,4 +1,4 @@
-//! The real disk, but for what it is told to refuse.
+//! The real disk, with faults on demand.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -48,10 +48,10 @@ struct RunHead {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct AppendAnswer {
-    /// None of the runs was looked at.
+    /// Set if the append was refused as a whole.
     #[prost(message, optional, tag = "1")]
     refusal: Option<RefusalHead>,
-    /// One a run, in their order.
+    /// One per run, in their order.
     #[prost(message, repeated, tag = "2")]
     outcomes: Vec<OutcomeHead>,
     #[cfg(feature = "version-skew")]
@@ -59,7 +59,7 @@ struct AppendAnswer {
     newer: String,
 }
 
-/// One of the fields is there; else it is an outcome that this version does not know.
+/// Has one of the fields; otherwise it is an outcome that this version does not know.
 #[derive(Clone, PartialEq, prost::Message)]
 struct OutcomeHead {
     #[prost(message, optional, tag = "1")]

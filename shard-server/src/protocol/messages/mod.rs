@@ -1,5 +1,4 @@
-//! What a gateway and a pod say to each other: every head, with the number of each field, in a file for each
-//! kind of message.
+//! The messages between a gateway and a pod: the head of each, with the numbers of its fields, in a file for each kind.
 //!
 //! ```text
 //! POST /v2/append   AppendHead, blocks       answers AppendAnswer
@@ -8,14 +7,15 @@
 //! POST /v2/follow   ShardHead + FrameLimit   answers RecordsHead, blocks; RecordsHead, blocks; ...
 //! ```
 //!
-//! An answer has status 200; any other says that nothing was done, with the reason as text: 503 that asking again helps,
-//! 404 that this version does not know the call.
+//! An answer has status 200. Any other status means that nothing was done, with the reason as text: 503 if a retry
+//! helps, 404 if this version does not know the call.
 //!
-//! How these age:
-//! - A field has its number for ever. One that is absent is 0, empty or none, and one with an unknown number is ignored.
-//! - What changes what is done, so that a pod must not ignore it, has a number in `requires`. A pod that does not know
-//!   the number does nothing and answers `Unsupported`. There is none yet.
-//! - An outcome or a refusal of a kind that the caller does not know is an unknown outcome.
+//! How messages change:
+//! - The number of a field never changes. An absent field is 0, empty or none; a field with an unknown number is
+//!   ignored.
+//! - A feature that a pod must not ignore has a number in `requires`. A pod that does not know the number does nothing
+//!   and answers `Unsupported`. There is no such feature yet.
+//! - An outcome or a refusal of an unknown kind is an unknown outcome.
 //! - `tests/golden/protocol` has the bytes of each message as each version wrote it.
 
 mod append;
@@ -23,7 +23,7 @@ mod locate;
 mod records;
 mod refusal;
 mod shard_head;
-/// What only a newer version says.
+/// The messages of a simulated newer version.
 #[cfg(feature = "version-skew")]
 pub mod skew;
 
@@ -38,13 +38,13 @@ use super::frame::{Broken, Frames, invalid};
 
 pub use records::encode_frame;
 
-/// What this version knows of the numbers in `requires`.
+/// The numbers in `requires` that this version knows.
 #[cfg(not(feature = "version-skew"))]
 const KNOWN_REQUIREMENTS: &[u32] = &[];
 #[cfg(feature = "version-skew")]
 const KNOWN_REQUIREMENTS: &[u32] = &[skew::REQUIREMENT];
 
-/// Whether this version knows all that a request requires.
+/// Refuses a request that requires something unknown.
 fn check(requires: &[u32]) -> Result<(), Refusal> {
     match requires.iter().find(|number| !KNOWN_REQUIREMENTS.contains(number)) {
         Some(number) => Err(Refusal::Unsupported(format!("requirement {number}"))),
@@ -56,7 +56,7 @@ fn block_bytes(block: &RecordBlock) -> u32 {
     u32::try_from(block.bytes().len()).expect("a block below 4 GiB")
 }
 
-/// A request's head, which is all of it.
+/// The head of a message without blocks.
 async fn whole<H, B>(frames: &mut Frames<B>) -> Result<H, Broken>
 where
     H: prost::Message + Default,

@@ -18,7 +18,7 @@ use crate::protocol::frame::{Broken, Frames, Message, invalid};
 use crate::protocol::records::{Frame, FrameError, RecordSource, RecordStream};
 use crate::protocol::{Call, Encoded, Follow, Read, Refusal};
 
-/// How long a stream of records may be silent; somebody who follows hears something every 5 s.
+/// The longest pause in a stream of records; a follower gets a frame every 5 s.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a read is up to, behind its [`shard_head`].
@@ -39,14 +39,14 @@ struct FrameLimit {
     max_frame_bytes: u32,
 }
 
-/// A frame of records, or with a refusal the end of the stream.
+/// A frame of records, or a refusal that ends the stream.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RecordsHead {
     #[prost(message, optional, tag = "1")]
     refusal: Option<RefusalHead>,
     #[prost(message, repeated, tag = "2")]
     runs: Vec<ReadRunHead>,
-    /// Never 0 where there is no refusal: that would be a frame of a kind that this version does not know.
+    /// 0 only with a refusal; otherwise it is a frame of an unknown kind.
     #[prost(uint64, tag = "3")]
     next_offset: u64,
     #[prost(uint64, tag = "4")]
@@ -171,10 +171,10 @@ pub fn encode_frame(frame: Result<&ReadOutcome, Refusal>) -> Message {
     Message::new(&head, runs.iter().map(|run| run.block.bytes().clone()))
 }
 
-/// Records from an answer over the network. Bytes are taken from the connection only when a frame is asked for.
+/// Records from an answer over the network. Bytes are taken from the connection only when a frame is requested.
 struct ReceivedRecords<B> {
     frames: Frames<B>,
-    /// The head of the next frame, if it was read already.
+    /// The head of the next frame, if it was read ahead.
     head: Option<RecordsHead>,
     has_ended: bool,
 }
@@ -218,8 +218,8 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
 /// Waits for a part of a stream no longer than a pod that is there takes.
 async fn in_time<T>(part: impl Future<Output = Result<T, Broken>>) -> Result<T, Refusal> {
     let silent = |_| Refusal::OutcomeUnknown(format!("nothing came for {} s", SILENCE.as_secs()));
-    let lost = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
-    tokio::time::timeout(SILENCE, part).await.map_err(silent)?.map_err(lost)
+    let broken = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
+    tokio::time::timeout(SILENCE, part).await.map_err(silent)?.map_err(broken)
 }
 
 impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> RecordSource for ReceivedRecords<B> {

@@ -2,7 +2,7 @@
 
 use crate::protocol::Refusal;
 
-/// Kinds: 1 unknown shard, 2 not ready, 3 queue full, 4 storage full, 5 log stopped, 6 damaged, 7 outcome unknown,
+/// Kinds: 1 unknown shard, 2 not ready, 3 queue full, 4 storage full, 5 log stopped, 6 corrupt, 7 outcome unknown,
 /// 8 invalid, 9 unsupported.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct RefusalHead {
@@ -20,7 +20,7 @@ impl From<Refusal> for RefusalHead {
             Refusal::QueueFull => (3, String::new()),
             Refusal::StorageFull => (4, String::new()),
             Refusal::LogStopped(text) => (5, text),
-            Refusal::Damaged(text) => (6, text),
+            Refusal::Corrupt(text) => (6, text),
             Refusal::OutcomeUnknown(text) => (7, text),
             Refusal::Invalid(text) => (8, text),
             Refusal::Unsupported(text) => (9, text),
@@ -37,7 +37,7 @@ impl From<RefusalHead> for Refusal {
             3 => Self::QueueFull,
             4 => Self::StorageFull,
             5 => Self::LogStopped(text),
-            6 => Self::Damaged(text),
+            6 => Self::Corrupt(text),
             7 => Self::OutcomeUnknown(text),
             8 => Self::Invalid(text),
             9 => Self::Unsupported(text),

@@ -119,7 +119,7 @@ impl From<Position> for PositionHead {
     }
 }
 
-/// The position of a request, or that it is of a kind of which nothing is known.
+/// Decodes the position of a request; refuses one of an unknown kind.
 fn position(head: Option<PositionHead>) -> Result<Position, Refusal> {
     let PositionHead { kind, value } = head.unwrap_or_default();
     match kind {

@@ -1,4 +1,4 @@
-//! What a group does with a call: whether it is meant for this group, then the log.
+//! Serves calls: checks that a call is for this group, and passes it to the log.
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl Inner {
         let state = self.state.borrow();
         match &*state {
             State::Serving(serving) | State::LogStopped(serving, _) => Ok(Arc::clone(serving)),
-            State::Failed(error) if error.is_damage() => Err(Refusal::Damaged(error.to_string())),
+            State::Failed(error) if error.is_corrupt() => Err(Refusal::Corrupt(error.to_string())),
             State::Failed(error) => Err(Refusal::LogStopped(error.to_string())),
             State::WaitingForVolume { .. } | State::AwaitingBootstrap | State::Recovering | State::Closed => {
                 Err(Refusal::NotReady(state.not_ready().unwrap_or_default()))

@@ -79,7 +79,7 @@ impl Inner {
         })
         .await
         .map_err(|error| BootstrapRefused(error.to_string()))?;
-        tracing::info!(replica_id = serving.identity.replica_id, "the group begins its life");
+        tracing::info!(replica_id = serving.identity.replica_id, "the group is bootstrapped");
         self.serve(serving);
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Inner {
         Ok(Serving { identity, log })
     }
 
-    /// Serves, and watches for the log to stop, and to go on where what it stopped for is given up.
+    /// Serves, and watches whether the log stops, and whether it runs again after its loss was accepted.
     pub(super) fn serve(self: &Arc<Self>, serving: Serving) {
         let serving = Arc::new(serving);
         let mut condition = serving.log.condition();
@@ -128,7 +128,7 @@ impl Inner {
             state => tracing::info!(stream_uid, group, phase = ?state.phase(), reason = not_ready, "group"),
         }
         self.state.send_if_modified(|current| {
-            // Once closed, whatever was under way finds itself too late.
+            // A closed group stays closed, whatever was under way.
             let open = !matches!(current, State::Closed);
             if open {
                 let failed = |state: &State| i64::from(matches!(state, State::Failed(_)));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn full_queue_and_full_disk_are_counted_each_by_itself() {
+    async fn full_queue_and_full_disk_are_counted_separately() {
         let (directory, switch) = (tempfile::tempdir().unwrap(), Switch::default());
         let group = group_on(directory.path(), &switch).await;
         assert!(group.append(append(vec![run(0, &["b"])])).await[0].is_ok());
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn log_that_hangs_keeps_nobody_from_ending() {
+    async fn log_that_hangs_does_not_keep_the_group_from_closing() {
         let (directory, switch) = (tempfile::tempdir().unwrap(), Switch::default());
         let group = group_on(directory.path(), &switch).await;
         assert!(group.append(append(vec![run(0, &["b"])])).await[0].is_ok());
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn log_whose_end_is_lost_serves_again_once_that_is_given_up() {
+    async fn log_with_a_corrupt_tail_serves_again_once_the_loss_is_accepted() {
         let directory = tempfile::tempdir().unwrap();
         let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
         // What gives the segment with "a" its footer is another one behind it.

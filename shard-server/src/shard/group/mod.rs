@@ -108,7 +108,7 @@ impl Group {
     /// [`Group::start`], then waits until the group serves.
     ///
     /// # Errors
-    /// If it will not: the directory is empty, foreign, damaged or cannot be read.
+    /// If it will not: the directory is empty, foreign, corrupt or cannot be read.
     pub async fn open(directory: PathBuf, config: GroupConfig) -> Result<Self, OpenError> {
         let group = Self::start(directory, config);
         group.begun().await?;
@@ -193,13 +193,13 @@ impl Group {
         Ok(self.status())
     }
 
-    /// Gives up what is damaged in the log and known; returns when that is durable.
+    /// Accepts the loss of all known corruption of the log; returns when that is durable.
     ///
     /// # Errors
-    /// If no damage is known at the place that is named; else see [`Refusal`].
+    /// If no corruption is known at the named position; otherwise see [`Refusal`].
     pub async fn accept_loss(&self, call: AcceptLoss) -> Result<MemberStatus, Refusal> {
         let serving = self.inner.serving_log(&call.stream_uid, &call.log)?;
-        tracing::warn!(log = call.log, corruption = ?serving.log.status().corruption, "the loss of what is damaged is to be accepted");
+        tracing::warn!(log = call.log, corruption = ?serving.log.status().corruption, "accepting the loss of corrupt records");
         serving.log.accept_loss(&call.place).await?;
         Ok(self.status())
     }

@@ -178,7 +178,7 @@ impl Following {
                 if self.last.is_none() || !frame.outcome.runs.is_empty() {
                     return Ok(frame);
                 }
-                // What was passed over has expired or was given up.
+                // The records between have expired, or their loss was accepted.
                 if self.cursor.position != before {
                     continue;
                 }

@@ -1,4 +1,4 @@
-//! What a group is doing, and how it says so.
+//! The state of a group, and how it is reported.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::shard::volume::{self, Identity};
 /// What the group is doing.
 #[derive(Clone)]
 pub enum State {
-    /// It takes the volume's lock, or waits for who has it.
+    /// It takes the volume's lock, or waits for the process that holds it.
     WaitingForVolume {
         is_held: bool,
     },
@@ -19,7 +19,7 @@ pub enum State {
     Serving(Arc<Serving>),
     /// The log takes no appends any more but is read.
     LogStopped(Arc<Serving>, String),
-    /// It never came up.
+    /// It failed to open.
     Failed(Arc<volume::Error>),
     Closed,
 }
@@ -51,7 +51,7 @@ impl State {
             Self::Recovering => MemberPhase::Recovering,
             Self::Serving(_) => MemberPhase::Serving,
             Self::LogStopped(..) => MemberPhase::Stopped,
-            Self::Failed(error) if error.is_damage() => MemberPhase::Stopped,
+            Self::Failed(error) if error.is_corrupt() => MemberPhase::Stopped,
             Self::Failed(_) | Self::Closed => MemberPhase::Ending,
         }
     }
@@ -67,7 +67,7 @@ impl State {
                 Some(format!("the log takes no appends until a restart: {reason}"))
             }
             Self::Failed(error) => Some(error.to_string()),
-            Self::Closed => Some("it ends".into()),
+            Self::Closed => Some("it is closed".into()),
         }
     }
 

@@ -21,7 +21,7 @@ use super::*;
 use crate::admin::Termination;
 use crate::protocol::{AppendId, Appended, Call, Encoded, encode_frame, frame::Frames};
 
-/// What a member does with one request, after it read it.
+/// How a member reacts to a request that it has read.
 #[derive(Clone)]
 enum Act {
     Append(Vec<RunOutcome>),
@@ -30,7 +30,7 @@ enum Act {
     BreakOff,
 }
 
-/// A member that plays a script, one act a request; counts what it read.
+/// A member that follows a script, with a step per request, and counts the requests.
 #[derive(Clone)]
 struct Member {
     script: Arc<Mutex<VecDeque<Act>>>,
@@ -97,7 +97,7 @@ async fn listen() -> (TcpListener, String) {
     (listener, address)
 }
 
-/// An address at which nobody listens before the socket does.
+/// An address at which nothing listens until the socket does.
 fn not_listening() -> (TcpSocket, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -160,7 +160,7 @@ async fn read_that_was_not_answered_is_sent_again() {
 }
 
 #[tokio::test]
-async fn every_append_has_a_number_and_one_that_is_sent_again_after_an_answer_another() {
+async fn every_append_has_a_sequence_and_a_retry_after_an_answer_a_new_one() {
     let (listener, address) = listen().await;
     let not_ready = Act::Append(vec![Err(Refusal::NotReady("it recovers".into()))]);
     let member = Member::new([Act::Append(appended(1)), not_ready, Act::Append(appended(2))]);
@@ -199,7 +199,7 @@ async fn member_that_is_not_ready_is_asked_again() {
 }
 
 #[tokio::test]
-async fn append_of_which_a_part_was_done_is_not_sent_again() {
+async fn partly_done_append_is_not_sent_again() {
     let (listener, address) = listen().await;
     let unknown = Refusal::UnknownShard("not here".into());
     let outcomes = vec![Ok(Appended { first_offset: 1, arrival_ms: 1 }), Err(unknown)];
@@ -210,7 +210,7 @@ async fn append_of_which_a_part_was_done_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn budget_bounds_what_is_held() {
+async fn budget_bounds_held_calls() {
     let (_socket, address) = not_listening();
     let client = Client::new(address, HoldBudget::of(1_000));
     let begun = Instant::now();
@@ -229,8 +229,8 @@ async fn hold_ends_after_ten_seconds() {
 }
 
 #[tokio::test]
-async fn dead_node_is_noticed_by_its_silence() {
-    // The connection is made by the kernel, and nobody ever reads from it.
+async fn dead_node_is_detected_by_missing_pings() {
+    // The kernel accepts the connection, and no process reads from it.
     let (_listener, address) = listen().await;
     let client = Client::new(address, HoldBudget::new());
     let begun = Instant::now();
@@ -239,7 +239,7 @@ async fn dead_node_is_noticed_by_its_silence() {
 }
 
 #[tokio::test]
-async fn large_append_arrives_whole() {
+async fn large_append_arrives_completely() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
     let (listener, address) = listen().await;

@@ -10,7 +10,7 @@ use record_log::record::MAX_BLOCK_BYTES;
 use super::*;
 
 #[tokio::test]
-async fn group_lives_from_bootstrap_over_restarts() {
+async fn group_is_bootstrapped_and_keeps_its_records_over_restarts() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::start(directory.path().into(), config());
     assert_eq!(group.settled().await.unwrap(), MemberPhase::AwaitingBootstrap);
@@ -48,7 +48,7 @@ async fn bootstrap_is_idempotent_and_refuses_another() {
 }
 
 #[tokio::test]
-async fn second_process_waits_until_the_first_is_done() {
+async fn second_process_waits_until_the_first_closes() {
     let directory = tempfile::tempdir().unwrap();
     let first = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
     let second = Group::start(directory.path().into(), config());
@@ -68,7 +68,7 @@ async fn second_process_waits_until_the_first_is_done() {
 }
 
 #[tokio::test]
-async fn group_that_is_dropped_gives_the_directory_free() {
+async fn dropped_group_releases_the_directory() {
     let directory = tempfile::tempdir().unwrap();
     let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
     drop(group);
@@ -78,7 +78,7 @@ async fn group_that_is_dropped_gives_the_directory_free() {
 }
 
 #[tokio::test]
-async fn foreign_volume_is_refused_and_left_alone() {
+async fn foreign_volume_is_refused_and_not_changed() {
     let directory = tempfile::tempdir().unwrap();
     Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
     let other = GroupConfig { stream_uid: "uid-2".into(), ..config() };
@@ -88,7 +88,7 @@ async fn foreign_volume_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn log_of_another_volume_of_the_stream_is_refused_with_both_copies() {
+async fn log_of_another_volume_of_the_stream_is_refused_and_both_copies_named() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut replicas = Vec::new();
     for directory in [&ours, &theirs] {
@@ -102,7 +102,7 @@ async fn log_of_another_volume_of_the_stream_is_refused_with_both_copies() {
     let before = fs::read(log(&ours).join("segment-000000000001")).unwrap();
     let group = Group::start(ours.path().into(), config());
     let error = group.settled().await.unwrap_err();
-    assert!(!error.is_damage(), "it is whole: the process ends, and says whose it is");
+    assert!(!error.is_corrupt(), "it is whole: the process ends, and says whose it is");
     let text = error.to_string();
     let names = [log(&ours).display().to_string(), replicas.remove(0), replicas.remove(0)];
     assert!(names.iter().all(|name| text.contains(name)), "{text}");
@@ -111,23 +111,23 @@ async fn log_of_another_volume_of_the_stream_is_refused_with_both_copies() {
 }
 
 #[tokio::test]
-async fn damaged_log_is_reported_and_every_call_answers_so() {
+async fn corrupt_log_is_reported_and_every_call_is_refused_with_it() {
     let directory = tempfile::tempdir().unwrap();
     Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap().close().await;
     let log = directory.path().join("group/logs/g0");
     fs::write(log.join("slots"), "").unwrap();
     let config = config();
-    let counted = config.metrics.refusals(&Refusal::Damaged(String::new()));
+    let counted = config.metrics.refusals(&Refusal::Corrupt(String::new()));
     let group = Group::start(directory.path().into(), config);
-    assert!(group.settled().await.unwrap_err().is_damage());
+    assert!(group.settled().await.unwrap_err().is_corrupt());
     let status = group.status();
     assert_eq!(status.phase, MemberPhase::Stopped);
     let reason = status.reason.unwrap();
     assert!(reason.contains(&log.display().to_string()) && reason.contains("slots"), "{reason}");
-    assert!(matches!(group.append(append(vec![run(0, &["a"])])).await[0], Err(Refusal::Damaged(_))));
-    assert!(matches!(group.read(read_all(0)).await, Err(Refusal::Damaged(_))));
+    assert!(matches!(group.append(append(vec![run(0, &["a"])])).await[0], Err(Refusal::Corrupt(_))));
+    assert!(matches!(group.read(read_all(0)).await, Err(Refusal::Corrupt(_))));
     assert_eq!(counted.get(), 2);
-    assert!(group.bootstrap(bootstrap(1)).await.is_err(), "a damaged log is never begun anew");
+    assert!(group.bootstrap(bootstrap(1)).await.is_err(), "a corrupt log is never bootstrapped again");
 }
 
 #[tokio::test]

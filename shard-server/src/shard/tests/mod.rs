@@ -68,7 +68,7 @@ pub(crate) fn budget(bytes: usize) -> ByteBudget {
     ByteBudget::new(bytes, Counts::unseen())
 }
 
-/// What a stream gives until it ends.
+/// All records of a stream.
 pub(crate) async fn collect(mut records: RecordStream) -> Result<ReadOutcome, Refusal> {
     let budget = budget(64 << 20);
     let mut whole = ReadOutcome { runs: Vec::new(), next_offset: 0, millis_behind_latest: 0 };
@@ -83,7 +83,7 @@ pub(crate) async fn collect(mut records: RecordStream) -> Result<ReadOutcome, Re
     Ok(whole)
 }
 
-/// Calls as tests like them, of a group here or elsewhere.
+/// Calls of a local or remote group, in the form that tests need.
 pub(crate) trait Calls {
     async fn append(&self, append: Append) -> Vec<RunOutcome>;
     async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal>;

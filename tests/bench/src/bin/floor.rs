@@ -103,9 +103,9 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    if let Some(told) = head.headers.get("x-amz-content-sha256") {
+    if let Some(expected) = head.headers.get("x-amz-content-sha256") {
         let computed = sha2::Sha256::digest(&body);
-        ensure!(base16(&computed) == told.as_bytes(), "the body is not what its hash says");
+        ensure!(base16(&computed) == expected.as_bytes(), "the body is not what its hash says");
     }
     let target = head.headers.get("x-amz-target").context("no target")?.to_str()?;
     let answer = match (target.trim_start_matches("Kinesis_20131202."), writes) {

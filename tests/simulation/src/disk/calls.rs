@@ -109,7 +109,7 @@ impl DiskFile for SimulatedFile {
         let file = state.file(self.inode);
         file.put_durable(position, blocks);
         file.durable_bytes = file.durable_bytes.max(end);
-        file.bad_blocks.retain(|block| !(position / BLOCK_BYTES..end / BLOCK_BYTES).contains(block));
+        file.unreadable_blocks.retain(|block| !(position / BLOCK_BYTES..end / BLOCK_BYTES).contains(block));
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl SimulatedFile {
         let file = state.file(self.inode);
         let start = (position as usize).min(file.now.len());
         let end = (start + buffer.len()).min(file.now.len());
-        if file.bad_blocks.range(start / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES)).next().is_some() {
+        if file.unreadable_blocks.range(start / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES)).next().is_some() {
             return Err(io::Error::other("a sector cannot be read"));
         }
         buffer[..end - start].copy_from_slice(&bytes(file)[start..end]);

@@ -1,4 +1,4 @@
-//! What is done to a disk while nobody looks.
+//! Corrupts a disk while the log is closed.
 
 use std::ops::Range;
 
@@ -11,21 +11,21 @@ use crate::layout::Layout;
 
 /// Each of the two slots is a block.
 pub const SLOT_BYTES: usize = BLOCK_BYTES;
-/// What can be hit in a head lies at its beginning; zeros follow.
+/// The content of a header is at its beginning; zeros follow.
 const HEAD_BYTES: usize = 512;
 
-/// A file that is not what was written.
+/// A file that differs from what was written.
 #[derive(Debug)]
 pub struct CorruptFile {
     /// Its name.
     pub name: String,
     /// What was written.
     pub bytes: Vec<u8>,
-    /// What reads otherwise, or not at all; all of a file that is lost.
+    /// The bytes that read differently or not at all; all bytes of a missing file.
     corrupted: Vec<Range<usize>>,
-    /// Where single bits read otherwise.
+    /// The positions of flipped bits.
     pub flipped: Vec<usize>,
-    /// Whether there are blocks that the disk does not give.
+    /// Whether it has unreadable blocks.
     pub is_unreadable: bool,
 }
 
@@ -45,8 +45,8 @@ impl CorruptFile {
 }
 
 impl SimulatedDisk {
-    /// Flips a bit somewhere, makes a block unreadable, or loses a segment, but never the only one. Gives the name of
-    /// the file and the byte.
+    /// Flips a bit somewhere, makes a block unreadable, or removes a segment, but never the only one. Returns the name
+    /// of the file and the byte.
     pub fn corrupt(&self) -> Option<(String, usize)> {
         let mut state = self.lock();
         if state.random.random_bool(0.1) {
@@ -57,18 +57,18 @@ impl SimulatedDisk {
         let position = state.draw_position(inode)?;
         let flips = state.random.random_bool(0.8);
         let bit = state.random.random_range(0..8u8);
-        state.fired(if flips { Fault::BitFlip } else { Fault::BadBlock });
+        state.fired(if flips { Fault::BitFlip } else { Fault::UnreadableBlock });
         let file = state.file(inode);
         if flips {
             *file.flipped.entry(position).or_default() ^= 1 << bit;
             file.flipped.retain(|_, bits| *bits != 0);
         } else {
-            file.bad_blocks.insert(position / BLOCK_BYTES);
+            file.unreadable_blocks.insert(position / BLOCK_BYTES);
         }
         Some((name, position))
     }
 
-    /// The files that are corrupt or lost.
+    /// The files that are corrupt or missing.
     #[must_use]
     pub fn corrupt_files(&self) -> Vec<CorruptFile> {
         let state = self.lock();
@@ -76,9 +76,11 @@ impl SimulatedDisk {
             let file = &state.files[inode];
             let flipped: Vec<_> = file.flipped.keys().copied().filter(|at| *at < file.now.len()).collect();
             let bits = flipped.iter().map(|at| *at..at + 1);
-            let bad = file.bad_blocks.iter().map(|block| block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES);
-            let corrupted: Vec<_> = bits.chain(bad).filter(|range| range.start < file.now.len()).collect();
-            let is_unreadable = !file.bad_blocks.is_empty();
+            let unreadable =
+                file.unreadable_blocks.iter().map(|block| block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES);
+            let corrupted: Vec<_> =
+                bits.chain(unreadable).filter(|range| range.start < file.now.len()).collect();
+            let is_unreadable = !file.unreadable_blocks.is_empty();
             let corrupt = CorruptFile {
                 name: name.clone(),
                 bytes: file.now.clone(),
@@ -88,24 +90,24 @@ impl SimulatedDisk {
             };
             (!corrupt.corrupted.is_empty()).then_some(corrupt)
         });
-        let lost = state.lost.iter().map(|(name, bytes)| CorruptFile {
+        let missing = state.missing.iter().map(|(name, bytes)| CorruptFile {
             name: name.clone(),
             bytes: bytes.clone(),
             corrupted: std::iter::once(0..usize::MAX).collect(),
             flipped: Vec::new(),
             is_unreadable: true,
         });
-        there.chain(lost).collect()
+        there.chain(missing).collect()
     }
 
-    /// What was written to a file, whatever became of it.
+    /// The bytes that were written to a file, whatever happened to them since.
     #[must_use]
     pub fn written(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.lock();
         state.names.get(name).map(|inode| state.files[inode].now.clone())
     }
 
-    /// The names of its files, without an operation of the log's.
+    /// The names of its files. Does not count as an operation.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.lock().names.keys().cloned().collect()
@@ -113,7 +115,7 @@ impl SimulatedDisk {
 }
 
 impl State {
-    /// The newest segment is looked at most, and every other file must be found out too, up to the oldest.
+    /// Draws a file: most often the newest segment, and sometimes any other, up to the oldest.
     fn draw_name(&mut self) -> Option<String> {
         let names: Vec<_> = self.durable_names.keys().cloned().collect();
         let newest = names.iter().rfind(|name| name.starts_with("segment")).cloned();
@@ -121,7 +123,7 @@ impl State {
         if self.random.random_bool(0.5) { newest } else { any }
     }
 
-    /// Most bytes are records': everything else is aimed at, or little of it would be hit.
+    /// Draws a byte. Most bytes are records, so the other parts are aimed at.
     fn draw_position(&mut self, inode: u64) -> Option<usize> {
         let file = self.files.get(&inode)?;
         let bytes = file.durable_bytes;
@@ -136,7 +138,7 @@ impl State {
         let behind = end.min(bytes)..bytes;
         let target = match self.random.random_range(0..10) {
             0 => in_header,
-            // A footer, or space that nothing was written to.
+            // A footer, or unwritten space.
             1 | 2 if !behind.is_empty() => behind,
             3..7 if !batches.is_empty() => batches[self.random.random_range(0..batches.len())].clone(),
             _ => 0..end.min(bytes),
@@ -150,11 +152,11 @@ impl State {
         if segments.len() < 2 {
             return None;
         }
-        let lost = segments.swap_remove(self.random.random_range(0..segments.len()));
-        let inode = self.names.remove(&lost)?;
-        self.durable_names.remove(&lost);
-        self.lost.insert(lost.clone(), self.files[&inode].now.clone());
-        self.fired(Fault::LostFile);
-        Some((lost, 0))
+        let missing = segments.swap_remove(self.random.random_range(0..segments.len()));
+        let inode = self.names.remove(&missing)?;
+        self.durable_names.remove(&missing);
+        self.missing.insert(missing.clone(), self.files[&inode].now.clone());
+        self.fired(Fault::MissingFile);
+        Some((missing, 0))
     }
 }

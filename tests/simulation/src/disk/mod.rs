@@ -1,10 +1,10 @@
-//! A disk that keeps what it promised and nothing more.
+//! A disk that keeps its guarantees and nothing more.
 //!
-//! A write that returned is durable. Of one that failed, or was under way in a crash, any 512-byte sectors are; until
-//! the machine crashes it reads as new all the same. Names and lengths are durable once they were synced; before that
-//! each change may be there after a crash or not, independently of the others; what a sync failed for, no later sync
-//! makes durable. What was cut off or recycled keeps its old bytes. Corruption lies over what was written, until that
-//! is written again.
+//! A write that returned is durable. Of a write that failed, or was under way in a crash, any of its 512-byte sectors
+//! are durable; until the machine crashes all of it reads as written. Names and lengths are durable once they were
+//! synced; before that each change may be there after a crash or not, independently of the others; what a sync failed
+//! for, no later sync makes durable. What was cut off or recycled keeps its old bytes. Corruption lies over what was
+//! written, until that is written again.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,11 +24,11 @@ pub use corruption::{CorruptFile, SLOT_BYTES};
 
 use platters::{Change, Inode};
 
-/// A simulated disk. Cloning gives another handle of it.
+/// A simulated disk. Clones share it.
 #[derive(Clone)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
-    /// What another thread is to do in between.
+    /// An action of another thread between two operations.
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
@@ -48,12 +48,12 @@ struct State {
     durable_names: BTreeMap<String, u64>,
     /// Changes of names that are not durable.
     changes: Vec<Change>,
-    /// After so many more operations the machine crashes.
+    /// The machine crashes after so many operations.
     crash_after: Option<u64>,
     crashed: bool,
     fired: BTreeMap<Fault, u64>,
-    /// Files that the disk lost, and what was in them.
-    lost: BTreeMap<String, Vec<u8>>,
+    /// Missing files, with their former content.
+    missing: BTreeMap<String, Vec<u8>>,
 }
 
 impl SimulatedDisk {
@@ -71,23 +71,23 @@ impl SimulatedDisk {
             crash_after: None,
             crashed: false,
             fired: Fault::ALL.iter().map(|fault| (*fault, 0)).collect(),
-            lost: BTreeMap::new(),
+            missing: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
     }
 
-    /// Before the operation that follows so many others somebody else is to act, as another thread might: once.
+    /// Plans an action of another thread, once, after so many operations.
     pub fn meanwhile(&self, after: u64, act: impl FnOnce() + Send + 'static) {
         let meanwhile = Meanwhile { after, act: Box::new(act) };
         *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some(meanwhile);
     }
 
-    /// Nobody is to act in between any more.
+    /// Cancels the planned action.
     pub fn alone(&self) {
         drop(self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// An operation begins: lets others act first, whose own operations are none that are counted.
+    /// Begins an operation. A planned action comes first; its own operations are not counted.
     fn begin(&self) -> MutexGuard<'_, State> {
         let mut planned = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
         let due = match &mut *planned {
@@ -104,7 +104,7 @@ impl SimulatedDisk {
         self.lock()
     }
 
-    /// The machine is to crash in the operation that follows so many others.
+    /// Plans a crash of the machine after so many operations.
     pub fn crash_after(&self, operations: u64) {
         self.lock().crash_after = Some(operations);
     }
@@ -124,7 +124,7 @@ impl SimulatedDisk {
         state.crash_after = None;
     }
 
-    /// Other faults from now on.
+    /// Replaces the faults.
     pub fn set_faults(&self, faults: Faults) {
         self.lock().faults = faults;
     }
@@ -160,7 +160,7 @@ impl State {
         Ok(false)
     }
 
-    /// Counts an operation that does nothing by halves.
+    /// Counts an atomic operation.
     fn step(&mut self) -> io::Result<()> {
         if self.crashes()? { Err(io::Error::other("the machine crashes")) } else { Ok(()) }
     }
@@ -181,7 +181,7 @@ impl State {
         self.files.entry(inode).or_default()
     }
 
-    /// Takes space, or says that there is none.
+    /// Takes space; fails if there is none.
     fn take_space(&mut self, bytes: u64) -> io::Result<()> {
         let used: u64 = self.names.values().map(|inode| self.files[inode].now.len() as u64).sum();
         if self.faults.capacity_bytes > 0 && used + bytes > self.faults.capacity_bytes {

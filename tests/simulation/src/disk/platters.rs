@@ -1,4 +1,4 @@
-//! What lies on the disk: bytes and names as the process sees them and as they are durable, and what a crash leaves.
+//! The content of the disk: bytes and names as the process sees them and as they are durable, and what a crash leaves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +16,12 @@ pub struct Inode {
     pub now: Vec<u8>,
     /// As it is on the platters; bytes behind the durable length are kept.
     pub durable: Vec<u8>,
-    /// How long it is there.
+    /// Its durable length.
     pub durable_bytes: usize,
-    /// Bits that read wrong, by byte, and blocks that the disk does not give: until they are written again.
+    /// Flipped bits, by byte, and unreadable blocks, until they are written again.
     pub flipped: BTreeMap<usize, u8>,
-    pub bad_blocks: BTreeSet<usize>,
-    /// Whether a sync has something to do for the length: one that failed has lost it for those behind.
+    pub unreadable_blocks: BTreeSet<usize>,
+    /// Whether the next sync makes the length durable: after a failed sync later ones do not.
     pub is_length_new: bool,
 }
 
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    /// Some of the sectors of a write get to the platters.
+    /// Some sectors of a write become durable.
     pub fn write_some_sectors(&mut self, inode: u64, position: usize, bytes: &[u8]) {
         let mut random = StdRng::seed_from_u64(self.random.random());
         let share = random.random_range(0.0..=1.0);

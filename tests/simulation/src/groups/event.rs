@@ -1,15 +1,15 @@
-//! What happens in a world of groups, and what goes wrong in it.
+//! The events and faults of a world of groups.
 
 use crate::totals::named;
 
 named! {
-    /// What was asked and answered, and what went on around it.
+    /// The requests and replies, and what happened around them.
     Event {
         /// A process opened a group's log.
         Opened = "groups: opened",
         /// A batch that must not follow a log's end was refused by its state.
         StaleRefused = "groups: stale batch refused",
-        /// A core heard of a write of an earlier opening.
+        /// A core got a report on a write of an earlier opening.
         ReportedLate = "groups: late report of another opening",
         /// A process waited for the lock of one that still ran.
         WaitedForLock = "groups: waited for the lock",
@@ -19,9 +19,9 @@ named! {
         Acknowledged = "groups: append acknowledged",
         /// A group answered again what it had stored.
         AnsweredAgain = "groups: repeated append answered again",
-        /// A router was told that a shard is not there.
+        /// A reply said that a shard is not in the group.
         NotHere = "groups: not here",
-        /// A router was told that nothing was done.
+        /// A reply said that nothing was done.
         NotDone = "groups: not done",
         /// A call came after its deadline.
         Late = "groups: not done, late",
@@ -71,7 +71,7 @@ named! {
         CrashLost = "groups: unanswered batch lost in a crash",
         /// A newer program's field was passed over.
         FieldPassedOver = "groups: unknown field passed over",
-        /// A field that an older program leaves out was missed by nobody.
+        /// A request without a field that older programs leave out was served.
         FieldAbsent = "groups: field absent",
         /// A request required what was not known.
         Unsupported = "groups: unsupported",
@@ -83,9 +83,9 @@ named! {
 }
 
 named! {
-    /// What goes wrong.
+    /// The faults.
     Fault {
-        /// A process of a group ended without a word.
+        /// A process of a group was killed.
         ProcessCrash = "groups fault: process crash",
         /// A machine crashed, and its boottime clock began anew.
         MachineCrash = "groups fault: machine crash",
@@ -99,7 +99,7 @@ named! {
         FailedWrite = "groups fault: failed write",
         /// A store took seconds.
         SlowStore = "groups fault: slow store",
-        /// A message was lost.
+        /// A message was dropped.
         Dropped = "groups fault: message dropped",
         /// A message came twice.
         Repeated = "groups fault: message repeated",
@@ -107,14 +107,14 @@ named! {
         Slow = "groups fault: message slow",
         /// Two nodes did not reach each other.
         Cut = "groups fault: network cut",
-        /// A wall clock was set wrong, by less than an hour.
+        /// A wall clock was set off by less than an hour.
         SmallStep = "groups fault: clock off by minutes",
         /// By hours or days ahead.
         ForwardStep = "groups fault: clock far ahead",
         /// By hours or days behind.
         BackStep = "groups fault: clock far behind",
-        /// All clocks were set wrong alike.
-        AllStep = "groups fault: all clocks wrong alike",
+        /// All clocks were set off by the same time.
+        AllStep = "groups fault: all clocks off alike",
         /// A wall clock was set right again.
         RightAgain = "groups fault: clock right again",
     }

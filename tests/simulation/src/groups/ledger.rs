@@ -1,5 +1,4 @@
-//! What is in the committed logs of all groups, and what was promised about it, by a reading of the rules that shares
-//! no code with the core.
+//! The committed logs of all groups, and the promises about them. It shares no code with the core.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +57,7 @@ pub struct Ledger {
     /// By group.
     pub groups: Vec<History>,
     /// Where each record is.
-    places: BTreeMap<RecordNumber, (ShardId, u64)>,
+    locations: BTreeMap<RecordNumber, (ShardId, u64)>,
     acknowledged: BTreeMap<RecordNumber, Appended>,
     /// The last acknowledged offset of each shard.
     pub acknowledged_offsets: BTreeMap<ShardId, u64>,
@@ -140,7 +139,7 @@ impl Ledger {
             ensure!(!same || last.number < number, "records of one append are in {shard} in another order");
         }
         records.push(stored);
-        let twice = self.places.insert(number, (shard, offset));
+        let twice = self.locations.insert(number, (shard, offset));
         let (session, sequence) = (sent.session, sent.sequence);
         ensure!(twice.is_none(), "record {number} of session {session}, sequence {sequence} is stored twice");
         Ok(())
@@ -148,15 +147,15 @@ impl Ledger {
 
     /// Whether a record is durable there, as an answer says.
     pub fn check_appended(&self, number: RecordNumber, shard: ShardId, at: Appended) -> Result<()> {
-        let place = self.places.get(&number).with_context(|| {
+        let location = self.locations.get(&number).with_context(|| {
             format!("record {number} is answered as {} of {shard}, and is not durable", at.first_offset)
         })?;
         ensure!(
-            *place == (shard, at.first_offset),
-            "record {number} is {place:?} and is answered as {} of {shard}",
+            *location == (shard, at.first_offset),
+            "record {number} is {location:?} and is answered as {} of {shard}",
             at.first_offset
         );
-        let stored = self.stored(shard, at.first_offset).context("a place without a record")?;
+        let stored = self.stored(shard, at.first_offset).context("a location without a record")?;
         ensure!(stored.arrival_ms == at.arrival_ms, "record {number} is answered with another arrival");
         Ok(())
     }
@@ -179,7 +178,7 @@ impl Ledger {
     /// Whether a record is in a log.
     #[must_use]
     pub fn is_stored(&self, number: RecordNumber) -> bool {
-        self.places.contains_key(&number)
+        self.locations.contains_key(&number)
     }
 
     /// The record of an offset.
@@ -189,7 +188,7 @@ impl Ledger {
         records.get(usize::try_from(offset.checked_sub(1)?).ok()?)
     }
 
-    /// All that was acknowledged is where it was said to be.
+    /// Checks that every acknowledged record is at its acknowledged offset.
     pub fn check_acknowledged(&self) -> Result<()> {
         for (number, at) in &self.acknowledged {
             self.check_appended(*number, self.sent[number].shard, *at)?;

@@ -1,4 +1,4 @@
-//! A machine's two clocks. One goes on, a little too fast or too slow; the other is set by anybody.
+//! A machine's two clocks: boottime, which runs a little too fast or too slow, and the wall clock, which may be set.
 
 use group_core::clock::ClockReading;
 
@@ -14,12 +14,12 @@ pub struct Machine {
     /// By how much the wall clock is ahead of true time.
     ahead_ms: i64,
     drift_ppm: i64,
-    /// True times at which somebody set the wall clock.
+    /// True times at which the wall clock was set.
     pub set_at_ms: Vec<u64>,
 }
 
 impl Machine {
-    /// A machine that was started before the world began; its wall clock is right.
+    /// A machine that started before the world, with the right wall clock.
     #[must_use]
     pub fn new(boottime_ms: u64, drift_ppm: i64) -> Self {
         Self { since_ms: 0, boottime_ms, ahead_ms: 0, drift_ppm, set_at_ms: Vec::new() }
@@ -30,7 +30,7 @@ impl Machine {
         elapsed_ms / 1_000 * self.drift_ppm / 1_000
     }
 
-    /// What both clocks show at a moment of true time.
+    /// Both clocks at a moment of true time.
     #[must_use]
     pub fn clock(&self, now_ms: u64) -> ClockReading {
         let drifted_ms = self.drifted_ms(now_ms);
@@ -46,7 +46,7 @@ impl Machine {
         self.ahead_ms + self.drifted_ms(now_ms)
     }
 
-    /// Somebody sets the wall clock to so much ahead of true time.
+    /// Sets the wall clock to so much ahead of true time.
     pub fn set(&mut self, now_ms: u64, ahead_ms: i64) {
         self.boottime_ms = self.clock(now_ms).boottime_ms;
         self.since_ms = now_ms;
@@ -54,7 +54,7 @@ impl Machine {
         self.set_at_ms.push(now_ms);
     }
 
-    /// The machine starts again: its boottime clock begins anew.
+    /// The machine restarts: its boottime clock starts from zero.
     pub fn restart(&mut self, now_ms: u64) {
         self.ahead_ms = self.ahead_ms(now_ms);
         self.since_ms = now_ms;
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boottime_never_goes_back_but_when_the_machine_starts_again() {
+    fn boottime_goes_back_only_when_the_machine_restarts() {
         let mut machine = Machine::new(1_000, 100);
         let before = machine.clock(3_600_000);
         machine.set(3_600_000, -86_400_000);

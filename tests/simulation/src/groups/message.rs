@@ -1,15 +1,15 @@
-//! What routers and groups say to each other, as small as a simulation needs it: the bytes are tested where they are
-//! made. Programs of several versions meet, so fields may be absent, unknown, or required and unknown.
+//! The messages between routers and groups, as small as a simulation needs them; their encoding is tested elsewhere.
+//! Programs of several versions meet, so fields may be absent, unknown, or required and unknown.
 
 use catalog::ShardId;
 use group_core::{Run, RunOutcome};
 
-/// What a program is built as.
+/// The version of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
     /// It leaves out fields that came later.
     Older,
-    /// What is being tested.
+    /// The version under test.
     This,
     /// It has fields, features and outcomes that others do not know.
     Newer,
@@ -29,39 +29,39 @@ impl Version {
     }
 }
 
-/// Asks a group for something.
+/// A request to a group.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Names it in its reply; the sender draws it.
+    /// Its id, which the sender draws and the reply repeats.
     pub id: u64,
-    /// What is asked.
+    /// Its content.
     pub body: RequestBody,
-    /// Whoever does not know all of these features does nothing and says so.
+    /// Required features: a group that does not know all of them does nothing and replies so.
     pub requires: u32,
     /// The sender's wall clock. An older program leaves it out.
     pub caller_ms: Option<u64>,
     /// How long the sender waits. An older program leaves it out.
     pub timeout_ms: Option<u64>,
-    /// A field of a newer program; whoever does not know it passes over it.
+    /// A field of a newer program, which others ignore.
     pub newer_field: Option<u64>,
 }
 
-/// What is asked of a group.
+/// The content of a request.
 #[derive(Clone, Debug)]
 pub enum RequestBody {
-    /// To append runs, stored once for this session and sequence.
+    /// Appends runs, once for this session and sequence.
     Append { session: u64, sequence: u64, runs: Vec<Run> },
-    /// To read a shard.
-    Read { shard: ShardId, from: From, max_records: usize },
-    /// To keep records so many hours.
+    /// Reads a shard.
+    Read { shard: ShardId, from: StartingPosition, max_records: usize },
+    /// Sets the retention.
     SetRetention { hours: u32 },
-    /// How it is, by somebody who shows a clock.
+    /// Asks for the status, and shows the sender's clock.
     Probe,
 }
 
 /// Where a read begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum From {
+pub enum StartingPosition {
     /// With the oldest record that is kept.
     TrimHorizon,
     /// Behind the last record.
@@ -72,21 +72,21 @@ pub enum From {
     Offset(u64),
 }
 
-/// What a group says to a request.
+/// The reply of a group.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// See [`Request::id`].
     pub id: u64,
-    /// What became of it.
+    /// Its content.
     pub body: ReplyBody,
 }
 
-/// What became of a request.
+/// The content of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplyBody {
-    /// One outcome a run.
+    /// The outcome of each run.
     Append(Vec<RunOutcome>),
-    /// What was read.
+    /// The records of a read.
     Page(Page),
     /// A read's shard is not here.
     NotHere,

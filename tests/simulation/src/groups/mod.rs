@@ -3,9 +3,9 @@
 //! own that somebody sets.
 //!
 //! What is real here is the core; its shell (store, process, view of readers) and the routers are as small as a
-//! simulation needs them. A `Watch` stands at the core's boundary, and a `Ledger` knows the committed logs: both read the
-//! rules anew. Not here: bytes on a disk, and disks that fail in other ways than by refusing or ending (the other worlds
-//! of this crate).
+//! simulation needs them. A `Watch` stands at the core's boundary, and a `Ledger` knows the committed logs: both read
+//! the rules anew. Not here: bytes on a disk, and disks that fail in other ways than by refusing or ending (the other
+//! worlds of this crate).
 
 use std::panic::catch_unwind;
 
@@ -33,16 +33,16 @@ mod world;
 use event::Event;
 use world::{HOUR_MS, SECOND_MS, World};
 
-/// What a world was.
+/// The outcome of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of all that was asked and answered.
+    /// A hash of all events.
     pub digest: u64,
-    /// What happened how often.
+    /// How often each event happened.
     pub totals: Totals,
 }
 
-/// Lives through the world of a seed.
+/// Simulates the world of a seed.
 ///
 /// # Errors
 /// If a group breaks a promise or panics: with the seed, and how to see it again.
@@ -90,9 +90,9 @@ impl World {
         }
         for number in std::mem::take(&mut self.unknown) {
             let stored = self.ledger.is_stored(number);
-            self.did(if stored { Event::UnknownStored } else { Event::UnknownNotStored }, number);
+            self.record_event(if stored { Event::UnknownStored } else { Event::UnknownNotStored }, number);
         }
-        self.did(Event::End, self.records);
+        self.record_event(Event::End, self.records);
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl World {
 
     /// Nothing that arrived before all was well can be read any more.
     fn check_expired(&mut self, group: usize, shard: ShardId, settled_ms: u64) -> Result<()> {
-        let body = self.read(group, shard, message::From::TrimHorizon, usize::MAX)?;
+        let body = self.read(group, shard, message::StartingPosition::TrimHorizon, usize::MAX)?;
         let message::ReplyBody::Page(page) = body else { anyhow::bail!("{shard} is not in its group") };
         for record in page.records {
             let stored = self.ledger.stored(shard, record.offset).context("a record that is not stored")?;

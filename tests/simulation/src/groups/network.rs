@@ -7,21 +7,21 @@ use rand::rngs::StdRng;
 
 use crate::faults::happens;
 
-/// Who is at an end of a message.
+/// A sender or receiver of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
     /// The catalog's service, which also sends control calls.
     Catalog,
     /// A router.
     Router(usize),
-    /// Whoever has this address: a process of a group, at different times perhaps of different ones.
+    /// The process at this address, which may belong to different groups at different times.
     Pod(usize),
 }
 
-/// How often messages fare badly, each as one in so many; 0 is never.
+/// How often faults hit a message, each as one in so many; 0 is never.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NetworkFaults {
-    /// A message is lost.
+    /// A message is dropped.
     pub drop: u32,
     /// A message arrives twice.
     pub repeat: u32,
@@ -29,12 +29,12 @@ pub struct NetworkFaults {
     pub slow: u32,
 }
 
-/// What became of a message that was sent.
+/// The journey of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journey {
-    /// After how many milliseconds it arrives, each time it does.
+    /// The delay of each of its arrivals, in milliseconds.
     pub delays_ms: Vec<u64>,
-    /// Whether a cut swallowed it.
+    /// Whether a cut dropped it.
     pub cut: bool,
 }
 
@@ -42,7 +42,7 @@ pub struct Journey {
 #[derive(Debug)]
 pub struct Network {
     faults: NetworkFaults,
-    /// Pairs that do not reach each other, in both directions, until a moment of true time.
+    /// Pairs of nodes that are cut off from each other, in both directions, with the true time at which that ends.
     cuts: BTreeMap<(Node, Node), u64>,
 }
 
@@ -53,12 +53,12 @@ impl Network {
         Self { faults, cuts: BTreeMap::new() }
     }
 
-    /// Two nodes do not reach each other until then.
+    /// Cuts two nodes off from each other until then.
     pub fn cut(&mut self, one: Node, other: Node, until_ms: u64) {
         self.cuts.insert((one.min(other), one.max(other)), until_ms);
     }
 
-    /// Draws the way of a message.
+    /// Draws the journey of a message.
     pub fn send(&self, random: &mut StdRng, from: Node, to: Node, now_ms: u64) -> Journey {
         let until_ms = self.cuts.get(&(from.min(to), from.max(to))).copied().unwrap_or_default();
         let dropped = happens(random, self.faults.drop);
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cut_swallows_messages_in_both_directions_until_it_ends() {
+    fn cut_drops_messages_in_both_directions_until_it_ends() {
         let mut network = Network::new(NetworkFaults::default());
         let mut random = StdRng::seed_from_u64(1);
         network.cut(Node::Router(0), Node::Pod(1), 100);

@@ -12,7 +12,7 @@ use super::message::{Reply, ReplyBody, Request, RequestBody, Version};
 use super::stale::check_stale;
 use super::view::View;
 use super::watch::Watch;
-use super::world::{Happening, SECOND_MS, Sender, World};
+use super::world::{Occurrence, SECOND_MS, Sender, World};
 
 /// How long a request without a timeout may wait.
 const TIMEOUT_MS: u64 = 10 * SECOND_MS;
@@ -28,20 +28,20 @@ pub(super) struct Process {
     pub view: View,
     calls: BTreeMap<Token, Waiting>,
     tokens: u64,
-    /// So many batches may be under way before calls wait.
+    /// The most batches under way; further calls wait.
     max_under_way: usize,
     /// Whether a sync is under way.
     writing: bool,
-    /// Whether the store has refused a write, and the core has not heard of it: later ones are refused too.
+    /// Whether the store has refused a write of which the core has no report yet: later writes are refused, too.
     refusing: bool,
     failed: bool,
     /// The last write that is durable.
     durable_number: u64,
-    /// Counts what came, so that a quiet moment is seen.
+    /// Counts events, to detect quiet moments.
     events: u64,
 }
 
-/// Who waits for a call.
+/// The caller of a call.
 struct Waiting {
     from: Sender,
     id: u64,
@@ -59,10 +59,10 @@ impl World {
         self.machines[self.machine_of(address)].clock(self.now_ms)
     }
 
-    /// A pod opens its log, if nobody else has it open.
+    /// A pod opens its log, unless another process has it open.
     pub(super) fn open(&mut self, group: usize) -> Result<()> {
         if self.groups[group].process.is_some() {
-            self.did(Event::WaitedForLock, group);
+            self.record_event(Event::WaitedForLock, group);
             return Ok(());
         }
         if self.groups[group].genesis.shards.keys().any(|shard| !self.map.groups.contains_key(shard)) {
@@ -73,7 +73,7 @@ impl World {
         let state = self.groups[group].store.fold()?;
         self.check_fold(group, &state)?;
         check_stale(&state)?;
-        self.did(Event::StaleRefused, state.index);
+        self.record_event(Event::StaleRefused, state.index);
         let address = self.groups[group].address;
         let clock = self.clock(address);
         let version = self.draw_version();
@@ -98,14 +98,14 @@ impl World {
             durable_number: 0,
             events: 0,
         });
-        self.did(Event::Opened, (group, opening));
+        self.record_event(Event::Opened, (group, opening));
         self.poll(group)?;
         self.feed(group, group_core::Event::Tick { clock, store })?;
-        self.plan(SECOND_MS, Happening::Tick { group, opening });
+        self.plan(SECOND_MS, Occurrence::Tick { group, opening });
         let number = self.groups[group].reported_before;
         for _ in 0..4 {
             let delay_ms = self.random.random_range(0..SECOND_MS);
-            self.plan(delay_ms, Happening::ReportedLate { group, opening, number });
+            self.plan(delay_ms, Occurrence::ReportedLate { group, opening, number });
         }
         Ok(())
     }
@@ -114,13 +114,13 @@ impl World {
         StoreReport { oldest_segment_arrival_ms: self.groups[group].store.oldest_segment_arrival_ms() }
     }
 
-    /// Something happens to a core.
+    /// An event for a core.
     fn feed(&mut self, group: usize, event: group_core::Event) -> Result<()> {
         let process = self.process(group)?;
         process.events += 1;
         let was_suspect = process.watch.is_suspect();
         process.watch.goes_in(&event)?;
-        // Calls wait while enough is under way: then many become one batch.
+        // Calls wait while enough batches are under way, and then share one batch.
         let may_wait = matches!(event, group_core::Event::Call { .. } | group_core::Event::Tick { .. });
         let waits = may_wait && process.watch.under_way() >= process.max_under_way;
         process.core.handle(event);
@@ -129,15 +129,15 @@ impl World {
         }
         let process = self.process(group)?;
         if process.watch.is_suspect() && !was_suspect {
-            self.did(Event::ClockSuspect, group);
+            self.record_event(Event::ClockSuspect, group);
         }
         let process = self.process(group)?;
         let (opening, events) = (process.opening, process.events);
-        self.plan(10, Happening::Quiet { group, opening, events });
+        self.plan(10, Occurrence::Quiet { group, opening, events });
         Ok(())
     }
 
-    /// Does what a core wants done.
+    /// Carries out the effects of a core.
     fn poll(&mut self, group: usize) -> Result<()> {
         let mut effects = Vec::new();
         self.process(group)?.core.poll(&mut effects);
@@ -153,13 +153,13 @@ impl World {
                 let seen = process.watch.persist(number, &batch, history, now_ms)?;
                 let several = process.watch.under_way() > 1;
                 if seen.trim_ms.is_some() {
-                    self.did(Event::Trim, (group, seen.trim_ms));
+                    self.record_event(Event::Trim, (group, seen.trim_ms));
                 }
                 if seen.stepped {
-                    self.did(Event::ClockStep, (group, batch.time_ms));
+                    self.record_event(Event::ClockStep, (group, batch.time_ms));
                 }
                 if several {
-                    self.did(Event::SeveralUnderWay, group);
+                    self.record_event(Event::SeveralUnderWay, group);
                 }
                 self.write(group, number, batch)?;
             }
@@ -181,7 +181,7 @@ impl World {
                 }
                 let removed = self.groups[group].store.trim(horizon_ms);
                 if removed > 0 {
-                    self.did(Event::SegmentsRemoved, (group, removed));
+                    self.record_event(Event::SegmentsRemoved, (group, removed));
                 }
             }
             Effect::Halt { reason } => {
@@ -189,7 +189,7 @@ impl World {
                 process.watch.halt(&reason)?;
                 let opening = process.opening;
                 let delay_ms = self.random.random_range(1..3 * SECOND_MS);
-                self.plan(delay_ms, Happening::Ends { group, opening });
+                self.plan(delay_ms, Occurrence::Ends { group, opening });
             }
         }
         Ok(())
@@ -207,7 +207,7 @@ impl World {
         } else {
             self.process(group)?.refusing = true;
             let delay_ms = self.random.random_range(0..5);
-            self.plan(delay_ms, Happening::NoRoom { group, opening, number });
+            self.plan(delay_ms, Occurrence::NoRoom { group, opening, number });
             Ok(())
         }
     }
@@ -220,7 +220,7 @@ impl World {
             process.writing = true;
             let opening = process.opening;
             let delay_ms = self.random.random_range(if slow { 500..4_000 } else { 1..10 });
-            self.plan(delay_ms, Happening::Synced { group, opening });
+            self.plan(delay_ms, Occurrence::Synced { group, opening });
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl World {
     pub(super) fn synced(&mut self, group: usize) -> Result<()> {
         self.process(group)?.writing = false;
         if std::mem::take(&mut self.groups[group].fails) {
-            self.went_wrong(Fault::FailedWrite, group);
+            self.record_fault(Fault::FailedWrite, group);
             self.keep_some(group)?;
             self.process(group)?.failed = true;
             return self.feed(group, group_core::Event::Failed { reason: "the disk failed".into() });
@@ -239,7 +239,7 @@ impl World {
         process.durable_number = number;
         let opening = process.opening;
         let delay_ms = self.random.random_range(0..8);
-        self.plan(delay_ms, Happening::Reported { group, opening });
+        self.plan(delay_ms, Occurrence::Reported { group, opening });
         self.sync_next(group)
     }
 
@@ -251,20 +251,20 @@ impl World {
         Ok(Some(number))
     }
 
-    /// A crash, or a failed write, leaves some of what was under way and loses the rest.
+    /// A crash or a failed write keeps some of the writes under way and drops the rest.
     fn keep_some(&mut self, group: usize) -> Result<()> {
         let under_way = self.groups[group].store.under_way.len();
         let kept = self.random.random_range(0..=under_way);
         for _ in 0..kept {
             self.sync_one(group)?;
-            self.did(Event::CrashKept, group);
+            self.record_event(Event::CrashKept, group);
         }
         let lost = std::mem::take(&mut self.groups[group].store.under_way);
-        lost.iter().for_each(|(number, _)| self.did(Event::CrashLost, (group, number)));
+        lost.iter().for_each(|(number, _)| self.record_event(Event::CrashLost, (group, number)));
         Ok(())
     }
 
-    /// The core hears what is durable, unless it has heard.
+    /// Reports a durable write to the core, unless it was reported.
     pub(super) fn reported(&mut self, group: usize) -> Result<()> {
         let process = self.process(group)?;
         let number = process.durable_number;
@@ -274,11 +274,11 @@ impl World {
         self.feed(group, group_core::Event::Persisted { number })
     }
 
-    /// A report of an earlier opening was late: its number is not of this one yet.
+    /// A late report of an earlier opening arrives, with a number that this opening has not reached.
     pub(super) fn reported_late(&mut self, group: usize, number: u64) -> Result<()> {
         let process = self.process(group)?;
         if process.watch.last_number() < number && process.watch.under_way() > 0 && !process.failed {
-            self.did(Event::ReportedLate, (group, number));
+            self.record_event(Event::ReportedLate, (group, number));
             self.feed(group, group_core::Event::Persisted { number })?;
         }
         Ok(())
@@ -290,7 +290,7 @@ impl World {
         if process.failed {
             return Ok(());
         }
-        self.went_wrong(Fault::FullStore, (group, number));
+        self.record_fault(Fault::FullStore, (group, number));
         self.feed(group, group_core::Event::Refused { number, reason: "the disk is full".into() })
     }
 
@@ -308,7 +308,7 @@ impl World {
             true => self.random.random_range(50..SECOND_MS),
             false => self.random.random_range(60 * SECOND_MS..1_200 * SECOND_MS),
         };
-        self.plan(delay_ms, Happening::Tick { group, opening });
+        self.plan(delay_ms, Occurrence::Tick { group, opening });
         Ok(())
     }
 
@@ -318,7 +318,7 @@ impl World {
             return Ok(());
         }
         if process.core.unconfirmed() {
-            self.did(Event::Confirmed, group);
+            self.record_event(Event::Confirmed, group);
             self.feed(group, group_core::Event::Quiet)?;
         }
         Ok(())
@@ -328,15 +328,15 @@ impl World {
     pub(super) fn serve(&mut self, group: usize, from: Sender, request: Request) -> Result<()> {
         let version = self.process(group)?.version;
         if !version.knows(request.requires) {
-            self.did(Event::Unsupported, (group, request.id));
+            self.record_event(Event::Unsupported, (group, request.id));
             self.reply(group, from, request.id, ReplyBody::Unsupported);
             return Ok(());
         }
         if request.newer_field.is_some() && version != Version::Newer {
-            self.did(Event::FieldPassedOver, group);
+            self.record_event(Event::FieldPassedOver, group);
         }
         if request.timeout_ms.is_none() {
-            self.did(Event::FieldAbsent, group);
+            self.record_event(Event::FieldAbsent, group);
         }
         self.tick(group)?;
         let (call, pair) = match request.body {
@@ -382,7 +382,7 @@ impl World {
         let waiting = process.calls.remove(&token).context("an answer for nobody")?;
         let newer = process.version == Version::Newer;
         if matches!(answer, Answer::Append(_)) && waiting.stored_before {
-            self.did(Event::AnsweredAgain, group);
+            self.record_event(Event::AnsweredAgain, group);
         }
         let body = match answer {
             Answer::Append(outcomes) => ReplyBody::Append(outcomes),
@@ -393,7 +393,7 @@ impl World {
                     NotDone::Full(_) => Event::Full,
                     NotDone::Halted(_) => Event::Halted,
                 };
-                self.did(event, group);
+                self.record_event(event, group);
                 if let Some(attempt) = waiting.pair.and_then(|pair| self.attempts.get_mut(&pair)) {
                     attempt.not_done += 1;
                 }
@@ -410,21 +410,21 @@ impl World {
         let node = super::network::Node::Pod(process.address);
         for delay_ms in self.travel(node, Self::node(to.router)) {
             let reply = Reply { id, body: body.clone() };
-            self.plan(delay_ms, Happening::Reply { to, reply });
+            self.plan(delay_ms, Occurrence::Reply { to, reply });
         }
     }
 
-    /// A process ends without a word, and its pod opens the log again.
+    /// A process is killed, and its pod opens the log again.
     pub(super) fn end_process(&mut self, group: usize) -> Result<()> {
         self.groups[group].reported_before = self.process(group)?.durable_number;
         self.keep_some(group)?;
         self.groups[group].process = None;
         let delay_ms = self.random.random_range(1..2 * SECOND_MS);
-        self.plan(delay_ms, Happening::Opens { group });
+        self.plan(delay_ms, Occurrence::Opens { group });
         Ok(())
     }
 
-    /// What is folded from the oldest segment on is what is folded from the first batch on.
+    /// The state from the oldest segment on must equal the state from the first batch on.
     fn check_fold(&self, group: usize, state: &State) -> Result<()> {
         let mut whole = self.groups[group].genesis.clone();
         for batch in &self.ledger.groups[group].batches {

@@ -1,11 +1,11 @@
-//! How records are read: by a router's readers, and as a process of the group sees its log.
+//! Reads: a router's readers send them, and the processes of groups answer them.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use catalog::ShardId;
 use rand::RngExt as _;
 
 use super::event::Event;
-use super::message::{From, Page, ReplyBody, RequestBody, Version};
+use super::message::{Page, ReplyBody, RequestBody, StartingPosition, Version};
 use super::router::{Outstanding, Reader};
 use super::world::{HOUR_MS, World};
 
@@ -15,7 +15,7 @@ impl World {
         &mut self,
         group: usize,
         shard: ShardId,
-        from: From,
+        from: StartingPosition,
         max_records: usize,
     ) -> Result<ReplyBody> {
         let now_ms = self.now_ms;
@@ -34,12 +34,12 @@ impl World {
         }
         let passed = process.view.check_page(&ledger.groups[group], shard, from, &page, (time_ms, now_ms))?;
         if passed {
-            self.did(Event::ReadPassedExpired, (shard, page.next_offset));
+            self.record_event(Event::ReadPassedExpired, (shard, page.next_offset));
         }
         Ok(ReplyBody::Page(page))
     }
 
-    /// One of a router's readers goes on, or a new one begins.
+    /// Continues one of a router's readers, or starts a new one.
     pub(super) fn read_on(&mut self, router: usize) -> Result<()> {
         let Some(shard) = self.draw_shard(router) else { return Ok(()) };
         let readers = self.routers[router].readers.len();
@@ -47,13 +47,15 @@ impl World {
         let reader = if begins { readers } else { self.random.random_range(0..readers) };
         if begins {
             let from = match self.random.random_range(0..4) {
-                0 => From::Latest,
+                0 => StartingPosition::Latest,
                 1 => {
-                    // Any time is good: the log judges it in its own.
+                    // Any time will do: the log compares it with log time.
                     let wall_ms = self.machines[router].clock(self.now_ms).wall_ms;
-                    From::Timestamp(wall_ms.saturating_sub(self.random.random_range(0..10 * HOUR_MS)))
+                    StartingPosition::Timestamp(
+                        wall_ms.saturating_sub(self.random.random_range(0..10 * HOUR_MS)),
+                    )
                 }
-                _ => From::TrimHorizon,
+                _ => StartingPosition::TrimHorizon,
             };
             self.routers[router].readers.push(Reader { shard, from, waiting: false });
         }
@@ -73,7 +75,7 @@ impl World {
         &mut self,
         router: usize,
         reader: usize,
-        from: From,
+        from: StartingPosition,
         acknowledged: u64,
         body: ReplyBody,
     ) -> Result<()> {
@@ -86,17 +88,17 @@ impl World {
             }
             _ => bail!("a read is answered as an append"),
         };
-        if let From::Latest = from {
+        if let StartingPosition::Latest = from {
             ensure!(
                 next_offset > acknowledged,
                 "the latest is {next_offset}, and {acknowledged} was acknowledged"
             );
-            self.did(Event::ReadLatest, next_offset);
+            self.record_event(Event::ReadLatest, next_offset);
         }
-        if let From::Timestamp(_) = from {
-            self.did(Event::ReadTimestamp, next_offset);
+        if let StartingPosition::Timestamp(_) = from {
+            self.record_event(Event::ReadTimestamp, next_offset);
         }
-        if let From::Offset(offset) = from {
+        if let StartingPosition::Offset(offset) = from {
             ensure!(next_offset >= offset, "a reader goes back from {offset} to {next_offset}");
         }
         if millis_behind_latest == Some(0) {
@@ -104,11 +106,11 @@ impl World {
                 next_offset > acknowledged,
                 "a reader at {next_offset} is at the tip before {acknowledged}"
             );
-            self.did(Event::ReadTip, next_offset);
+            self.record_event(Event::ReadTip, next_offset);
         }
-        self.did(Event::Read, &records);
+        self.record_event(Event::Read, &records);
         let reader = &mut self.routers[router].readers[reader];
-        (reader.from, reader.waiting) = (From::Offset(next_offset), false);
+        (reader.from, reader.waiting) = (StartingPosition::Offset(next_offset), false);
         Ok(())
     }
 }

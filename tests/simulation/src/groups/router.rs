@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use catalog::ShardId;
 use group_core::Run;
 
-use super::message::{From, Version};
+use super::message::{StartingPosition, Version};
 
 /// A copy of the catalog: where each shard's group is. A newer version replaces an older one, never the other way.
 #[derive(Clone, Debug, Default)]
@@ -23,13 +23,13 @@ pub struct Map {
 #[derive(Clone, Debug)]
 pub enum Outstanding {
     /// An append's outcomes.
-    Append(Sending),
+    Append(PendingAppend),
     /// Records for a reader.
     Read {
         /// Which of the router's readers.
         reader: usize,
         /// Where it read from.
-        from: From,
+        from: StartingPosition,
         /// The shard's offsets up to this one were acknowledged before it was sent.
         acknowledged: u64,
     },
@@ -37,9 +37,9 @@ pub enum Outstanding {
     Other,
 }
 
-/// Runs on their way.
+/// An append under way.
 #[derive(Clone, Debug)]
-pub struct Sending {
+pub struct PendingAppend {
     /// The number among those of the session.
     pub sequence: u64,
     /// The runs.
@@ -56,7 +56,7 @@ pub struct Reader {
     /// The shard.
     pub shard: ShardId,
     /// Where it goes on.
-    pub from: From,
+    pub from: StartingPosition,
     /// Whether it waits for records.
     pub waiting: bool,
 }
@@ -64,11 +64,11 @@ pub struct Reader {
 /// A router.
 #[derive(Debug)]
 pub struct Router {
-    /// Counts its starts: what was meant for an earlier one reaches nobody.
+    /// Counts its starts: a reply to an earlier start is dropped.
     pub incarnation: u64,
-    /// What it is built as.
+    /// Its version.
     pub version: Version,
-    /// Who its appends say they are from, drawn at each start.
+    /// The session of its appends, drawn at each start.
     pub session: u64,
     /// How many appends it has numbered.
     pub sequences: u64,
@@ -77,7 +77,7 @@ pub struct Router {
     /// What it waits for, by request.
     pub outstanding: BTreeMap<u64, Outstanding>,
     /// What was certainly not done and is to be sent again.
-    pub again: VecDeque<Sending>,
+    pub again: VecDeque<PendingAppend>,
     /// Its readers.
     pub readers: Vec<Reader>,
 }
@@ -98,7 +98,7 @@ impl Router {
         }
     }
 
-    /// Takes a copy of the catalog, unless it has a newer one. Whether it took it.
+    /// Takes a copy of the catalog, unless it has a newer one; returns whether it did.
     pub fn learn(&mut self, map: &Map) -> bool {
         let newer = map.version > self.map.version;
         if newer {

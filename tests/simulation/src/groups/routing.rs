@@ -10,8 +10,8 @@ use super::event::{Event, Fault};
 use super::ledger::{Ledger, RecordNumber, numbers};
 use super::message::{NEWER_FEATURE, Reply, ReplyBody, Request, RequestBody, Version};
 use super::network::Node;
-use super::router::{Map, Outstanding, Router, Sending};
-use super::world::{Attempt, HOUR_MS, Happening, SECOND_MS, Sender, World};
+use super::router::{Map, Outstanding, PendingAppend, Router};
+use super::world::{Attempt, HOUR_MS, Occurrence, SECOND_MS, Sender, World};
 
 /// How often a router sends what was certainly not done.
 const MAX_ATTEMPTS: u32 = 4;
@@ -42,19 +42,19 @@ impl World {
             }
             None => {
                 self.routers.push(started);
-                self.plan(1, Happening::Acts { router });
+                self.plan(1, Occurrence::Acts { router });
             }
         }
     }
 
-    /// Draws the way of a message and counts what went wrong on it.
+    /// Draws the journey of a message and records its faults.
     pub(super) fn travel(&mut self, from: Node, to: Node) -> Vec<u64> {
         let journey = self.network.send(&mut self.random, from, to, self.now_ms);
         match journey.delays_ms.as_slice() {
-            _ if journey.cut => self.went_wrong(Fault::Cut, (from, to)),
-            [] => self.went_wrong(Fault::Dropped, (from, to)),
-            [first_ms, ..] if *first_ms >= 500 => self.went_wrong(Fault::Slow, (from, to)),
-            [_, _, ..] => self.went_wrong(Fault::Repeated, (from, to)),
+            _ if journey.cut => self.record_fault(Fault::Cut, (from, to)),
+            [] => self.record_fault(Fault::Dropped, (from, to)),
+            [first_ms, ..] if *first_ms >= 500 => self.record_fault(Fault::Slow, (from, to)),
+            [_, _, ..] => self.record_fault(Fault::Repeated, (from, to)),
             [_] => {}
         }
         journey.delays_ms
@@ -71,7 +71,7 @@ impl World {
                 true => self.random.random_range(1..200),
                 false => self.random.random_range(HOUR_MS / 4..2 * HOUR_MS),
             };
-            self.plan(delay_ms, Happening::Acts { router });
+            self.plan(delay_ms, Occurrence::Acts { router });
         }
         if router == 0 {
             return self.send_control();
@@ -115,7 +115,11 @@ impl World {
         let shard = *self.groups[group].genesis.shards.keys().next().context("a group without shards")?;
         let runs = vec![self.draw_run(shard)];
         let appended = numbers(&runs[0].block).collect();
-        self.send_append(router, Sending { sequence: 0, runs, attempts: 0, requires_newer: false }, false)?;
+        self.send_append(
+            router,
+            PendingAppend { sequence: 0, runs, attempts: 0, requires_newer: false },
+            false,
+        )?;
         Ok(appended)
     }
 
@@ -132,7 +136,7 @@ impl World {
             runs.push(self.draw_run(shard));
         }
         let requires_newer = self.routers[router].version == Version::Newer && self.random.random_ratio(1, 3);
-        self.send_append(router, Sending { sequence: 0, runs, attempts: 0, requires_newer }, false)
+        self.send_append(router, PendingAppend { sequence: 0, runs, attempts: 0, requires_newer }, false)
     }
 
     fn draw_run(&mut self, shard: ShardId) -> Run {
@@ -145,7 +149,7 @@ impl World {
     }
 
     /// Sends runs under a sequence of their own, each time: a repetition of an earlier message may still come.
-    fn send_append(&mut self, router: usize, mut sending: Sending, again: bool) -> Result<()> {
+    fn send_append(&mut self, router: usize, mut sending: PendingAppend, again: bool) -> Result<()> {
         let from = &mut self.routers[router];
         from.sequences += 1;
         sending.sequence = from.sequences;
@@ -161,7 +165,7 @@ impl World {
             }
         }
         self.attempts.insert((session, sequence), attempt);
-        self.did(if again { Event::SentAgain } else { Event::Append }, (session, sequence));
+        self.record_event(if again { Event::SentAgain } else { Event::Append }, (session, sequence));
         let body = RequestBody::Append { session, sequence, runs: sending.runs.clone() };
         let requires = if sending.requires_newer { NEWER_FEATURE } else { 0 };
         self.request(router, group, body, requires, Outstanding::Append(sending));
@@ -202,13 +206,13 @@ impl World {
         for delay_ms in delays_ms {
             let happening = match listens {
                 Some((group, opening)) => {
-                    Happening::Request { group, opening, from: sender, request: request.clone() }
+                    Occurrence::Request { group, opening, from: sender, request: request.clone() }
                 }
-                None => Happening::Refused { to: sender, id },
+                None => Occurrence::Refused { to: sender, id },
             };
             self.plan(delay_ms, happening);
         }
-        self.plan(timeout_ms, Happening::Timeout { to: sender, id });
+        self.plan(timeout_ms, Occurrence::Timeout { to: sender, id });
     }
 
     /// What a router waited for, unless it waits no longer: then a late or repeated reply changes nothing.
@@ -226,23 +230,23 @@ impl World {
             }
             (Some(Outstanding::Other), body) => {
                 if body == ReplyBody::Done {
-                    self.did(Event::SetRetention, reply.id);
+                    self.record_event(Event::SetRetention, reply.id);
                 }
                 Ok(())
             }
         }
     }
 
-    fn append_replied(&mut self, router: usize, sending: Sending, body: ReplyBody) -> Result<()> {
+    fn append_replied(&mut self, router: usize, sending: PendingAppend, body: ReplyBody) -> Result<()> {
         match body {
             ReplyBody::Append(outcomes) => self.outcomes(router, sending, &outcomes),
             ReplyBody::NotDone => {
-                self.did(Event::NotDone, sending.sequence);
+                self.record_event(Event::NotDone, sending.sequence);
                 self.again(router, sending);
                 Ok(())
             }
             ReplyBody::Unsupported => {
-                self.again(router, Sending { requires_newer: false, ..sending });
+                self.again(router, PendingAppend { requires_newer: false, ..sending });
                 Ok(())
             }
             ReplyBody::Newer if self.routers[router].version == Version::Newer => {
@@ -250,7 +254,7 @@ impl World {
                 Ok(())
             }
             ReplyBody::Newer => {
-                self.did(Event::UnknownOutcome, sending.sequence);
+                self.record_event(Event::UnknownOutcome, sending.sequence);
                 self.unknown(&sending);
                 Ok(())
             }
@@ -264,7 +268,7 @@ impl World {
         }
     }
 
-    fn outcomes(&mut self, router: usize, sending: Sending, outcomes: &[RunOutcome]) -> Result<()> {
+    fn outcomes(&mut self, router: usize, sending: PendingAppend, outcomes: &[RunOutcome]) -> Result<()> {
         let mut elsewhere = Vec::new();
         for (run, outcome) in sending.runs.iter().zip(outcomes) {
             match outcome {
@@ -274,36 +278,36 @@ impl World {
                     }
                 }
                 RunOutcome::NotHere => elsewhere.push(run.clone()),
-                RunOutcome::Invalid(why) => bail!("a run that is well is refused: {why}"),
+                RunOutcome::Invalid(why) => bail!("a valid run is refused: {why}"),
             }
         }
         if elsewhere.is_empty() {
-            self.did(Event::Acknowledged, (sending.sequence, sending.attempts));
+            self.record_event(Event::Acknowledged, (sending.sequence, sending.attempts));
         } else {
-            self.did(Event::NotHere, sending.sequence);
+            self.record_event(Event::NotHere, sending.sequence);
             self.ask_catalog(router);
-            self.again(router, Sending { runs: elsewhere, ..sending });
+            self.again(router, PendingAppend { runs: elsewhere, ..sending });
         }
         Ok(())
     }
 
     /// What was certainly not done is sent again, a few times.
-    fn again(&mut self, router: usize, sending: Sending) {
+    fn again(&mut self, router: usize, sending: PendingAppend) {
         if sending.attempts < MAX_ATTEMPTS {
             self.routers[router].again.push_back(sending);
         }
     }
 
     /// What may be done or not is never sent again.
-    fn unknown(&mut self, sending: &Sending) {
-        self.did(Event::OutcomeUnknown, sending.sequence);
+    fn unknown(&mut self, sending: &PendingAppend) {
+        self.record_event(Event::OutcomeUnknown, sending.sequence);
         self.unknown.extend(sending.runs.iter().flat_map(|run| numbers(&run.block)));
     }
 
-    /// Nobody listens at an address: what was sent there is certainly not done.
+    /// No process listens at an address: what was sent there is certainly not done.
     pub(super) fn refused(&mut self, to: Sender, id: u64) {
         let Some(outstanding) = self.take(to, id) else { return };
-        self.did(Event::Refused, id);
+        self.record_event(Event::Refused, id);
         self.ask_catalog(to.router);
         match outstanding {
             Outstanding::Append(sending) => self.again(to.router, sending),
@@ -324,7 +328,7 @@ impl World {
     pub(super) fn ask_catalog(&mut self, router: usize) {
         for delay_ms in self.travel(Node::Catalog, Self::node(router)) {
             let map = self.map.clone();
-            self.plan(delay_ms, Happening::Copied { router, map });
+            self.plan(delay_ms, Occurrence::Copied { router, map });
         }
     }
 
@@ -341,10 +345,10 @@ impl World {
                 if let Some(group) = draft.groups.values_mut().next_back() {
                     *group = elsewhere;
                 }
-                self.plan(1, Happening::Copied { router, map: draft });
+                self.plan(1, Occurrence::Copied { router, map: draft });
                 let map = self.map.clone();
                 let delay_ms = self.random.random_range(0..20 * SECOND_MS);
-                self.plan(delay_ms, Happening::Copied { router, map });
+                self.plan(delay_ms, Occurrence::Copied { router, map });
             } else {
                 self.ask_catalog(router);
             }
@@ -353,7 +357,7 @@ impl World {
 
     pub(super) fn copied(&mut self, router: usize, map: &Map) {
         if self.routers[router].learn(map) {
-            self.did(Event::CatalogLearned, (router, map.version));
+            self.record_event(Event::CatalogLearned, (router, map.version));
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What must not follow a log's end: what a process of an earlier term, or with an earlier end, might still write.
+//! Stale batches, which must not follow the end of a log: those of an earlier term, or behind an earlier end.
 
 use anyhow::{Result, ensure};
 use group_core::{Change, Continuity, State, Step};
 
-/// Offers a state what does not follow it. It takes none of it.
+/// Offers stale batches to a state, which must refuse them.
 pub fn check_stale(state: &State) -> Result<()> {
     let refuses = |step: Step<Vec<Change>>| {
         let mut folded = state.clone();

@@ -13,14 +13,14 @@ struct Segment {
     batches: Vec<Batch>,
 }
 
-/// A group's log on its volume. What is under way is lost by a crash; the rest is not.
+/// A group's log on its volume. A crash drops the writes under way, and nothing else.
 #[derive(Debug)]
 pub struct Store {
     segments: VecDeque<Segment>,
     /// The state behind the last durable batch.
     state: State,
     batches_per_segment: usize,
-    /// How many records it has room for; none is without end.
+    /// How many records fit; `None` is unlimited.
     pub capacity: Option<usize>,
     /// Batches that are being written, with their numbers.
     pub under_way: VecDeque<(u64, Batch)>,
@@ -34,7 +34,7 @@ impl Store {
         Self { segments, state, batches_per_segment, capacity, under_way: VecDeque::new() }
     }
 
-    /// Reads the log from its oldest segment: what a process that opens it knows.
+    /// Computes the state from the oldest segment on, as a process does that opens the log.
     pub fn fold(&self) -> Result<State> {
         let mut state = self.segments.front().context("a log without segments")?.head.clone();
         for batch in self.batches() {
@@ -51,7 +51,7 @@ impl Store {
         self.segments.iter().flat_map(|segment| &segment.batches)
     }
 
-    /// What arrived before this has expired, by an entry.
+    /// The last trim horizon.
     #[must_use]
     pub fn trim_horizon_ms(&self) -> u64 {
         self.state.trim_horizon_ms
@@ -63,12 +63,12 @@ impl Store {
         self.batches().map(records).sum()
     }
 
-    /// A batch is being written. Whether there is room for it.
+    /// Begins to write a batch; returns whether there is space for it.
     #[must_use]
     pub fn write(&mut self, number: u64, batch: Batch) -> bool {
         let under_way: usize = self.under_way.iter().map(|(_, batch)| records(batch)).sum();
         let needed = self.records() + under_way + records(&batch);
-        // Small changes have a reserve of their own, so that a full disk can be trimmed.
+        // Entries without records use a reserve, so that a full disk can be trimmed.
         let fits = records(&batch) == 0 || self.capacity.is_none_or(|capacity| needed <= capacity);
         if fits {
             self.under_way.push_back((number, batch));

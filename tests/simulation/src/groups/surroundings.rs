@@ -1,4 +1,4 @@
-//! What goes on around groups and routers: faults, drawn by the seed, and the passing of days.
+//! The surroundings of groups and routers: faults drawn from the seed, and the passing of days.
 
 use anyhow::Result;
 use rand::RngExt as _;
@@ -6,12 +6,12 @@ use rand::rngs::StdRng;
 
 use super::event::Fault;
 use super::network::{NetworkFaults, Node};
-use super::world::{HOUR_MS, Happening, SECOND_MS, World};
+use super::world::{HOUR_MS, Occurrence, SECOND_MS, World};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
-/// What goes wrong in a world. Every kind is absent in many worlds, so that nothing hides behind another.
+/// The faults of a world. Every kind is absent in many worlds, so that no fault hides another.
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
     pub network: NetworkFaults,
@@ -45,7 +45,7 @@ impl Faults {
         Self { network, kinds }
     }
 
-    /// Nothing goes wrong from now on.
+    /// Injects no more faults.
     fn end(&mut self) {
         self.network = NetworkFaults::default();
         self.kinds.clear();
@@ -53,7 +53,7 @@ impl Faults {
 }
 
 impl World {
-    /// Busy times and quiet ones follow each other, and at last all is well.
+    /// Alternates busy and quiet times, and settles at last.
     pub(super) fn turn(&mut self) {
         self.busy = !self.busy;
         if self.busy {
@@ -66,10 +66,10 @@ impl World {
             true => self.random.random_range(2 * SECOND_MS..8 * SECOND_MS),
             false => self.random.random_range(HOUR_MS..16 * HOUR_MS),
         };
-        self.plan(delay_ms, Happening::Turn);
+        self.plan(delay_ms, Occurrence::Turn);
     }
 
-    /// All is well from now on, long enough for everything to expire.
+    /// Ends all faults, for long enough that everything expires.
     fn settle(&mut self) {
         self.faults.end();
         self.network = super::network::Network::new(NetworkFaults::default());
@@ -95,8 +95,8 @@ impl World {
         }
     }
 
-    /// Something goes wrong, and again later.
-    pub(super) fn go_wrong(&mut self) -> Result<()> {
+    /// Injects a fault, and plans the next one.
+    pub(super) fn inject_fault(&mut self) -> Result<()> {
         if self.faults.kinds.is_empty() {
             return Ok(());
         }
@@ -104,7 +104,7 @@ impl World {
             true => self.random.random_range(100..2 * SECOND_MS),
             false => self.random.random_range(HOUR_MS / 2..8 * HOUR_MS),
         };
-        self.plan(delay_ms, Happening::GoesWrong);
+        self.plan(delay_ms, Occurrence::InjectFault);
         let fault = self.faults.kinds[self.random.random_range(0..self.faults.kinds.len())];
         let group = self.random.random_range(0..self.groups.len());
         match fault {
@@ -112,7 +112,7 @@ impl World {
             Fault::ForceDeleted => self.force_delete(group),
             Fault::RouterCrash => {
                 let router = self.random.random_range(0..self.routers.len());
-                self.went_wrong(fault, router);
+                self.record_fault(fault, router);
                 self.start_router(router);
             }
             Fault::FullStore => self.fill(group),
@@ -120,7 +120,7 @@ impl World {
             Fault::SlowStore => {
                 let until_ms = self.now_ms + self.random.random_range(SECOND_MS..10 * SECOND_MS);
                 self.groups[group].slow_until_ms = until_ms;
-                self.went_wrong(fault, group);
+                self.record_fault(fault, group);
             }
             Fault::Cut => self.cut(group),
             _ => self.step_clocks(fault),
@@ -132,7 +132,7 @@ impl World {
         if self.groups[group].process.is_none() {
             return Ok(());
         }
-        self.went_wrong(fault, group);
+        self.record_fault(fault, group);
         if fault == Fault::MachineCrash {
             let address = self.process(group)?.address;
             let machine = self.machine_of(address);
@@ -153,14 +153,14 @@ impl World {
         let Some(opening) = self.groups[group].process.as_ref().map(|process| process.opening) else {
             return;
         };
-        self.went_wrong(Fault::ForceDeleted, (group, address));
+        self.record_fault(Fault::ForceDeleted, (group, address));
         self.groups[group].address = address;
         self.ledger.groups[group].follows_ms.push(self.now_ms);
         self.map.addresses[group] = address;
         self.publish_map();
-        self.plan(10, Happening::Opens { group });
+        self.plan(10, Occurrence::Opens { group });
         let delay_ms = self.random.random_range(0..2 * SECOND_MS);
-        self.plan(delay_ms, Happening::Ends { group, opening });
+        self.plan(delay_ms, Occurrence::Ends { group, opening });
     }
 
     /// A store fills up, or gets room again.
@@ -182,7 +182,7 @@ impl World {
     fn step_clocks(&mut self, fault: Fault) {
         let machine = self.random.random_range(0..self.machines.len());
         if self.random.random_ratio(2, 5) {
-            self.went_wrong(Fault::RightAgain, machine);
+            self.record_fault(Fault::RightAgain, machine);
             return self.set_clock(machine, 0);
         }
         let days = if self.random.random_ratio(1, 2) { 3 } else { 400 };
@@ -191,7 +191,7 @@ impl World {
             Fault::BackStep => -self.random.random_range(HOUR_MS.cast_signed()..days * DAY_MS),
             _ => self.random.random_range(HOUR_MS.cast_signed()..days * DAY_MS),
         };
-        self.went_wrong(fault, (machine, ahead_ms));
+        self.record_fault(fault, (machine, ahead_ms));
         if fault == Fault::AllStep {
             (0..self.machines.len()).for_each(|machine| self.set_clock(machine, ahead_ms));
         } else {

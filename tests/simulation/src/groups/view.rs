@@ -1,4 +1,4 @@
-//! What readers of a process see: the committed log, up to what its core published.
+//! The view of the readers of a process: the committed log, up to the last published batch.
 
 use anyhow::{Context as _, Result, ensure};
 use catalog::ShardId;
@@ -6,7 +6,7 @@ use group_core::clock::{ClockReading, LogClock};
 use group_core::{Change, Continuity, State, horizon_ms};
 
 use super::ledger::{History, Stored, numbers};
-use super::message::{From, Page, ReadRecord};
+use super::message::{Page, ReadRecord, StartingPosition};
 use super::store::Store;
 use super::watch::check_running_time;
 
@@ -17,12 +17,12 @@ const HOUR_MS: u64 = 3_600_000;
 pub struct View {
     /// The state behind the last published batch.
     pub state: State,
-    /// Log time, to go on from.
+    /// Log time at the last publication.
     pub clock: LogClock,
 }
 
 impl View {
-    /// Takes in what was published.
+    /// Applies published batches.
     pub fn publish(&mut self, store: &Store, index: u64, clock: LogClock) -> Result<()> {
         let seen = self.state.index;
         for batch in store.batches().filter(|batch| batch.index > seen && batch.index <= index) {
@@ -41,13 +41,13 @@ impl View {
         self.clock.at(clock.boottime_ms)
     }
 
-    /// Reads a shard; none if it is not here.
+    /// Reads a shard; `None` if it is not in this group.
     #[must_use]
     pub fn read(
         &self,
         store: &Store,
         shard: ShardId,
-        from: From,
+        from: StartingPosition,
         max_records: usize,
         time_ms: u64,
     ) -> Option<Page> {
@@ -62,10 +62,10 @@ impl View {
             _ => None,
         });
         let wanted = |record: &ReadRecord| match from {
-            From::TrimHorizon => true,
-            From::Latest => false,
-            From::Timestamp(ms) => record.arrival_ms >= ms,
-            From::Offset(offset) => record.offset >= offset,
+            StartingPosition::TrimHorizon => true,
+            StartingPosition::Latest => false,
+            StartingPosition::Timestamp(ms) => record.arrival_ms >= ms,
+            StartingPosition::Offset(offset) => record.offset >= offset,
         };
         let kept = of_shard.flatten().filter(|record| record.arrival_ms >= horizon_ms && wanted(record));
         let mut kept = kept.peekable();
@@ -76,12 +76,12 @@ impl View {
         Some(Page { records, next_offset, millis_behind_latest: Some(behind_ms.unwrap_or_default()) })
     }
 
-    /// Whether a page is what the committed log has for this reader: every record that is kept, once, and no other.
+    /// Checks that a page has every kept record of the committed log for this reader, once, and no other.
     pub fn check_page(
         &self,
         history: &History,
         shard: ShardId,
-        from: From,
+        from: StartingPosition,
         page: &Page,
         (time_ms, now_ms): (u64, u64),
     ) -> Result<bool> {
@@ -89,10 +89,12 @@ impl View {
         let committed = &all[..all.partition_point(|record| record.index <= self.state.index)];
         let tip = committed.len() as u64 + 1;
         let first = match from {
-            From::TrimHorizon => 1,
-            From::Latest => tip,
-            From::Timestamp(ms) => committed.partition_point(|record| record.arrival_ms < ms) as u64 + 1,
-            From::Offset(offset) => offset,
+            StartingPosition::TrimHorizon => 1,
+            StartingPosition::Latest => tip,
+            StartingPosition::Timestamp(ms) => {
+                committed.partition_point(|record| record.arrival_ms < ms) as u64 + 1
+            }
+            StartingPosition::Offset(offset) => offset,
         };
         let kept_ms = self.state.retention_hours.map_or(u64::MAX / 2, |hours| u64::from(hours) * HOUR_MS);
         let mut expected = first;
@@ -137,7 +139,7 @@ impl View {
     }
 }
 
-/// Records that a reader passed over have expired.
+/// Checks that the records that a reader passed over have expired.
 fn check_passed(
     history: &History,
     committed: &[Stored],

@@ -1,4 +1,4 @@
-//! Watches one opening of a core at its boundary: what goes in, what comes out, and what must not.
+//! Watches one opening of a core at its boundary: checks its effects against its events.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,13 +12,13 @@ use super::ledger::{History, Ledger, RecordNumber, numbers};
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
-/// Two clocks that differ by no more agree.
+/// The largest difference between two clocks that agree.
 const AGREEMENT_MS: u64 = 5 * MINUTE_MS;
 
 /// A call that is not answered yet.
 #[derive(Debug)]
 struct Asked {
-    /// The last write that was proposed before it: it was judged on all up to it, or on more.
+    /// The last write that was proposed before it. It was judged on that write or a later one.
     judged_on: u64,
     deadline_ms: u64,
     runs: Vec<(ShardId, Vec<RecordNumber>)>,
@@ -31,23 +31,23 @@ struct Proposed {
     batch: Batch,
 }
 
-/// What is known of one opening.
+/// One opening of a core.
 #[derive(Debug)]
 pub struct Watch {
     term: u64,
     shards: Vec<ShardId>,
-    /// The state behind all that was reported durable.
+    /// The state after all writes that were reported durable.
     durable: State,
-    /// The state behind all that was proposed.
+    /// The state after all proposed writes.
     proposed_state: State,
     proposed: VecDeque<Proposed>,
     last_number: u64,
     reported_number: u64,
     asked: BTreeMap<Token, Asked>,
-    /// Of each session and sequence, what the first append under it was judged on: a repetition is answered alike.
+    /// The write that the first append of each session and sequence was judged on: a repetition gets the same answer.
     judged_on: BTreeMap<(u64, u64), u64>,
     tick: ClockReading,
-    /// The latest that log time can be at the last tick.
+    /// The upper bound of log time at the last tick.
     latest_ms: u64,
     /// Boottimes at which another machine's clock agreed.
     agreed_ms: Option<u64>,
@@ -58,7 +58,7 @@ pub struct Watch {
     pub halted: bool,
 }
 
-/// What came out of a check of a batch.
+/// The result of checking a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     /// It trims up to here.
@@ -137,7 +137,7 @@ impl Watch {
                 let asked = Asked { judged_on, deadline_ms: *deadline_ms, runs };
                 self.asked.insert(*token, asked);
             }
-            // A report that is late, of another opening, says nothing about this one.
+            // A late report of another opening means nothing for this one.
             Event::Persisted { number } if *number > self.last_number => {}
             Event::Persisted { number } => {
                 self.reported_number = *number;
@@ -164,7 +164,7 @@ impl Watch {
         }
     }
 
-    /// From this write on nothing was written: what is proposed is folded anew.
+    /// This write and all later ones were refused: the proposed state is computed again.
     fn refused(&mut self, number: u64) -> Result<()> {
         self.proposed.retain(|proposed| proposed.number < number);
         self.proposed_state = self.durable.clone();
@@ -190,7 +190,7 @@ impl Watch {
         self.check_deadlines(batch)?;
         let before = self.proposed_state.clone();
         apply(&mut self.proposed_state, batch)?;
-        // What had expired before a clock step stays so.
+        // Records that had expired before a clock step stay expired.
         let horizon_ms = self.proposed_state.trim_horizon_ms;
         if seen.stepped && horizon_ms > before.trim_horizon_ms {
             check_due(&before, horizon_ms, batch.time_ms, history, now_ms)?;
@@ -200,8 +200,8 @@ impl Watch {
         Ok(seen)
     }
 
-    /// Log time goes on as boottime does, and follows the wall clock by an hour, or by a step that another machine
-    /// agrees to.
+    /// Log time advances with boottime, and follows the wall clock by up to an hour, or by a step to which another
+    /// machine agrees.
     fn check_time(&mut self, batch: &Batch) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut last_ms = self.latest_ms;
@@ -234,7 +234,7 @@ impl Watch {
         Ok(seen)
     }
 
-    /// What a batch trims was kept as long as it was to be.
+    /// Checks that the records that a batch trims were kept for their retention.
     fn check_trim(&self, horizon_ms: u64, batch: &Batch, history: &History, now_ms: u64) -> Result<()> {
         let mut state = self.proposed_state.clone();
         for entry in &batch.entries {
@@ -245,7 +245,7 @@ impl Watch {
         check_due(&state, horizon_ms, batch.time_ms, history, now_ms)
     }
 
-    /// Segments are to go of which no committed entry says so: what is committed must say that they have expired.
+    /// Segments are removed: a committed entry must have trimmed them.
     pub fn check_refused_trim(&self, horizon_ms: u64, history: &History, now_ms: u64) -> Result<()> {
         check_due(&self.durable, horizon_ms, self.latest_ms, history, now_ms)
     }
@@ -258,7 +258,7 @@ impl Watch {
             asked.runs.iter().flat_map(|(_, numbers)| numbers).any(|number| records.contains(number))
         };
         let in_time = |asked: &Asked| asked.deadline_ms >= self.tick.boottime_ms;
-        // One that is repeated may be late: it is answered with the first.
+        // A repetition may be late: it gets the answer of the first.
         for numbers in
             self.asked.values().filter(|asked| is_in(asked) && !in_time(asked)).map(|asked| &asked.runs)
         {
@@ -268,7 +268,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Runs of a shard are numbered where the log has come to.
+    /// Checks that runs continue the offsets of their shard.
     fn check_runs(&self, batch: &Batch) -> Result<()> {
         let mut next: BTreeMap<ShardId, (u64, u64)> = BTreeMap::new();
         for entry in &batch.entries {
@@ -360,8 +360,8 @@ impl Watch {
     }
 }
 
-/// What arrived before the horizon was kept for its retention, by log time, and by running time but for what log time
-/// may follow.
+/// Checks that records before the horizon were kept for their retention: by log time, and by running time except for
+/// what log time may follow.
 fn check_due(state: &State, horizon_ms: u64, time_ms: u64, history: &History, now_ms: u64) -> Result<()> {
     let hours = state.retention_hours.context("a trim without a retention")?;
     let kept_ms = u64::from(hours) * HOUR_MS;
@@ -381,8 +381,9 @@ fn apply(state: &mut State, batch: &Batch) -> Result<()> {
         .context("a batch that was proposed does not apply")
 }
 
-/// Records below a horizon were there for their retention in running time, and for a day since the last step of log
-/// time that came after them. An hour is allowed, and one for each time that somebody set the clock which log time follows.
+/// Checks that records below a horizon were kept for their retention in running time, and for a day since the last
+/// clock step after them. An hour less is allowed, and another one for each time that the clock which log time follows
+/// was set.
 pub fn check_running_time(history: &History, horizon_ms: u64, kept_ms: u64, now_ms: u64) -> Result<()> {
     for (shard, records) in &history.shards {
         let expired = records.partition_point(|record| record.arrival_ms < horizon_ms);

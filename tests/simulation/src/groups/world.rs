@@ -1,4 +1,4 @@
-//! A world of groups: what there is, and what happens next.
+//! A world of groups, and its queue of occurrences.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -30,66 +30,66 @@ pub(super) struct Group {
     /// The state of the log before its first batch.
     pub genesis: State,
     pub process: Option<Process>,
-    /// Where its pod is, or the one that waits for the lock.
+    /// The address of its pod, or of the pod that waits for the lock.
     pub address: usize,
-    /// The catalog has it from then on.
+    /// When the catalog has it.
     pub born_ms: u64,
     /// The last write of the last opening that was reported durable.
     pub reported_before: u64,
-    /// Its writes take seconds until then.
+    /// Until when its writes take seconds.
     pub slow_until_ms: u64,
     /// Its next write fails.
     pub fails: bool,
 }
 
-/// What was done with an append under one session and sequence.
+/// The outcomes of an append under one session and sequence.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     pub records: Vec<RecordNumber>,
-    /// How often a core was asked.
+    /// How often it reached a core.
     pub asked: u32,
-    /// How often it answered that nothing was done.
+    /// How often it was answered NotDone.
     pub not_done: u32,
 }
 
-/// What happens at some moment.
+/// An occurrence at some moment.
 #[derive(Debug)]
-pub(super) enum Happening {
+pub(super) enum Occurrence {
     /// A request reaches the process that it was sent to, if that still runs.
     Request { group: usize, opening: u64, from: Sender, request: Request },
     /// A reply reaches the router that asked, if that still runs.
     Reply { to: Sender, reply: Reply },
-    /// Nobody listened.
+    /// No process listened.
     Refused { to: Sender, id: u64 },
-    /// A router waits no longer.
+    /// A request of a router times out.
     Timeout { to: Sender, id: u64 },
     /// A router gets a copy of the catalog.
     Copied { router: usize, map: Map },
     /// A group's oldest write is durable.
     Synced { group: usize, opening: u64 },
-    /// Its core hears of it.
+    /// The write is reported to its core.
     Reported { group: usize, opening: u64 },
-    /// Its core hears of a write of an earlier opening.
+    /// A write of an earlier opening is reported to its core.
     ReportedLate { group: usize, opening: u64, number: u64 },
-    /// Its core hears that a write found no room.
+    /// A write for which there was no space is reported to its core.
     NoRoom { group: usize, opening: u64, number: u64 },
     /// Time passes for a core.
     Tick { group: usize, opening: u64 },
-    /// Nothing came for a moment since so many events.
+    /// No event came for a moment since this many.
     Quiet { group: usize, opening: u64, events: u64 },
-    /// A process that is to end does.
+    /// A process ends as planned.
     Ends { group: usize, opening: u64 },
-    /// A group's pod takes the lock, if nobody holds it.
+    /// A group's pod takes the lock, if it is free.
     Opens { group: usize },
-    /// A router does something.
+    /// A router acts.
     Acts { router: usize },
-    /// Busy times end, or begin.
+    /// A busy time ends or begins.
     Turn,
-    /// Something goes wrong.
-    GoesWrong,
+    /// A fault is injected.
+    InjectFault,
 }
 
-impl Happening {
+impl Occurrence {
     fn name(&self) -> &'static str {
         match self {
             Self::Request { .. } => "a request",
@@ -107,7 +107,7 @@ impl Happening {
             Self::Opens { .. } => "an opening",
             Self::Acts { .. } => "an act of a router",
             Self::Turn => "a turn",
-            Self::GoesWrong => "a fault",
+            Self::InjectFault => "a fault",
         }
     }
 }
@@ -123,8 +123,8 @@ pub(super) struct World {
     pub random: StdRng,
     pub faults: Faults,
     pub now_ms: u64,
-    /// What is to happen, by time and the order in which it was planned.
-    queue: BTreeMap<(u64, u64), Happening>,
+    /// The planned occurrences, by time and then in the order in which they were planned.
+    queue: BTreeMap<(u64, u64), Occurrence>,
     planned: u64,
     /// Of each router first, then of each address.
     pub machines: Vec<Machine>,
@@ -135,13 +135,13 @@ pub(super) struct World {
     pub map: Map,
     pub ledger: Ledger,
     pub attempts: BTreeMap<(u64, u64), Attempt>,
-    /// Records whose outcome no router knows.
+    /// Records of unknown outcome.
     pub unknown: BTreeSet<RecordNumber>,
-    /// Whether requests come by the second rather than by the hour.
+    /// Whether requests come every second or so, and not every hour.
     pub busy: bool,
     /// How many busy times are left.
     pub turns: u32,
-    /// Whether everything is well from now on.
+    /// When the world ends, if there are no more faults.
     pub settled_ms: Option<u64>,
     pub records: u64,
     pub requests: u64,
@@ -195,23 +195,23 @@ impl World {
         world.turns = world.random.random_range(3..8);
         (0..router_count).for_each(|router| world.start_router(router));
         (0..group_count)
-            .for_each(|group| world.plan_at(world.groups[group].born_ms, Happening::Opens { group }));
-        world.plan(5 * SECOND_MS, Happening::Turn);
-        world.plan(500, Happening::GoesWrong);
+            .for_each(|group| world.plan_at(world.groups[group].born_ms, Occurrence::Opens { group }));
+        world.plan(5 * SECOND_MS, Occurrence::Turn);
+        world.plan(500, Occurrence::InjectFault);
         world
     }
 
-    /// Something happens so many milliseconds from now.
-    pub(super) fn plan(&mut self, delay_ms: u64, happening: Happening) {
+    /// Plans an occurrence in so many milliseconds.
+    pub(super) fn plan(&mut self, delay_ms: u64, happening: Occurrence) {
         self.plan_at(self.now_ms + delay_ms, happening);
     }
 
-    pub(super) fn plan_at(&mut self, time_ms: u64, happening: Happening) {
+    pub(super) fn plan_at(&mut self, time_ms: u64, happening: Occurrence) {
         self.planned += 1;
         self.queue.insert((time_ms, self.planned), happening);
     }
 
-    /// Lets happen what is due until then.
+    /// Processes all occurrences until then.
     pub(super) fn live_until(&mut self, end_ms: u64) -> Result<()> {
         while let Some(next) = self.queue.first_entry()
             && next.key().0 <= end_ms
@@ -225,46 +225,46 @@ impl World {
         Ok(())
     }
 
-    /// When the next thing happens.
+    /// The time of the next occurrence.
     pub(super) fn next_ms(&self) -> Option<u64> {
         self.queue.first_key_value().map(|((time_ms, _), _)| *time_ms)
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<()> {
+    fn happen(&mut self, happening: Occurrence) -> Result<()> {
         match happening {
-            Happening::Request { group, opening, from, request } => {
+            Occurrence::Request { group, opening, from, request } => {
                 if self.runs(group, opening) {
                     self.serve(group, from, request)?;
                 }
             }
-            Happening::Reply { to, reply } => self.replied(to, reply)?,
-            Happening::Refused { to, id } => self.refused(to, id),
-            Happening::Timeout { to, id } => self.timed_out(to, id),
-            Happening::Copied { router, map } => self.copied(router, &map),
-            Happening::Synced { group, opening } if self.runs(group, opening) => self.synced(group)?,
-            Happening::Reported { group, opening } if self.runs(group, opening) => self.reported(group)?,
-            Happening::ReportedLate { group, opening, number } if self.runs(group, opening) => {
+            Occurrence::Reply { to, reply } => self.replied(to, reply)?,
+            Occurrence::Refused { to, id } => self.refused(to, id),
+            Occurrence::Timeout { to, id } => self.timed_out(to, id),
+            Occurrence::Copied { router, map } => self.copied(router, &map),
+            Occurrence::Synced { group, opening } if self.runs(group, opening) => self.synced(group)?,
+            Occurrence::Reported { group, opening } if self.runs(group, opening) => self.reported(group)?,
+            Occurrence::ReportedLate { group, opening, number } if self.runs(group, opening) => {
                 self.reported_late(group, number)?;
             }
-            Happening::NoRoom { group, opening, number } if self.runs(group, opening) => {
+            Occurrence::NoRoom { group, opening, number } if self.runs(group, opening) => {
                 self.no_room(group, number)?;
             }
-            Happening::Tick { group, opening } if self.runs(group, opening) => self.tick_again(group)?,
-            Happening::Quiet { group, opening, events } if self.runs(group, opening) => {
+            Occurrence::Tick { group, opening } if self.runs(group, opening) => self.tick_again(group)?,
+            Occurrence::Quiet { group, opening, events } if self.runs(group, opening) => {
                 self.quiet(group, events)?;
             }
-            Happening::Ends { group, opening } if self.runs(group, opening) => self.end_process(group)?,
-            Happening::Opens { group } => self.open(group)?,
-            Happening::Acts { router } => self.act(router)?,
-            Happening::Turn => self.turn(),
-            Happening::GoesWrong => self.go_wrong()?,
-            Happening::Synced { .. }
-            | Happening::Reported { .. }
-            | Happening::ReportedLate { .. }
-            | Happening::NoRoom { .. }
-            | Happening::Tick { .. }
-            | Happening::Quiet { .. }
-            | Happening::Ends { .. } => {}
+            Occurrence::Ends { group, opening } if self.runs(group, opening) => self.end_process(group)?,
+            Occurrence::Opens { group } => self.open(group)?,
+            Occurrence::Acts { router } => self.act(router)?,
+            Occurrence::Turn => self.turn(),
+            Occurrence::InjectFault => self.inject_fault()?,
+            Occurrence::Synced { .. }
+            | Occurrence::Reported { .. }
+            | Occurrence::ReportedLate { .. }
+            | Occurrence::NoRoom { .. }
+            | Occurrence::Tick { .. }
+            | Occurrence::Quiet { .. }
+            | Occurrence::Ends { .. } => {}
         }
         Ok(())
     }
@@ -274,13 +274,13 @@ impl World {
         self.groups[group].process.as_ref().is_some_and(|process| process.opening == opening)
     }
 
-    pub(super) fn did(&mut self, what: Event, with: impl Hash) {
+    pub(super) fn record_event(&mut self, what: Event, with: impl Hash) {
         what.name().hash(&mut self.trace);
         (self.now_ms, with).hash(&mut self.trace);
         self.totals.add(what.name(), 1);
     }
 
-    pub(super) fn went_wrong(&mut self, what: Fault, with: impl Hash) {
+    pub(super) fn record_fault(&mut self, what: Fault, with: impl Hash) {
         what.name().hash(&mut self.trace);
         (self.now_ms, with).hash(&mut self.trace);
         self.totals.add(what.name(), 1);
@@ -320,10 +320,10 @@ fn group(random: &mut StdRng, address: usize, shards: &[ShardId]) -> Group {
     let open = shards.iter().copied().zip(ranges).map(open);
     let mut genesis = State::new(open, 24, START_MS);
     if random.random_ratio(1, 3) {
-        // A shard whose parent's clock was ahead: nothing arrives before what its parent has.
+        // A child shard whose parent's clock was ahead: its arrivals must not be before those of the parent.
         let floor_ms = START_MS + random.random_range(0..3 * HOUR_MS);
-        let first = genesis.shards.first_entry();
-        first.into_iter().for_each(|mut shard| shard.get_mut().last_arrival_ms = floor_ms);
+        let first = genesis.shards.iter_mut().next();
+        first.into_iter().for_each(|(_, shard)| shard.last_arrival_ms = floor_ms);
     }
     let capacity = random.random_ratio(1, 3).then(|| random.random_range(20..150));
     let born_ms = if random.random_ratio(1, 3) { random.random_range(0..4 * SECOND_MS) } else { 0 };

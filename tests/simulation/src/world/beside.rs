@@ -1,5 +1,4 @@
-//! Readers beside the writer: one of them acts in the midst of what the other does, between two of its operations on
-//! the disk.
+//! Concurrent readers and writers: one acts between two disk operations of the other.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,21 +12,21 @@ use super::{ALL, Event, HOUR_MS, Process, World};
 use crate::clocks::Clocks;
 use crate::log_time::LogTime;
 
-/// A read that another thread is to make.
+/// A planned read of another thread.
 pub(super) struct Planned {
     shard: ShardId,
     from: u64,
     outcome: Arc<Mutex<Option<Result<ReadOutcome, ReadError>>>>,
 }
 
-/// What the writer did beside a reader.
+/// The writes during a read.
 enum Did {
     Appended { appends: Vec<Vec<Run>>, now_ms: u64, answer: Result<Vec<Vec<RunOutcome>>, WriteError> },
     Maintained { answer: Result<(), WriteError> },
 }
 
 impl World {
-    /// Plans a read in the midst of what the writer does next, now and then.
+    /// Sometimes plans a read during the next write.
     pub(super) fn plan_read(&mut self) -> Result<Option<Planned>> {
         if !self.random.random_bool(0.3) {
             return Ok(None);
@@ -47,7 +46,7 @@ impl World {
         Ok(Some(planned))
     }
 
-    /// Checks a read that was planned, before what the writer did is known: nobody may have seen it.
+    /// Checks a planned read before the outcome of the write is known: no reader may have seen it.
     pub(super) fn check_planned(&mut self, planned: Option<Planned>) -> Result<()> {
         self.disk.alone();
         let Some(Planned { shard, from, outcome }) = planned else { return Ok(()) };
@@ -57,14 +56,14 @@ impl World {
         self.check_beside(Event::ReadInAWrite, shard, from, read)
     }
 
-    /// Reads, and in the midst of it the log is written: records are appended and expire.
+    /// Reads while the log is written: records are appended and expire.
     pub(super) fn read_while_written(&mut self) -> Result<()> {
         let Process { log, reader, stepped_ms, mut time } =
             self.process.take().context("there is no process")?;
         let (shard, from) = self.draw_start();
         let limits = self.draw_limits();
         let batches = self.random.random_range(1..24);
-        // What expires is used again by the batches behind.
+        // Later batches reuse the space of expired records.
         let due = self.random.random_range(0..batches);
         let appends: Vec<_> = (0..batches).map(|_| self.draw_appends()).collect();
         let all_expires = self.random.random_ratio(1, 4);
@@ -106,7 +105,7 @@ impl World {
         if stopped { self.check_stopped() } else { Ok(()) }
     }
 
-    /// Tells the model what the writer did; whether the log has stopped.
+    /// Applies the writes to the model; returns whether the log has stopped.
     fn account(&mut self, did: Did) -> Result<bool> {
         let answer = match did {
             Did::Appended { appends, now_ms, answer } => match answer {
@@ -138,7 +137,7 @@ impl World {
                 self.model
                     .check_read(shard, from, 0, &outcome, self.may_pass)
                     .with_context(|| what.name())?;
-                self.did(what, (outcome.next_offset, outcome.runs.len()));
+                self.record_event(what, (outcome.next_offset, outcome.runs.len()));
                 Ok(())
             }
             Err(error) => self.check_refused(Some((shard, from)), &error).with_context(|| what.name()),

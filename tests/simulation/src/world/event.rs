@@ -3,7 +3,7 @@
 use crate::totals::named;
 
 named! {
-    /// What the log was told to do, how it answered, and what went on around it.
+    /// The operations on the log, its answers, and what happened around it.
     Event {
         /// The log was opened, and takes no appends.
         OpenedStopped = "opened, stopped",
@@ -17,11 +17,11 @@ named! {
         Append = "append",
         /// They were not, as the disk is full.
         AppendFull = "append, disk full",
-        /// Whether they were is not known.
+        /// Whether they were appended is unknown.
         AppendNotAnswered = "append, not answered",
         /// They were not, as the log could not go on.
         AppendStopped = "append, stopped",
-        /// The log looked after itself.
+        /// The log was maintained.
         Maintain = "maintain",
         /// The retention was set.
         SetRetention = "set retention",
@@ -33,7 +33,7 @@ named! {
         ControlFull = "control, disk full",
         /// One of these stopped the log.
         ControlStopped = "control, stopped",
-        /// The wall's clock was far from log time, which went on without it.
+        /// The wall clock was far from log time, which went on without it.
         ClockSuspect = "clock suspect",
         /// The log gave back memory.
         Rest = "rest",
@@ -47,7 +47,7 @@ named! {
         CrashPlanned = "crash planned",
         /// The machine crashed, between two operations or in one.
         MachineRestart = "machine restart",
-        /// The process ended without a word.
+        /// The process was killed.
         ProcessRestart = "process restart",
         /// The disk was corrupted.
         Corruption = "corruption",

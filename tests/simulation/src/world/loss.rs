@@ -1,4 +1,4 @@
-//! Losses that are accepted: what is corrupt then is passed over, and nothing else.
+//! Accepts losses: readers then pass over what is corrupt, and over nothing else.
 
 use anyhow::{Result, bail, ensure};
 use record_log::AcceptLossError;
@@ -7,7 +7,7 @@ use super::{Event, World};
 use crate::log_time::LogTime;
 
 impl World {
-    /// Accepts the loss of all corruption that is known. Whether that is answered.
+    /// Accepts the loss of all known corruption; returns whether that was acknowledged.
     fn accept_known_loss(&mut self) -> Result<bool> {
         let process = self.process()?;
         let before = process.reader.status();
@@ -23,7 +23,7 @@ impl World {
                 if status.durable_bytes > before.durable_bytes {
                     self.model.confirmed();
                 }
-                self.did(Event::AcceptLoss, format!("{:?}", status.next_offsets));
+                self.record_event(Event::AcceptLoss, format!("{:?}", status.next_offsets));
                 Ok(true)
             }
             Err(AcceptLossError::TooMuch { .. }) => Ok(false),
@@ -40,29 +40,29 @@ impl World {
 
     /// Accepts the loss of all that is corrupt.
     pub(super) fn accept_loss(&mut self) -> Result<()> {
-        if self.corrupted.is_nothing() && !self.mistaken && !self.may_pass {
+        if self.corrupted.is_nothing() && !self.may_misjudge && !self.may_pass {
             return Ok(());
         }
-        // What nobody has met yet is accepted by nobody.
+        // Only known corruption is accepted: read everything, so that all of it is.
         self.read_all()?;
         if self.disk.has_crashed() {
             return Ok(());
         }
-        // Also where it is not answered.
+        // The loss may be accepted even if that is not acknowledged.
         self.model.loss_accepted(&self.corrupted);
-        self.may_pass |= !self.gives_all();
+        self.may_pass |= !self.is_readable();
         if self.accept_known_loss()? {
-            self.all_given_up = self.gives_all();
+            self.all_accepted = self.is_readable();
             self.read_all()?;
         }
         Ok(())
     }
 
-    /// Gives up the end of a log that has stopped for it; whether the log goes on.
+    /// Accepts the loss of the corrupt tail for which a log has stopped; returns whether the log takes appends again.
     pub(super) fn accept_corrupt_tail(&mut self) -> Result<bool> {
         let ends = self.process()?.reader.status().next_offsets;
-        self.model.corrupt_tail_accepted(&ends, &self.corrupted, !self.gives_all());
-        self.may_pass |= !self.gives_all();
+        self.model.corrupt_tail_accepted(&ends, &self.corrupted, !self.is_readable());
+        self.may_pass |= !self.is_readable();
         if !self.accept_known_loss()? {
             return Ok(false);
         }
@@ -70,7 +70,7 @@ impl World {
         ensure!(status.stopped.is_none(), "the loss is accepted, and the log does not go on");
         let time = LogTime::open(status.time_ms, self.clocks.both());
         self.process()?.time = time;
-        self.model.gone_on(&status.next_offsets);
+        self.model.resumed(&status.next_offsets);
         self.read_all()?;
         Ok(true)
     }

@@ -1,4 +1,4 @@
-//! One run: operations drawn by a seed, each checked.
+//! One world: operations drawn from a seed, each checked.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::{UnwindSafe, catch_unwind};
@@ -39,12 +39,12 @@ const MINUTE_MS: i64 = 60_000;
 const START_MS: u64 = 500_000 * HOUR_MS;
 const ALL: Limits = Limits { max_records: u32::MAX, max_bytes: usize::MAX };
 
-/// What a world was.
+/// The outcome of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of all that was asked and answered.
+    /// A hash of all events.
     pub digest: u64,
-    /// What happened how often.
+    /// How often each event happened.
     pub totals: Totals,
 }
 
@@ -52,7 +52,7 @@ pub struct Outcome {
 struct Process {
     log: Log,
     reader: Reader,
-    /// All steps of the wall's clock since it was opened.
+    /// All steps of the wall clock since it was opened.
     stepped_ms: i64,
     /// What log time must be.
     time: LogTime,
@@ -70,18 +70,19 @@ struct World {
     corruptions: u32,
     /// What was corrupt when the log was opened; nothing more can be until it is closed.
     corrupted: Corrupted,
-    /// Whether the disk did not give all when it was opened: then it may be wrong about corruption until the next time.
-    mistaken: bool,
-    /// Whether all that is corrupt was accepted since then: nothing is refused any more.
-    all_given_up: bool,
-    /// Whether a loss was accepted on a disk that does not give all, so that anything may be left out.
+    /// Whether the disk failed reads when the log was opened: then the log may misjudge corruption until it is opened
+    /// again.
+    may_misjudge: bool,
+    /// Whether the loss of all corruption was accepted since then: no read may be refused.
+    all_accepted: bool,
+    /// Whether a loss was accepted on a disk that fails reads: readers may pass over anything.
     may_pass: bool,
     records: u64,
     trace: DefaultHasher,
     totals: Totals,
 }
 
-/// Lives through the world of a seed.
+/// Simulates the world of a seed.
 ///
 /// # Errors
 /// If the log breaks a promise or panics: with the seed, and how to see it again.
@@ -91,7 +92,7 @@ pub fn run(seed: u64) -> Result<Outcome> {
     })
 }
 
-/// A panic, of the log or of what it runs on, is an error like others.
+/// Turns a panic into an error.
 fn caught<T>(live: impl FnOnce() -> Result<T> + UnwindSafe) -> Result<T> {
     catch_unwind(live).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -106,7 +107,7 @@ fn live(seed: u64) -> Result<Outcome> {
     for number in 0..operations {
         world.operate().with_context(|| format!("in operation {number} of {operations}"))?;
         if world.process.is_none() && !world.open()? {
-            world.did(Event::EndedEarly, number);
+            world.record_event(Event::EndedEarly, number);
             break;
         }
     }
@@ -128,7 +129,7 @@ impl World {
         let config =
             LogConfig { log_id, incarnation: COPY, shards, retention_hours: 24, created_ms: START_MS };
         create(&disk, 1, &config).context("create")?;
-        // The log begins on a disk that gives what it has: one that does not would never show more.
+        // Reads succeed while the log is created: it would not open otherwise.
         disk.set_faults(Faults { failed_read: 0, ..faults });
         let mut world = Self {
             random,
@@ -140,8 +141,8 @@ impl World {
             process: None,
             corruptions: 0,
             corrupted: Corrupted::default(),
-            mistaken: false,
-            all_given_up: false,
+            may_misjudge: false,
+            all_accepted: false,
             may_pass: false,
             records: 0,
             trace: DefaultHasher::new(),
@@ -183,12 +184,12 @@ impl World {
         self.process.as_mut().context("there is no process")
     }
 
-    /// Whether the disk gives all that it has, so that nothing is refused but what is corrupt.
-    fn gives_all(&self) -> bool {
+    /// Whether the disk fails no reads, so that only corrupt records may be refused.
+    fn is_readable(&self) -> bool {
         self.faults.failed_read == 0
     }
 
-    /// Time went by: records may have expired, whether the log was told to look after itself or not.
+    /// Time has passed: records may have expired, with or without maintenance of the log.
     fn note_time(&mut self) {
         let (boottime_ms, _) = self.clocks.both();
         if let Some(process) = &self.process {
@@ -196,7 +197,7 @@ impl World {
         }
     }
 
-    fn did(&mut self, what: Event, with: impl std::hash::Hash) {
+    fn record_event(&mut self, what: Event, with: impl std::hash::Hash) {
         what.name().hash(&mut self.trace);
         with.hash(&mut self.trace);
         self.totals.add(what.name(), 1);
@@ -217,7 +218,7 @@ impl World {
         let fired = self.disk.fired();
         fired.iter().for_each(|(fault, count)| self.totals.add(fault.name(), *count));
         let names = self.disk.list().unwrap_or_default();
-        self.did(Event::End, names);
+        self.record_event(Event::End, names);
         Ok(())
     }
 }

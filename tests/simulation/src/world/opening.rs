@@ -17,9 +17,9 @@ use crate::log_time::LogTime;
 const TRIES: u32 = 20;
 
 impl World {
-    /// Opens the log; whether it can be gone on with.
+    /// Opens the log; returns whether it takes appends.
     pub(super) fn open(&mut self) -> Result<bool> {
-        self.all_given_up = false;
+        self.all_accepted = false;
         for _ in 0..TRIES {
             self.corrupted =
                 Corrupted::of(&self.disk.corrupt_files(), &self.disk.names(), |name| self.disk.written(name));
@@ -47,26 +47,26 @@ impl World {
 
     fn opened(&mut self, log: Log, reader: Reader) -> Result<()> {
         let status = reader.status();
-        self.mistaken = !self.gives_all() && !status.corruption.is_empty();
+        self.may_misjudge = !self.is_readable() && !status.corruption.is_empty();
         self.check_reported(&status.corruption)?;
-        self.model.reopened(&status.next_offsets, &self.corrupted, self.mistaken)?;
-        self.did(Event::Opened, format!("{:?}", status.next_offsets));
+        self.model.reopened(&status.next_offsets, &self.corrupted, self.may_misjudge)?;
+        self.record_event(Event::Opened, format!("{:?}", status.next_offsets));
         let time = LogTime::open(status.time_ms, self.clocks.both());
         self.process = Some(Process { log, reader, stepped_ms: 0, time });
         self.note_time();
         self.read_all()
     }
 
-    /// It takes nothing more, as it is not known what was appended last; what is known is served. Whether somebody
-    /// accepts the loss, so that it goes on.
+    /// The log has a corrupt tail: it takes no appends and serves the rest. Returns whether the loss was accepted, so
+    /// that it takes appends again.
     fn opened_stopped(&mut self, log: Log, reader: Reader) -> Result<bool> {
         let status = reader.status();
         let why = status.stopped;
-        ensure!(!self.gives_all() || self.corrupted.may_stop(), "the log stops for nothing: {why:?}");
+        ensure!(!self.is_readable() || self.corrupted.may_stop(), "the log stops for nothing: {why:?}");
         ensure!(!status.corruption.is_empty(), "the log stops and names no corruption: {why:?}");
-        self.mistaken = !self.gives_all();
+        self.may_misjudge = !self.is_readable();
         self.check_reported(&status.corruption)?;
-        self.did(Event::OpenedStopped, 0);
+        self.record_event(Event::OpenedStopped, 0);
         let time = LogTime::open(status.time_ms, self.clocks.both());
         self.process = Some(Process { log, reader, stepped_ms: 0, time });
         self.note_time();
@@ -80,7 +80,7 @@ impl World {
         Ok(is_accepted)
     }
 
-    /// A log that does not know its end does not say that nothing comes next.
+    /// A read behind a corrupt tail must be refused, not answered with no records.
     fn check_end_refused(&mut self) -> Result<()> {
         let reader = self.process()?.reader.clone();
         for (shard, end) in reader.status().next_offsets {
@@ -96,17 +96,17 @@ impl World {
     fn check_not_opened(&mut self, error: &Error) -> Result<()> {
         match error {
             Error::Corrupt(_) => ensure!(
-                !self.gives_all() || self.corrupted.may_not_open(),
+                !self.is_readable() || self.corrupted.may_not_open(),
                 "the log does not open for nothing: {error}"
             ),
             Error::Io { .. } => ensure!(
-                !self.gives_all() || self.faults.may_stop() || self.corrupted.may_not_open(),
+                !self.is_readable() || self.faults.may_stop() || self.corrupted.may_not_open(),
                 "the log does not open for nothing: {error}"
             ),
             Error::Newer(_) => bail!("the log passes for a newer version's: {error}"),
             Error::Foreign { .. } => bail!("the log passes for another: {error}"),
         }
-        self.did(Event::DidNotOpen, error.to_string());
+        self.record_event(Event::DidNotOpen, error.to_string());
         Ok(())
     }
 
@@ -117,11 +117,15 @@ impl World {
         Ok(())
     }
 
-    /// Whether it is no wonder that the log reports this corruption.
+    /// Whether the log may report this corruption.
     pub(super) fn explains(&self, corruption: &Corruption) -> bool {
-        // On a full disk expired segments go before it can be said that they do: a crash between passes for a loss.
+        // On a full disk expired segments are removed before an entry can say so: a crash in between looks like a loss.
         let is_alarm = self.faults.capacity_bytes > 0 && corruption.what == "there is no such file";
-        !self.gives_all() || self.mistaken || self.may_pass || is_alarm || self.corrupted.explains(corruption)
+        !self.is_readable()
+            || self.may_misjudge
+            || self.may_pass
+            || is_alarm
+            || self.corrupted.explains(corruption)
     }
 
     fn environment(&mut self) -> Environment {
@@ -140,7 +144,7 @@ impl World {
         }
     }
 
-    /// The process ends without a word, with the machine or without.
+    /// The process is killed, with its machine or alone.
     pub(super) fn end_process(&mut self, machine: bool) {
         let Some(process) = self.process.take() else { return };
         self.count(&process.reader);
@@ -148,11 +152,11 @@ impl World {
         if machine || self.disk.has_crashed() {
             self.disk.restart_machine();
         }
-        self.did(if machine { Event::MachineRestart } else { Event::ProcessRestart }, 0);
+        self.record_event(if machine { Event::MachineRestart } else { Event::ProcessRestart }, 0);
         let due = self.corruptions < self.faults.corruptions && self.random.random_bool(0.4);
-        if let Some(place) = due.then(|| self.disk.corrupt()).flatten() {
+        if let Some(position) = due.then(|| self.disk.corrupt()).flatten() {
             self.corruptions += 1;
-            self.did(Event::Corruption, place);
+            self.record_event(Event::Corruption, position);
         }
     }
 }

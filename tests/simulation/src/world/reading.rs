@@ -11,11 +11,11 @@ use record_log::{ReadError, Reader};
 use super::{ALL, Event, HOUR_MS, START_MS, World};
 use crate::faults::Faults;
 
-/// So many corruptions are reported one by one.
+/// The most corruptions that the status reports.
 const MAX_REPORTED: usize = 64;
 
 /// A read that was drawn.
-struct Asked {
+struct DrawnRead {
     shard: ShardId,
     position: Position,
     limits: Limits,
@@ -24,14 +24,14 @@ struct Asked {
 
 impl World {
     pub(super) fn read_somewhere(&mut self) -> Result<()> {
-        let Asked { shard, position, limits, wait } = self.draw_asked();
+        let DrawnRead { shard, position, limits, wait } = self.draw_read();
         self.note_time();
         let reader = self.process()?.reader.clone();
         match reader.read(shard, position, limits, wait) {
             Ok(outcome) => self.check_answer(&reader, shard, position, &outcome),
             Err(ReadError::WouldBlock) => {
                 ensure!(wait == Wait::Never, "a read that may wait did not");
-                self.did(Event::ReadWouldBlock, 0);
+                self.record_event(Event::ReadWouldBlock, 0);
                 Ok(())
             }
             Err(error) => {
@@ -41,7 +41,7 @@ impl World {
         }
     }
 
-    fn draw_asked(&mut self) -> Asked {
+    fn draw_read(&mut self) -> DrawnRead {
         let shards: Vec<_> = self.model.shards.keys().copied().collect();
         let shard = shards[self.random.random_range(0..shards.len())];
         let last = self.model.last_offset(shard);
@@ -61,7 +61,7 @@ impl World {
             max_bytes: self.random.random_range(1..20_000),
         };
         let wait = if self.random.random_bool(0.3) { Wait::Never } else { Wait::ForDisk };
-        Asked { shard, position, limits, wait }
+        DrawnRead { shard, position, limits, wait }
     }
 
     fn check_answer(
@@ -88,7 +88,7 @@ impl World {
             let first = outcome.runs.first().map(|run| run.first_offset);
             self.check_locate(reader, shard, position, first)?;
         }
-        self.did(Event::Read, (outcome.next_offset, outcome.runs.len()));
+        self.record_event(Event::Read, (outcome.next_offset, outcome.runs.len()));
         Ok(())
     }
 
@@ -121,15 +121,15 @@ impl World {
         Ok(())
     }
 
-    /// A read that begins with a record is refused only where that is corrupt, and names what is.
+    /// A read from a record's offset may be refused only if that record is corrupt, with the corruption.
     pub(super) fn check_refused(&mut self, at: Option<(ShardId, u64)>, error: &ReadError) -> Result<()> {
         if self.disk.has_crashed() {
             return Ok(());
         }
         let ReadError::Corrupt(corruption) = error else { bail!("a read was refused: {error}") };
         ensure!(self.explains(corruption), "corruption that nobody caused: {error}");
-        if self.gives_all() && !self.mistaken {
-            ensure!(!self.all_given_up, "what was given up is refused: {error}");
+        if self.is_readable() && !self.may_misjudge {
+            ensure!(!self.all_accepted, "an accepted loss is refused: {error}");
             if let Some((shard, offset)) = at
                 && let Some(known) = self.model.shards[&shard].get(&offset)
             {
@@ -137,12 +137,12 @@ impl World {
                 ensure!(may_be_refused, "record {offset} of {shard} is whole and is refused: {error}");
             }
         }
-        self.did(Event::ReadRefused, 0);
+        self.record_event(Event::ReadRefused, 0);
         Ok(())
     }
 
-    /// The log's status names what a read was refused for.
-    fn check_told_of(&mut self, error: &ReadError) -> Result<()> {
+    /// The log's status must report the corruption for which a read was refused.
+    fn check_status_reports(&mut self, error: &ReadError) -> Result<()> {
         let ReadError::Corrupt(corruption) = error else { return Ok(()) };
         let reported = self.process()?.reader.status().corruption;
         let is_reported = reported
@@ -150,7 +150,7 @@ impl World {
             .any(|other| other.file == corruption.file && other.position == corruption.position);
         ensure!(
             is_reported || reported.len() >= MAX_REPORTED,
-            "a read was refused, and status does not say: {error}"
+            "a read was refused, and the status does not report it: {error}"
         );
         Ok(())
     }
@@ -197,8 +197,8 @@ impl World {
                 Err(_) if self.disk.has_crashed() => return Ok(()),
                 Err(error) => {
                     self.check_refused(Some((shard, offset)), &error)?;
-                    if self.gives_all() {
-                        self.check_told_of(&error)?;
+                    if self.is_readable() {
+                        self.check_status_reports(&error)?;
                     }
                     // The next record that is known may be readable again.
                     refused = true;
@@ -208,7 +208,7 @@ impl World {
             }
         }
         let has_stopped = reader.status().stopped.is_some();
-        let may_miss = self.may_pass || (refused || has_stopped) && !self.gives_all();
+        let may_miss = self.may_pass || (refused || has_stopped) && !self.is_readable();
         let missing = self.model.shards[&shard].iter().find(|(offset, known)| {
             // A corrupt tail begins with a whole batch.
             let corrupted = match has_stopped && **offset >= end {
@@ -221,13 +221,13 @@ impl World {
         if let Some((offset, _)) = missing {
             bail!("record {offset} of {shard} was answered and is not there, and no corruption is reported");
         }
-        self.did(Event::ReadAll, (shard.index(), seen.len()));
+        self.record_event(Event::ReadAll, (shard.index(), seen.len()));
         Ok(())
     }
 
-    /// What the disk did not give for a while it gives again: nothing is refused then.
+    /// The disk stops failing reads: from then on nothing may be refused.
     pub(super) fn read_all_again(&mut self) -> Result<()> {
-        if self.mistaken || self.disk.has_crashed() {
+        if self.may_misjudge || self.disk.has_crashed() {
             return Ok(());
         }
         self.faults = Faults { failed_read: 0, ..self.faults };

@@ -1,4 +1,4 @@
-//! What goes on around the log: time passes, clocks step, disks grow, and machines crash in the midst of what follows.
+//! The surroundings of the log: time passes, clocks step, disks grow, and machines crash during later operations.
 
 use rand::RngExt as _;
 
@@ -18,11 +18,11 @@ impl World {
             if let Some(process) = &mut self.process {
                 process.stepped_ms += step;
             }
-            self.did(Event::ClockStep, step);
+            self.record_event(Event::ClockStep, step);
         } else {
             let ms = self.random.random_range(0..HOUR_MS * 12);
             self.clocks.go(ms);
-            self.did(Event::TimePasses, ms);
+            self.record_event(Event::TimePasses, ms);
         }
     }
 
@@ -30,7 +30,7 @@ impl World {
         if self.faults.capacity_bytes > 0 {
             self.faults.capacity_bytes += self.random.random_range(0..200) << 10;
             self.disk.set_faults(self.faults);
-            self.did(Event::MoreRoom, 0);
+            self.record_event(Event::MoreRoom, 0);
         }
     }
 
@@ -41,6 +41,6 @@ impl World {
             self.random.random_range(0..60)
         };
         self.disk.crash_after(operations);
-        self.did(Event::CrashPlanned, operations);
+        self.record_event(Event::CrashPlanned, operations);
     }
 }

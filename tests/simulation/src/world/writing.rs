@@ -1,4 +1,4 @@
-//! What the log is told to do, and what it answers.
+//! Writes to the log, and checks its answers.
 
 use anyhow::{Result, ensure};
 use catalog::ShardId;
@@ -24,20 +24,20 @@ impl World {
         match appended {
             Ok(appended) => {
                 self.model.appended(&appends, &appended, now_ms)?;
-                self.did(Event::Append, format!("{appended:?}"));
+                self.record_event(Event::Append, format!("{appended:?}"));
             }
             Err(WriteError::Full(_)) => {
                 ensure!(self.faults.capacity_bytes > 0, "the disk is full and has no end");
-                ensure!(full, "a full disk is not reported of");
-                self.did(Event::AppendFull, 0);
+                ensure!(full, "a full disk is not reported");
+                self.record_event(Event::AppendFull, 0);
             }
             Err(WriteError::Final(_)) => {
                 self.model.not_answered(&appends);
-                self.did(Event::AppendNotAnswered, 0);
+                self.record_event(Event::AppendNotAnswered, 0);
                 self.check_stopped()?;
             }
             Err(WriteError::Stopped(_)) => {
-                self.did(Event::AppendStopped, 0);
+                self.record_event(Event::AppendStopped, 0);
                 self.check_stopped()?;
             }
         }
@@ -75,7 +75,7 @@ impl World {
         Run { shard, block: builder.build() }
     }
 
-    /// A log that has stopped takes nothing more, says so, and serves what was durable.
+    /// Checks that a log that has stopped reports it, refuses appends and serves durable records.
     pub(super) fn check_stopped(&mut self) -> Result<()> {
         ensure!(self.disk.has_crashed() || self.faults.may_stop(), "the log stops for nothing");
         let appends = self.draw_appends();
@@ -93,7 +93,7 @@ impl World {
         Ok(())
     }
 
-    /// The log is about to look at its clocks.
+    /// The log is about to read its clocks.
     fn look_at_clocks(&mut self) -> Result<()> {
         let clocks = self.clocks.both();
         self.process()?.time.look(clocks);
@@ -114,22 +114,22 @@ impl World {
         match answer {
             Ok(()) => {
                 done(&mut self.model);
-                self.did(what, 0);
+                self.record_event(what, 0);
                 Ok(true)
             }
             Err(error) => self.refused_to_write(&error).map(|()| false),
         }
     }
 
-    /// Something that is no record was not written.
+    /// An entry without records was not written.
     pub(super) fn refused_to_write(&mut self, error: &WriteError) -> Result<()> {
         match error {
             WriteError::Full(_) => {
-                self.did(Event::ControlFull, 0);
+                self.record_event(Event::ControlFull, 0);
                 Ok(())
             }
             WriteError::Final(_) | WriteError::Stopped(_) => {
-                self.did(Event::ControlStopped, 0);
+                self.record_event(Event::ControlStopped, 0);
                 self.check_stopped()
             }
         }
@@ -142,7 +142,7 @@ impl World {
             let reported = process.reader.status().clock_suspect.is_some();
             ensure!(reported == suspect, "the clock is suspect, and that is reported: {suspect}, {reported}");
             if suspect {
-                self.did(Event::ClockSuspect, 0);
+                self.record_event(Event::ClockSuspect, 0);
             }
         }
         Ok(())
@@ -162,7 +162,7 @@ impl World {
     pub(super) fn confirm(&mut self) -> Result<()> {
         let unconfirmed = self.process()?.log.unconfirmed();
         self.with_log(Event::Confirm, |log| log.confirm(), |_| ())?;
-        // Where the segment has no room for it, it stays as it is.
+        // If the segment has no space for it, the batch stays unconfirmed.
         if unconfirmed && self.process.as_ref().is_some_and(|process| !process.log.unconfirmed()) {
             self.model.confirmed();
         }
@@ -173,6 +173,6 @@ impl World {
         if let Some(process) = &mut self.process {
             process.log.rest();
         }
-        self.did(Event::Rest, 0);
+        self.record_event(Event::Rest, 0);
     }
 }
