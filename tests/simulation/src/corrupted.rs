@@ -13,7 +13,7 @@ const SLOTS: &str = "slots";
 const SEGMENT: &str = "segment-";
 /// How many batches at the end of a segment cannot be told from such as were cut off, where neither its footer nor the
 /// next segment says where it ends: the last one, and the last that is whole.
-const DOUBTFUL_BATCHES: usize = 2;
+pub const DOUBTFUL_BATCHES: usize = 2;
 
 /// What is corrupt.
 #[derive(Debug, Default)]
@@ -161,11 +161,15 @@ impl Corrupted {
     }
 }
 
-fn segment_name(sequence: u64) -> String {
+/// The name of a segment.
+#[must_use]
+pub fn segment_name(sequence: u64) -> String {
     format!("{SEGMENT}{sequence:012}")
 }
 
-fn sequence_of(name: &str) -> Option<u64> {
+/// The number of the segment with this name.
+#[must_use]
+pub fn sequence_of(name: &str) -> Option<u64> {
     name.strip_prefix(SEGMENT)?.parse().ok()
 }
 

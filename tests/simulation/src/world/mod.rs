@@ -21,6 +21,7 @@ use crate::disk::SimulatedDisk;
 use crate::faults::{Fault, Faults};
 use crate::log_time::LogTime;
 use crate::model::Model;
+use crate::newer::Newer;
 use crate::totals::Totals;
 
 mod beside;
@@ -29,9 +30,12 @@ mod loss;
 mod opening;
 mod reading;
 mod surroundings;
+mod version;
 mod writing;
 
 pub use event::Event;
+
+use version::Versions;
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
@@ -70,6 +74,9 @@ struct World {
     corruptions: u32,
     /// What was corrupt when the log was opened; nothing more can be until it is closed.
     corrupted: Corrupted,
+    versions: Versions,
+    /// What only a later version than the one that runs knew when the log was opened.
+    newer: Newer,
     /// Whether the disk did not give all when it was opened: then it may be wrong about corruption until the next time.
     mistaken: bool,
     /// Whether all that is corrupt was accepted since then: nothing is refused any more.
@@ -140,6 +147,8 @@ impl World {
             process: None,
             corruptions: 0,
             corrupted: Corrupted::default(),
+            versions: Versions::draw(seed),
+            newer: Newer::default(),
             mistaken: false,
             all_given_up: false,
             may_pass: false,
@@ -207,6 +216,7 @@ impl World {
     }
 
     fn end(&mut self) -> Result<()> {
+        self.end_with_all_known()?;
         if let Some(process) = &self.process {
             let reader = process.reader.clone();
             self.read_all()?;
