@@ -5,6 +5,8 @@
 //! Its headers have a section more. As its operator enables them it has a feature in either mask of headers and
 //! footers, records that are sealed by a key, and another kind of entry in place of a SetRetention.
 
+use std::ops::Range;
+
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
@@ -16,9 +18,9 @@ const FEATURE: u64 = 1 << 63;
 const SECTION: &[u8; 32] = b"\x63\0\0\0\x12\0\0\0of a later version\0\0\0\0\0\0";
 const KEY: u32 = 7;
 const SET_RETENTION: u8 = 2;
-const CHECKSUM: std::ops::Range<usize> = 8..12;
-const FEATURES: std::ops::Range<usize> = 16..48;
-const MASKS: std::ops::Range<usize> = 32..48;
+const CHECKSUM: Range<usize> = 8..12;
+const FEATURES: Range<usize> = 16..48;
+const MASKS: Range<usize> = 32..48;
 
 /// What is enabled of the additions.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -70,8 +72,9 @@ pub fn take_out_of(file: &mut [u8]) {
     });
 }
 
-/// Puts these features into header and footer of a segment, and changes the headers of its entries.
-fn change(file: &mut [u8], features: &[u8], at: std::ops::Range<usize>, change_entry: impl Fn(&mut [u8])) {
+/// Puts these features into header and footer of a segment, and changes the headers of its entries: of all that is whole.
+/// What is torn stays torn.
+fn change(file: &mut [u8], features: &[u8], at: Range<usize>, change_entry: impl Fn(&mut [u8])) {
     let Some(Layout { header_end, batches }) = Layout::of(file) else { return };
     let seed = crc32c::crc32c(&file[48..56]);
     if layout::is_header_whole(file) {
@@ -106,7 +109,7 @@ fn change(file: &mut [u8], features: &[u8], at: std::ops::Range<usize>, change_e
         let own = crc32c::crc32c_append(seed, &file[trailer.start + CHECKSUM.end..trailer.end]);
         crc32c::crc32c_append(own, &file[directory..trailer.start]).to_le_bytes()
     };
-    let within = |range: std::ops::Range<usize>| trailer.start + range.start..trailer.start + range.end;
+    let within = |range: Range<usize>| trailer.start + range.start..trailer.start + range.end;
     if file[within(CHECKSUM)] == checksum(file) {
         file[within(at)].copy_from_slice(features);
         let sum = checksum(file);
