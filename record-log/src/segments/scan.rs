@@ -28,6 +28,8 @@ pub enum Step {
     Newer {
         /// Where it begins.
         position: u64,
+        /// Where it ends.
+        until: u64,
         /// What this version does not know of it.
         unknown: Unknown,
     },
@@ -83,7 +85,7 @@ impl Scan {
             Ok(decoded) if position + decoded.frame().bytes as u64 <= self.end => {
                 self.position = position + decoded.frame().bytes as u64;
                 Some(match decoded {
-                    Decoded::Newer(_, unknown) => Step::Newer { position, unknown },
+                    Decoded::Newer(_, unknown) => Step::Newer { position, until: self.position, unknown },
                     Decoded::Known(header) => {
                         let error =
                             if self.check_blocks { self.check(position, &header).err() } else { None };

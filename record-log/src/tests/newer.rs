@@ -21,9 +21,14 @@ fn change_header(bench: &Bench, name: &str, at: usize, new: &[u8]) {
 
 /// Changes a byte of the header of the entry whose record has this text, alone in its batch.
 fn change_entry(bench: &Bench, name: &str, text: &str, at: usize, byte: u8) {
+    change_entry_before(bench, name, bench.find(name, text), at, byte);
+}
+
+/// Changes a byte of the header of the first entry of the batch that begins before a position.
+fn change_entry_before(bench: &Bench, name: &str, position: usize, at: usize, byte: u8) {
     let mut bytes = std::fs::read(bench.path(name)).unwrap();
     let nonce = u64::from_le_bytes(bytes[48..56].try_into().unwrap());
-    let batch = bytes[..bench.find(name, text)].windows(4).rposition(|window| window == b"KBAT").unwrap();
+    let batch = bytes[..position].windows(4).rposition(|window| window == b"KBAT").unwrap();
     bytes[batch + BATCH_HEADER_BYTES + at] = byte;
     let end = batch + u32::from_le_bytes(bytes[batch + 20..batch + 24].try_into().unwrap()) as usize;
     let crc = crc32c::crc32c_append(seed_of(nonce), &bytes[batch + 8..end]);
@@ -76,6 +81,22 @@ fn newer_batch_of_an_older_segment_is_refused_by_reads_and_the_rest_is_served() 
     assert!(matches!(&refused, ReadError::Newer(newer) if newer.file == SECOND), "{refused}");
     assert_eq!(data(&read(&reader, 0, Position::Offset(2)).unwrap()), ["second", "third"]);
     assert_eq!((put(&mut log, 0, &["fourth"]).first_offset, reader.status().corruption), (4, Vec::new()));
+}
+
+#[test]
+fn newer_entry_hides_no_record_behind_it() {
+    let bench = Bench::new();
+    let (mut log, _) = bench.open();
+    put(&mut log, 0, &["first"]);
+    log.set_retention(48).unwrap();
+    let before = bench.find(SECOND, "first") + "first".len();
+    put(&mut log, 0, &["second"]);
+    drop(log);
+    put(&mut bench.open().0, 0, &["third"]);
+    change_entry_before(&bench, SECOND, before + BATCH_HEADER_BYTES, 2, 77);
+    let (_log, reader) = bench.open();
+    assert_eq!(all(&reader, 0), ["first", "second", "third"]);
+    assert_eq!(data(&read(&reader, 0, Position::Offset(2)).unwrap()), ["second", "third"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ const SLOTS: &str = "slots";
 const SEGMENT: &str = "segment-";
 /// If neither a footer nor the next segment tells where a segment ends, so many of its last batches may look like
 /// cut-off ones: the last one, and the last whole one.
-const DOUBTFUL_BATCHES: usize = 2;
+pub const DOUBTFUL_BATCHES: usize = 2;
 
 /// What is corrupt.
 #[derive(Debug, Default)]
@@ -162,11 +162,15 @@ impl Corrupted {
     }
 }
 
-fn segment_name(sequence: u64) -> String {
+/// The name of a segment.
+#[must_use]
+pub fn segment_name(sequence: u64) -> String {
     format!("{SEGMENT}{sequence:012}")
 }
 
-fn sequence_of(name: &str) -> Option<u64> {
+/// The number of the segment with this name.
+#[must_use]
+pub fn sequence_of(name: &str) -> Option<u64> {
     name.strip_prefix(SEGMENT)?.parse().ok()
 }
 

@@ -8,9 +8,13 @@ use record_log::disk::BLOCK_BYTES;
 const SEGMENT_MAGIC: &[u8] = b"KINESEGM";
 const SEGMENT_HEAD_BYTES: usize = 136;
 const BATCH_MAGIC: &[u8] = b"KBAT";
-const BATCH_HEAD_BYTES: usize = 64;
+/// Bytes of a batch's head; the heads of its entries follow.
+pub const BATCH_HEAD_BYTES: usize = 64;
 const LEAST_ENTRY_BYTES: usize = 48;
-const APPEND: u8 = 1;
+/// The kind of an entry with records.
+pub const APPEND: u8 = 1;
+/// A kind of entry that only a later version knows.
+pub const NEWER_ENTRY_KIND: u8 = 200;
 const TRAILER_MAGIC: &[u8] = b"KINEFOOT";
 const TRAILER_BYTES: usize = 88;
 
@@ -32,6 +36,8 @@ pub struct Batch {
     pub runs: Vec<Stored>,
     /// Where it ends.
     pub end: usize,
+    /// Whether its headers are whole, and only a later version knows an entry of it.
+    pub is_newer: bool,
 }
 
 /// A run of records.
@@ -43,6 +49,38 @@ pub struct Stored {
     pub offsets: Range<u64>,
     /// The bytes of its block.
     pub block: Range<usize>,
+}
+
+/// One of a header's two masks.
+#[derive(Clone, Copy, Debug)]
+pub enum Mask {
+    /// What must be known to read the segment.
+    ToRead,
+    /// What must be known to write behind it.
+    ToWrite,
+}
+
+/// Whether a whole header of a segment has features in a mask.
+#[must_use]
+pub fn has_features(bytes: &[u8], mask: Mask) -> bool {
+    let at = match mask {
+        Mask::ToRead => 32..40,
+        Mask::ToWrite => 40..48,
+    };
+    is_header_whole(bytes) && bytes[at].iter().any(|byte| *byte != 0)
+}
+
+/// Whether the header of a segment is as it was written.
+#[must_use]
+pub fn is_header_whole(bytes: &[u8]) -> bool {
+    let checksum = |bytes| crc32c::crc32c(checked_of_header(bytes)).to_le_bytes();
+    bytes.starts_with(SEGMENT_MAGIC) && bytes.len() >= SEGMENT_HEAD_BYTES && bytes[8..12] == checksum(bytes)
+}
+
+/// The bytes that the checksum of a segment's header is of.
+#[must_use]
+pub fn checked_of_header(bytes: &[u8]) -> &[u8] {
+    number(bytes, 12).and_then(|end| bytes.get(12..end)).unwrap_or_default()
 }
 
 /// The bytes of the trailer of the footer, if the segment has one with its own nonce.
@@ -88,7 +126,7 @@ impl Batch {
         if headers_end < start + BATCH_HEAD_BYTES || headers_end > end || end > bytes.len() {
             return None;
         }
-        let (mut runs, mut position) = (Vec::new(), headers_end);
+        let (mut runs, mut position, mut is_newer) = (Vec::new(), headers_end, false);
         let mut entries = &bytes[start + BATCH_HEAD_BYTES..headers_end];
         while !entries.is_empty() {
             let entry_bytes = usize::from(u16::from_le_bytes(entries.get(..2)?.try_into().ok()?));
@@ -96,6 +134,7 @@ impl Batch {
             entries = &entries[entry_bytes..];
             let block = position..position + number(entry, 32)?;
             position = block.end;
+            is_newer |= entry[2] == NEWER_ENTRY_KIND || number(entry, 40)? > 0;
             if entry[2] == APPEND {
                 let shard = ShardId::new(u32::try_from(number(entry, 8)?).ok()?)?;
                 let first = u64::from_le_bytes(entry[16..24].try_into().ok()?);
@@ -106,7 +145,12 @@ impl Batch {
                 });
             }
         }
-        Some(Self { headers: start..headers_end, runs, end })
+        let headers = start..headers_end;
+        let checked = &bytes[start + 8..headers_end];
+        is_newer = is_newer
+            && bytes[start + 4..start + 8]
+                == crc32c::crc32c_append(crc32c::crc32c(nonce), checked).to_le_bytes();
+        Some(Self { headers, runs, end, is_newer })
     }
 }
 

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use catalog::ShardId;
 
 use crate::disk::{BLOCK_BYTES, DiskFile};
-use crate::error::{Corruption, NewerFile, ReadError};
+use crate::error::{Corruption, ReadError};
 use crate::format::batch::{BATCH_HEADER_BYTES, BatchHeader, Decoded};
 use crate::format::entry::EntryHeader;
 use crate::format::header::SegmentHeader;
 use crate::format::index::{IndexEntry, ShardIndex};
-use crate::format::{Newer, Unknown, segment_name};
+use crate::format::segment_name;
 use crate::record::RecordBlock;
 use crate::segments::Unavailable;
 use crate::segments::scan::{Scan, Step};
@@ -47,7 +47,8 @@ pub struct Segment<'s> {
 pub struct Found {
     /// A corrupt range before the batch.
     pub corrupt: Option<CorruptRange>,
-    /// The headers of a batch and where it begins; none where the segment ends.
+    /// The headers of a batch and where it begins; none where the segment ends, and where a newer version wrote the batch:
+    /// whoever misses records behind it finds out why.
     pub batch: Option<(BatchHeader, u64)>,
 }
 
@@ -126,11 +127,14 @@ impl<'s> Segment<'s> {
     pub fn next(&mut self) -> Result<Found, ReadError> {
         let (position, nonce) = (self.position, self.header.nonce);
         match self.headers(position) {
-            Ok(Decoded::Known(header)) => {
-                self.position = position + header.frame.bytes as u64;
-                return Ok(Found { corrupt: None, batch: Some((header, position)) });
+            Ok(decoded) => {
+                self.position = position + decoded.frame().bytes as u64;
+                let batch = match decoded {
+                    Decoded::Known(header) => Some((header, position)),
+                    Decoded::Newer(..) => None,
+                };
+                return Ok(Found { corrupt: None, batch });
             }
-            Ok(Decoded::Newer(_, unknown)) => return Err(self.newer(unknown)),
             Err(Unread::WouldBlock) => return Err(ReadError::WouldBlock),
             Err(Unread::Corrupt) if self.wait == Wait::Never => return Err(ReadError::WouldBlock),
             Err(Unread::Corrupt) => {}
@@ -150,15 +154,10 @@ impl<'s> Segment<'s> {
                 self.position = position + header.frame.bytes as u64;
                 found.batch = Some((header, position));
             }
-            Some(Step::Newer { unknown, .. }) => return Err(self.newer(unknown)),
+            Some(Step::Newer { until, .. }) => self.position = until,
             Some(Step::Corrupt { .. }) | None => {}
         }
         Ok(found)
-    }
-
-    fn newer(&self, unknown: Unknown) -> ReadError {
-        let newer = Newer::new(self.header.features.written_by, unknown);
-        NewerFile::new(segment_name(self.header.sequence), newer).into()
     }
 
     fn headers(&mut self, position: u64) -> Result<Decoded, Unread> {

@@ -10,6 +10,7 @@ use record_log::value::Wait;
 use super::SimulatedDisk;
 use super::platters::{Change, Inode};
 use crate::faults::Fault;
+use crate::later;
 
 struct SimulatedFile {
     disk: SimulatedDisk,
@@ -92,10 +93,11 @@ impl DiskFile for SimulatedFile {
             "whole blocks"
         );
         let crashes = state.crashes()?;
-        let file = state.file(self.inode);
         let end = position + blocks.len();
-        assert!(end <= file.now.len(), "a write to {end} of a file of {} bytes", file.now.len());
-        file.now[position..end].copy_from_slice(blocks);
+        let bytes = state.file(self.inode).now.len();
+        assert!(end <= bytes, "a write to {end} of a file of {bytes} bytes");
+        let blocks = &*state.as_written(self.inode, position, blocks);
+        state.file(self.inode).now[position..end].copy_from_slice(blocks);
         if crashes {
             state.fired(Fault::CrashInAWrite);
             state.write_some_sectors(self.inode, position, blocks);
@@ -177,13 +179,22 @@ impl SimulatedFile {
         if state.fails(one_in, Fault::FailedRead) {
             return Err(io::Error::other("the read failed"));
         }
+        let runs_later = state.later.is_some();
         let file = state.file(self.inode);
         let start = (position as usize).min(file.now.len());
         let end = (start + buffer.len()).min(file.now.len());
         if file.unreadable_blocks.range(start / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES)).next().is_some() {
             return Err(io::Error::other("a sector cannot be read"));
         }
-        buffer[..end - start].copy_from_slice(&bytes(file)[start..end]);
+        let is_later = runs_later && file.is_later;
+        let bytes = bytes(file);
+        if is_later {
+            let mut known = bytes.to_vec();
+            later::take_out_of(&mut known);
+            buffer[..end - start].copy_from_slice(&known[start..end]);
+        } else {
+            buffer[..end - start].copy_from_slice(&bytes[start..end]);
+        }
         file.flipped.range(start..end).for_each(|(at, bits)| buffer[at - start] ^= bits);
         Ok(end - start)
     }

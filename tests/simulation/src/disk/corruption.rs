@@ -1,5 +1,6 @@
 //! Corrupts a disk while the log is closed.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rand::RngExt as _;
@@ -105,6 +106,20 @@ impl SimulatedDisk {
     pub fn written(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.lock();
         state.names.get(name).map(|inode| state.files[inode].now.clone())
+    }
+
+    /// What would be left of a file if the machine crashed now.
+    #[must_use]
+    pub fn durable(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.lock();
+        state.names.get(name).map(|inode| state.files[inode].durable.clone())
+    }
+
+    /// All files, and what was written to them.
+    #[must_use]
+    pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.lock();
+        state.names.iter().map(|(name, inode)| (name.clone(), state.files[inode].now.clone())).collect()
     }
 
     /// The names of its files. Does not count as an operation.

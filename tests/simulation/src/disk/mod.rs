@@ -4,7 +4,8 @@
 //! are durable; until the machine crashes all of it reads as written. Names and lengths are durable once they were
 //! synced; before that each change may be there after a crash or not, independently of the others; what a sync failed
 //! for, no later sync makes durable. What was cut off or recycled keeps its old bytes. Corruption lies over what was
-//! written, until that is written again.
+//! written, until that is written again. While a later version runs, its additions are put into what is written and taken
+//! out of what is read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use crate::faults::{Fault, Faults, happens};
+use crate::later::Additions;
 
 mod calls;
 mod corruption;
@@ -52,6 +54,8 @@ struct State {
     crash_after: Option<u64>,
     crashed: bool,
     fired: BTreeMap<Fault, u64>,
+    /// What the running version adds, if it is a later one.
+    later: Option<Additions>,
     /// Missing files, with their former content.
     missing: BTreeMap<String, Vec<u8>>,
 }
@@ -71,6 +75,7 @@ impl SimulatedDisk {
             crash_after: None,
             crashed: false,
             fired: Fault::ALL.iter().map(|fault| (*fault, 0)).collect(),
+            later: None,
             missing: BTreeMap::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), meanwhile: Arc::default() }
@@ -127,6 +132,11 @@ impl SimulatedDisk {
     /// Replaces the faults.
     pub fn set_faults(&self, faults: Faults) {
         self.lock().faults = faults;
+    }
+
+    /// From now on a later version with these additions reads and writes, or this one.
+    pub fn run_version(&self, later: Option<Additions>) {
+        self.lock().later = later;
     }
 
     /// How often each fault fired.

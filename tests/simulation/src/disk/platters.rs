@@ -1,11 +1,13 @@
 //! The content of the disk: bytes and names as the process sees them and as they are durable, and what a crash leaves.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::State;
+use crate::later;
 
 const SECTOR_BYTES: usize = 512;
 
@@ -23,6 +25,8 @@ pub struct Inode {
     pub unreadable_blocks: BTreeSet<usize>,
     /// Whether the next sync makes the length durable: after a failed sync later ones do not.
     pub is_length_new: bool,
+    /// Whether a later version ever wrote to it.
+    pub is_later: bool,
 }
 
 /// A change of a name.
@@ -54,6 +58,19 @@ impl State {
             file.durable.resize(bytes, 0);
             file.now = file.durable[..file.durable_bytes].to_vec();
         }
+    }
+
+    /// The bytes that the version which runs puts where it writes these.
+    pub fn as_written<'b>(&mut self, inode: u64, position: usize, blocks: &'b [u8]) -> Cow<'b, [u8]> {
+        let Some(additions) = self.later else { return Cow::Borrowed(blocks) };
+        let file = self.file(inode);
+        file.is_later = true;
+        let mut bytes = file.now.clone();
+        later::take_out_of(&mut bytes);
+        let range = position..position + blocks.len();
+        bytes[range.clone()].copy_from_slice(blocks);
+        additions.put_into(&mut bytes);
+        Cow::Owned(bytes[range].to_vec())
     }
 
     /// Some sectors of a write become durable.

@@ -11,6 +11,16 @@ named! {
         DidNotOpen = "did not open",
         /// The log was opened, whole or with corruption.
         Opened = "opened",
+        /// A later version was installed, for the first time or again.
+        RolledForward = "rolled forward",
+        /// This version was installed in place of a later one.
+        RolledBack = "rolled back",
+        /// The log was not opened, as a newer version wrote it.
+        RefusedAsNewer = "did not open, newer",
+        /// The log was opened to be read alone, as a newer version wrote it.
+        OpenedReadOnly = "opened, read-only",
+        /// A read was refused, as a newer version wrote what comes next.
+        ReadRefusedAsNewer = "read, newer",
         /// The world ended, as its log does not open any more.
         EndedEarly = "ended early",
         /// Records were appended.

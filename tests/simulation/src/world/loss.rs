@@ -28,7 +28,7 @@ impl World {
             }
             Err(AcceptLossError::TooMuch { .. }) => Ok(false),
             Err(AcceptLossError::Unknown { .. }) => bail!("{corruption} is reported and not known"),
-            Err(AcceptLossError::Newer(newer)) => bail!("the log passes for a newer version's: {newer}"),
+            Err(AcceptLossError::Newer(newer)) => self.check_newer(&newer).map(|()| false),
             Err(AcceptLossError::Write(error)) => {
                 let may_fail =
                     self.disk.has_crashed() || self.faults.may_stop() || self.faults.capacity_bytes > 0;

@@ -21,6 +21,7 @@ use crate::disk::SimulatedDisk;
 use crate::faults::{Fault, Faults};
 use crate::log_time::LogTime;
 use crate::model::Model;
+use crate::newer::Newer;
 use crate::totals::Totals;
 
 mod beside;
@@ -29,9 +30,12 @@ mod loss;
 mod opening;
 mod reading;
 mod surroundings;
+mod version;
 mod writing;
 
 pub use event::Event;
+
+use version::Versions;
 
 const COPY: Uuid = Uuid::from_u128(0xc0);
 const HOUR_MS: u64 = 3_600_000;
@@ -70,6 +74,9 @@ struct World {
     corruptions: u32,
     /// What was corrupt when the log was opened; nothing more can be until it is closed.
     corrupted: Corrupted,
+    versions: Versions,
+    /// What only a later version than the running one knew when the log was opened.
+    newer: Newer,
     /// Whether the disk failed reads when the log was opened: then the log may misjudge corruption until it is opened
     /// again.
     may_misjudge: bool,
@@ -141,6 +148,8 @@ impl World {
             process: None,
             corruptions: 0,
             corrupted: Corrupted::default(),
+            versions: Versions::draw(seed),
+            newer: Newer::default(),
             may_misjudge: false,
             all_accepted: false,
             may_pass: false,
@@ -208,6 +217,7 @@ impl World {
     }
 
     fn end(&mut self) -> Result<()> {
+        self.end_with_all_known()?;
         if let Some(process) = &self.process {
             let reader = process.reader.clone();
             self.read_all()?;

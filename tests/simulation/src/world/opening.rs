@@ -23,6 +23,7 @@ impl World {
         for _ in 0..TRIES {
             self.corrupted =
                 Corrupted::of(&self.disk.corrupt_files(), &self.disk.names(), |name| self.disk.written(name));
+            let before = self.look_for_newer();
             let environment = self.environment();
             let opened = open(environment, COPY);
             if self.disk.has_crashed() {
@@ -31,14 +32,19 @@ impl World {
             }
             match opened {
                 Ok((log, reader)) if reader.status().stopped.is_none() => {
+                    self.check_may_write()?;
                     self.opened(log, reader)?;
                     return Ok(true);
+                }
+                Ok((log, reader)) if self.is_read_only(&reader)? => {
+                    self.opened_read_only(log, reader, &before)?;
                 }
                 Ok((log, reader)) => {
                     if self.opened_stopped(log, reader)? {
                         return Ok(true);
                     }
                 }
+                Err(Error::Newer(newer)) => self.refused_as_newer(&newer, &before)?,
                 Err(error) => self.check_not_opened(&error)?,
             }
         }
@@ -51,10 +57,14 @@ impl World {
         self.check_reported(&status.corruption)?;
         self.model.reopened(&status.next_offsets, &self.corrupted, self.may_misjudge)?;
         self.record_event(Event::Opened, format!("{:?}", status.next_offsets));
-        let time = LogTime::open(status.time_ms, self.clocks.both());
+        self.run_process(log, reader);
+        self.read_all()
+    }
+
+    pub(super) fn run_process(&mut self, log: Log, reader: Reader) {
+        let time = LogTime::open(reader.status().time_ms, self.clocks.both());
         self.process = Some(Process { log, reader, stepped_ms: 0, time });
         self.note_time();
-        self.read_all()
     }
 
     /// The log has a corrupt tail: it takes no appends and serves the rest. Returns whether the loss was accepted, so
@@ -67,9 +77,7 @@ impl World {
         self.may_misjudge = !self.is_readable();
         self.check_reported(&status.corruption)?;
         self.record_event(Event::OpenedStopped, 0);
-        let time = LogTime::open(status.time_ms, self.clocks.both());
-        self.process = Some(Process { log, reader, stepped_ms: 0, time });
-        self.note_time();
+        self.run_process(log, reader);
         self.read_all().context("of a log that takes no appends")?;
         self.check_end_refused()?;
         let is_accepted =
@@ -103,7 +111,7 @@ impl World {
                 !self.is_readable() || self.faults.may_stop() || self.corrupted.may_not_open(),
                 "the log does not open for nothing: {error}"
             ),
-            Error::Newer(_) => bail!("the log passes for a newer version's: {error}"),
+            Error::Newer(newer) => self.check_newer(newer)?,
             Error::Foreign { .. } => bail!("the log passes for another: {error}"),
         }
         self.record_event(Event::DidNotOpen, error.to_string());
@@ -111,7 +119,7 @@ impl World {
     }
 
     /// Corruption that is reported was caused.
-    fn check_reported(&self, reported: &[Corruption]) -> Result<()> {
+    pub(super) fn check_reported(&self, reported: &[Corruption]) -> Result<()> {
         let unexplained = reported.iter().find(|corruption| !self.explains(corruption));
         ensure!(unexplained.is_none(), "corruption that nobody caused: {unexplained:?}");
         Ok(())
@@ -158,5 +166,6 @@ impl World {
             self.corruptions += 1;
             self.record_event(Event::Corruption, position);
         }
+        self.roll_out();
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use catalog::ShardId;
 use rand::RngExt as _;
 use record_log::value::{Limits, Position, ReadOutcome, Wait};
-use record_log::{ReadError, Reader};
+use record_log::{NewerFile, ReadError, Reader};
 
 use super::{ALL, Event, HOUR_MS, START_MS, World};
 use crate::faults::Faults;
@@ -126,6 +126,9 @@ impl World {
         if self.disk.has_crashed() {
             return Ok(());
         }
+        if let ReadError::Newer(newer) = error {
+            return self.check_read_newer(at, newer);
+        }
         let ReadError::Corrupt(corruption) = error else { bail!("a read was refused: {error}") };
         ensure!(self.explains(corruption), "corruption that nobody caused: {error}");
         if self.is_readable() && !self.may_misjudge {
@@ -138,6 +141,25 @@ impl World {
             }
         }
         self.record_event(Event::ReadRefused, 0);
+        Ok(())
+    }
+
+    /// A read that begins with a record is refused as newer only where that is.
+    fn check_read_newer(&mut self, at: Option<(ShardId, u64)>, newer: &NewerFile) -> Result<()> {
+        self.check_newer(newer)?;
+        if let Some((shard, offset)) = at
+            && let Some(known) = self.model.shards[&shard].get(&offset)
+            && self.is_readable()
+            && !self.may_misjudge
+        {
+            let is_other_loss =
+                self.corrupted.has(shard, offset) || known.loss_accepted || self.model.may_be_gone(known);
+            ensure!(
+                self.newer.has(shard, offset) || is_other_loss,
+                "record {offset} of {shard} is known to this version and is refused: {newer}"
+            );
+        }
+        self.record_event(Event::ReadRefusedAsNewer, 0);
         Ok(())
     }
 
@@ -183,6 +205,7 @@ impl World {
                 Ok(outcome) => {
                     self.model.check_read(shard, offset, 0, &outcome, self.may_pass)?;
                     let may_end = limits.max_bytes < ALL.max_bytes
+                        || !self.newer.is_nothing()
                         || self.faults.may_lose()
                         || self.may_pass
                         || self.disk.has_crashed();
@@ -215,7 +238,8 @@ impl World {
                 true => self.corrupted.has_of_batch(shard, **offset),
                 false => self.corrupted.has(shard, **offset),
             };
-            let may_be_gone = self.model.may_be_gone(known) || known.loss_accepted || corrupted;
+            let is_newer = self.newer.has(shard, **offset);
+            let may_be_gone = self.model.may_be_gone(known) || known.loss_accepted || corrupted || is_newer;
             !seen.contains_key(offset) && !may_be_gone && !may_miss
         });
         if let Some((offset, _)) = missing {
