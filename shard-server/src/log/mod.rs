@@ -95,7 +95,7 @@ impl Resources {
 
 /// An open log.
 #[derive(Debug)]
-pub struct Log {
+pub struct OpenLog {
     reader: Reader,
     reads: ReadThreads,
     queue: Arc<Queue>,
@@ -115,7 +115,7 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Erro
     move |error| Error::Io { action, file: path.display().to_string(), error }
 }
 
-impl Log {
+impl OpenLog {
     /// Opens the log in a directory. Blocks. `lock` is kept until nothing is written any
     /// more, also when that is later than the log is dropped.
     ///
@@ -130,7 +130,7 @@ impl Log {
         Self::open_on(Arc::new(SystemDisk::new(directory.into())), incarnation, resources, lock)
     }
 
-    /// [`Log::open`] on any disk.
+    /// [`OpenLog::open`] on any disk.
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         incarnation: Uuid,

@@ -41,9 +41,9 @@ impl Bench {
         Self { directory, resources, switch: Switch::default() }
     }
 
-    fn open(&self) -> Log {
+    fn open(&self) -> OpenLog {
         let disk = FaultyDisk::new(&self.directory.path().join("g0"), self.switch.clone());
-        Log::open_on(Arc::new(disk), COPY, &self.resources, Arc::new(())).unwrap()
+        OpenLog::open_on(Arc::new(disk), COPY, &self.resources, Arc::new(())).unwrap()
     }
 
     fn metrics(&self) -> &Metrics {
@@ -76,14 +76,14 @@ fn appended(outcomes: Vec<RunOutcome>) -> Appended {
     }
 }
 
-async fn all(log: &Log, index: u32) -> Vec<String> {
+async fn all(log: &OpenLog, index: u32) -> Vec<String> {
     let outcome = log.read(shard(index), Position::TrimHorizon, ALL).await.unwrap();
     let text = |record: Record<'_>| String::from_utf8(record.data.to_vec()).unwrap();
     outcome.runs.iter().flat_map(|run| run.block.records().map(text)).collect()
 }
 
 /// A log whose first append has begun and is held by the disk.
-async fn held(bench: &Bench) -> (Log, impl Future<Output = Result<Vec<RunOutcome>, Refusal>>) {
+async fn held(bench: &Bench) -> (OpenLog, impl Future<Output = Result<Vec<RunOutcome>, Refusal>>) {
     let log = bench.open();
     log.append(of(vec![run(0, &["before"])])).await.unwrap();
     // Else the write that is held may be that of the confirmation.
@@ -185,7 +185,7 @@ async fn full_disk_refuses_appends_serves_reads_and_recovers_by_itself() {
     // More than the first segment has room for.
     let large = run(0, &[vec![b'x'; 2 << 20]]);
     assert_eq!(log.append(of(vec![large.clone()])).await, Err(Refusal::StorageFull));
-    let kinds = |log: &Log| conditions_of(&log.status()).iter().map(|c| c.kind).collect::<Vec<_>>();
+    let kinds = |log: &OpenLog| conditions_of(&log.status()).iter().map(|c| c.kind).collect::<Vec<_>>();
     assert_eq!(kinds(&log), [LogConditionKind::StorageFull]);
     assert_eq!(all(&log, 0).await, ["kept"]);
     assert!(log.append(of(vec![run(0, &["small"])])).await.is_ok(), "what has its space already is taken");

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::state::{Serving, State};
 use super::{BootstrapRefused, GroupConfig, Inner};
-use crate::log::{Condition, Log};
+use crate::log::{Condition, OpenLog};
 use crate::shard::volume::{self, Identity, Lock};
 
 impl Inner {
@@ -86,7 +86,7 @@ impl Inner {
 
     fn open_log(&self, identity: Identity, lock: Arc<Lock>) -> Result<Serving, volume::Error> {
         let directory = identity.log_directory(&self.directory);
-        let log = Log::open(&directory, identity.replica(), &self.config.resources, lock)
+        let log = OpenLog::open(&directory, identity.replica(), &self.config.resources, lock)
             .map_err(|error| volume::Error::Log { directory, error })?;
         Ok(Serving { identity, log })
     }
@@ -173,7 +173,7 @@ mod tests {
         let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
         let disk = FaultyDisk::new(&identity.log_directory(directory), switch.clone());
         let resources = &group.inner.config.resources;
-        let log = Log::open_on(Arc::new(disk), identity.replica(), resources, Arc::new(()));
+        let log = OpenLog::open_on(Arc::new(disk), identity.replica(), resources, Arc::new(()));
         group.inner.serve(Serving { identity, log: log.unwrap() });
         group
     }

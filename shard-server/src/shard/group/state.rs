@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use catalog::member::{LogStatus, MemberPhase};
 
-use crate::log::{self, Log};
+use crate::log::{self, OpenLog};
 use crate::shard::volume::{self, Identity};
 
 /// What the group is doing.
@@ -27,7 +27,7 @@ pub enum State {
 /// A group that has its log.
 pub struct Serving {
     pub identity: Identity,
-    pub log: Log,
+    pub log: OpenLog,
 }
 
 impl Serving {

@@ -6,7 +6,7 @@ use futures::FutureExt as _;
 use record_log::record::MAX_BLOCK_BYTES;
 
 use super::*;
-use crate::log::Log;
+use crate::log::OpenLog;
 use crate::log::tests::faulty_disk::{FaultyDisk, Switch};
 use crate::protocol::{Follow, RecordStream};
 use crate::shard::Group;
@@ -80,7 +80,7 @@ async fn block_is_read_from_the_disk_once_however_small_the_frames_are() {
     let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
     let disk = FaultyDisk::new(&identity.log_directory(directory.path()), switch.clone());
     let resources = &group.inner.config.resources;
-    let log = Log::open_on(Arc::new(disk), identity.replica(), resources, Arc::new(())).unwrap();
+    let log = OpenLog::open_on(Arc::new(disk), identity.replica(), resources, Arc::new(())).unwrap();
     group.inner.serve(Serving { identity, log });
 
     let before = switch.read_bytes();
