@@ -2,7 +2,7 @@
 export KINETES_CACHE ?= $(HOME)/.cache/kinetes
 export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
 
-.PHONY: help run test bench simulate bugs version-skew images crds
+.PHONY: help run test prove bench simulate bugs version-skew images crds
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -12,6 +12,8 @@ run: ## build, serve the stream of examples/orders.yaml on localhost:4567, put a
 
 test: ## run every test, those on a real Kubernetes included
 	@tests/run
+
+prove: simulate bugs ## run the longer forms of the tests: ten times the worlds, and every planted bug (an hour)
 
 bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (15 minutes; BESIDE=commit)
 	@tests/bench/run $(if $(BESIDE),--beside $(BESIDE))
