@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
 .PHONY: help run test prove bench simulate bugs version-skew images crds
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## build, serve the stream of examples/orders.yaml on localhost:4567, put and get a record
 	@examples/run
