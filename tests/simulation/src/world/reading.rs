@@ -81,7 +81,11 @@ impl World {
         self.check_expired(reader, outcome)?;
         if position == Position::Latest {
             let end = self.model.next_offset(shard);
-            ensure!(outcome.runs.is_empty() && outcome.next_offset == end, "LATEST is not the end");
+            ensure!(
+                outcome.runs.is_empty() && outcome.next_offset == end,
+                "LATEST is {} and not the end, {end}",
+                outcome.next_offset
+            );
         }
         self.model.check_read(shard, from, oldest_ms, outcome, self.may_pass)?;
         if let Position::AtTimestamp(_) = position {
