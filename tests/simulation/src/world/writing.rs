@@ -107,7 +107,7 @@ impl World {
         ask: impl FnOnce(&mut Log) -> Result<(), WriteError>,
         done: impl FnOnce(&mut Model),
     ) -> Result<bool> {
-        self.look_at_clocks()?;
+        self.note_time();
         let beside = self.plan_read()?;
         let answer = ask(&mut self.process()?.log);
         self.check_planned(beside)?;
@@ -136,6 +136,7 @@ impl World {
     }
 
     pub(super) fn maintain(&mut self) -> Result<()> {
+        self.look_at_clocks()?;
         if self.with_log(Event::Maintain, |log| log.maintain(), |_| ())? {
             let process = self.process()?;
             let suspect = process.time.is_clock_suspect();
@@ -151,6 +152,7 @@ impl World {
     pub(super) fn set_retention(&mut self) -> Result<()> {
         let hours = *[24, 24, 48, 168].get(self.random.random_range(0..4)).unwrap_or(&24);
         self.model.set_retention(hours, false);
+        self.look_at_clocks()?;
         self.with_log(
             Event::SetRetention,
             |log| log.set_retention(hours),
@@ -159,6 +161,7 @@ impl World {
         Ok(())
     }
 
+    /// A confirmation reads no clock.
     pub(super) fn confirm(&mut self) -> Result<()> {
         let unconfirmed = self.process()?.log.unconfirmed();
         self.with_log(Event::Confirm, |log| log.confirm(), |_| ())?;
