@@ -56,6 +56,8 @@ pub struct Model {
     /// Records that arrived before this may have expired.
     expired_ms: u64,
     last_arrival_ms: u64,
+    /// Whether arrivals may go back: a loss was accepted while the disk failed to give the newest records and their time.
+    may_arrivals_go_back: bool,
 }
 
 impl Model {
@@ -99,7 +101,8 @@ impl Model {
             }
         }
         for arrival_ms in arrivals {
-            ensure!(arrival_ms >= self.last_arrival_ms, "an arrival went back");
+            let is_in_order = arrival_ms >= self.last_arrival_ms || self.may_arrivals_go_back;
+            ensure!(is_in_order, "an arrival went back");
             ensure!(arrival_ms == now_ms, "an arrival is {arrival_ms}, and log time {now_ms}");
             self.last_arrival_ms = arrival_ms;
         }
@@ -149,6 +152,7 @@ impl Model {
             accepted.for_each(|(_, known)| known.loss_accepted = true);
         }
         self.is_end_doubtful = true;
+        self.may_arrivals_go_back |= doubtful;
     }
 
     /// The log takes appends again behind its corrupt tail, at these offsets. Unanswered batches may be before them.
