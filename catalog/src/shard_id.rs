@@ -86,6 +86,13 @@ mod tests {
     }
 
     #[test]
+    fn text_has_twelve_digits() {
+        for index in [0, 9, 10, 305, ShardId::MAX_INDEX] {
+            assert_eq!(ShardId(index).to_string(), format!("shardId-{index:012}"));
+        }
+    }
+
+    #[test]
     fn text_without_an_index_is_refused() {
         for text in ["", "shardId-", "shardId-+1", "shardId-2147483648", "shardId-a", "shardId-1-1"] {
             assert!(text.parse::<ShardId>().is_err(), "{text}");

@@ -135,6 +135,20 @@ async fn follower_gets_what_was_there_and_then_each_record_as_it_is_committed() 
     assert!(records.next(&budget).await.is_none());
 }
 
+#[tokio::test]
+async fn reader_that_asks_for_large_frames_gets_them() {
+    let (_directory, group) = group().await;
+    assert!(group.append(append(blocks(16))).await.iter().all(Result::is_ok));
+    let budget = budget(BUDGET_BYTES);
+    let mut first_bytes = Vec::new();
+    for max_frame_bytes in [0, u32::MAX] {
+        let mut records = group.call(Read { max_frame_bytes, ..read_all(0) }).await.unwrap();
+        first_bytes.push(bytes_of(&next(&mut records, &budget).await.outcome));
+    }
+    assert!(first_bytes[0] > 0 && first_bytes[0] <= FRAME_BYTES, "{first_bytes:?}");
+    assert!(first_bytes[1] > FRAME_BYTES && first_bytes[1] <= MAX_FRAME_BYTES, "{first_bytes:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn idle_follower_hears_that_nothing_is_missing() {
     let (_directory, group) = group().await;
