@@ -13,7 +13,7 @@ run: ## build, serve the stream of examples/orders.yaml on localhost:4567, put a
 test: ## run every test, those on a real Kubernetes included
 	@tests/run
 
-prove: simulate bugs ## run the longer forms of the tests: ten times the worlds, and every planted bug (an hour)
+prove: simulate bugs ## run the longer forms of the tests: ten times the worlds, and every planted bug
 
 bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (15 minutes; BESIDE=commit)
 	@tests/bench/run $(if $(BESIDE),--beside $(BESIDE))

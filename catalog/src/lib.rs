@@ -2,7 +2,8 @@
 //! messages in which the parts exchange them.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: those come in as arguments, so that every
-//! rule is tested as a function. The one exception is [`machine_id`], which all parts show each other. Of `kube` only the derive macros are used, never a client.
+//! rule is tested as a function. The one exception is [`machine_id`], which all parts show each other. Of `kube` only
+//! the derive macros are used, never a client.
 
 pub mod control;
 pub mod feed;

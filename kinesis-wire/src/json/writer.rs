@@ -72,7 +72,7 @@ impl Writer {
     pub(crate) fn plain(&mut self, value: impl Display) {
         self.comma();
         self.out.push(b'"');
-        self.print(format_args!("{value}"));
+        write!(Out(&mut self.out), "{value}").expect("a Vec takes every byte");
         self.out.push(b'"');
     }
 
@@ -106,10 +106,6 @@ impl Writer {
         self.out.push(b'"');
         base64_simd::STANDARD.encode_append(bytes, &mut self.out);
         self.out.push(b'"');
-    }
-
-    fn print(&mut self, text: fmt::Arguments<'_>) {
-        Out(&mut self.out).write_fmt(text).expect("a Vec takes every byte");
     }
 
     fn begin(&mut self, bracket: u8) {

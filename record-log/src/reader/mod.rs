@@ -99,7 +99,7 @@ impl Reader {
     /// Log time now, in milliseconds since 1970.
     #[must_use]
     pub fn time_ms(&self) -> u64 {
-        self.shared.published().clock.at(self.shared.clock.monotonic_ms())
+        self.shared.time_ms()
     }
 
     /// How the log is.

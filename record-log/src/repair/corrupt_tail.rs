@@ -29,8 +29,7 @@ impl Writer {
         accepted_losses: AcceptedLosses,
     ) -> Result<(), WriteError> {
         let sequence = tail.sequence + 1;
-        let now_ms = self.shared.published().clock.at(self.environment.clock.monotonic_ms());
-        let state = behind_corrupt_tail(self.state.clone(), sequence, now_ms);
+        let state = behind_corrupt_tail(self.state.clone(), sequence, self.shared.time_ms());
         let next = Next { sequence, term: state.term, state, accepted_losses };
         let wanted = self.environment.sizes.first_segment_bytes;
         let newest = self.begin_segment(next, 0, wanted, Least::WithReserve)?;

@@ -127,6 +127,11 @@ impl Shared {
         self.published.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Log time now, in milliseconds since 1970.
+    pub fn time_ms(&self) -> u64 {
+        self.published().clock.at(self.clock.monotonic_ms())
+    }
+
     /// To change what is durable.
     pub fn publish(&self) -> RwLockWriteGuard<'_, Published> {
         self.published.write().unwrap_or_else(PoisonError::into_inner)

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::admin::listener::Connection;
 use crate::budget::{ByteBudget, Counts, Exhausted, Permit};
+use crate::protocol::MAX_FRAME_BYTES;
 
 /// How long a piece may take to be sent: this, and the time that its bytes take at [`MIN_BYTES_PER_SECOND`].
 const BASE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,7 +26,7 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 const PIECE_DIVISOR: usize = 32;
 /// Bounds of a piece.
 const MIN_PIECE_BYTES: usize = 16 << 10;
-const MAX_PIECE_BYTES: usize = 1 << 20;
+const MAX_PIECE_BYTES: usize = MAX_FRAME_BYTES;
 
 /// Bounds the bytes of answers that were produced and not sent. Cloning shares it.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use super::shard_view::children_of;
 use crate::budget::Permit;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
 use crate::gateway::{Endpoint, Route};
-use crate::protocol::{Frame, FrameError, MAX_FRAME_BYTES, Read, ReadOutcome, RecordStream, Refusal};
+use crate::protocol::{Frame, FrameError, Read, ReadOutcome, RecordStream, Refusal};
 use crate::shard::STREAM_WINDOW_BYTES;
 
 /// The JSON around the data and key of a record.
@@ -122,7 +122,7 @@ impl RecordPieces {
             self.window = self.endpoint.memory().windows.take_free(STREAM_WINDOW_BYTES as usize);
             if self.window.is_none() {
                 // A stream of one frame needs no window: the frame is processed at once.
-                self.read.max_bytes = self.read.max_frame_bytes.min(MAX_FRAME_BYTES as u32);
+                self.read.max_bytes = self.read.max_frame_bytes;
             }
         }
         let mut records = route.call(self.read.clone()).await?;

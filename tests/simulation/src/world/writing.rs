@@ -97,7 +97,6 @@ impl World {
     fn look_at_clocks(&mut self) -> Result<()> {
         let clocks = self.clocks.both();
         self.process()?.time.look(clocks);
-        self.note_time();
         Ok(())
     }
 
