@@ -25,6 +25,13 @@ mod trim;
 /// The buffer keeps so much from batch to batch. A larger batch takes more only while it is written.
 const KEPT_BUFFER_BYTES: usize = 2 << 20;
 
+/// A batch of up to so many bytes is small.
+const SMALL_BATCH_BYTES: usize = 32 << 10;
+
+/// Zeros are written behind a small batch up to so many bytes, as part of the same write. The small batches after it go
+/// to blocks that were written before, for which the file system need not note anything at each sync.
+const ZEROED_BYTES: usize = 128 << 10;
+
 /// Writes a log.
 #[derive(Debug)]
 pub struct Writer {
@@ -61,6 +68,8 @@ pub(crate) struct Tip {
 struct Active {
     /// The length of its file. All of that space is taken.
     capacity: u64,
+    /// Up to where it was written, be it with zeros.
+    written_end: u64,
     /// Bytes at its end that only batches without records use: what must get through where the disk is full.
     reserve: u64,
 }
@@ -171,8 +180,7 @@ impl Writer {
         let (end, batch_bytes) = (self.tip.end, header.frame.bytes);
         let first_block = block_floor(end);
         let begin = (end - first_block) as usize;
-        let written = block_ceil(end + batch_bytes as u64) - first_block;
-        let written = usize::try_from(written).unwrap_or(usize::MAX);
+        let written = self.bytes_to_write(first_block, block_ceil(end + batch_bytes as u64));
         self.fit_buffer(written);
         let buffer = self.buffer.as_mut_slice();
         let blocks = batch.entries.iter().flat_map(|entry| entry.blocks.iter().map(|block| block.bytes()));
@@ -183,9 +191,27 @@ impl Writer {
             self.stop(&why);
             return Err(WriteError::Final(why));
         }
+        if let Some(active) = &mut self.active {
+            active.written_end = active.written_end.max(first_block + written as u64);
+        }
         let last_block = (block_floor(end + batch_bytes as u64) - first_block) as usize;
         self.buffer.as_mut_slice().copy_within(last_block..begin + batch_bytes, 0);
         Ok(())
+    }
+
+    /// How many bytes to write from this block on, for a batch up to `end`: with zeros behind it, if it is small and
+    /// nothing was written there.
+    fn bytes_to_write(&self, first_block: u64, end: u64) -> usize {
+        let bytes = usize::try_from(end - first_block).unwrap_or(usize::MAX);
+        match self.active {
+            Some(Active { capacity, written_end, .. })
+                if bytes <= SMALL_BATCH_BYTES && end > written_end && written_end > 0 =>
+            {
+                usize::try_from(capacity.min(first_block + ZEROED_BYTES as u64) - first_block)
+                    .unwrap_or(bytes)
+            }
+            _ => bytes,
+        }
     }
 
     /// Shows readers all batches up to this index, and lets them judge expiry by this clock.

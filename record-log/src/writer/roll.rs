@@ -139,7 +139,8 @@ impl Writer {
             return Err(WriteError::Stopped(why));
         }
         let capacity = file.bytes().unwrap_or(least);
-        self.active = Some(Active { capacity, reserve: reserve_bytes(capacity, header.bytes) });
+        self.active =
+            Some(Active { capacity, written_end: 0, reserve: reserve_bytes(capacity, header.bytes) });
         self.fit_buffer(0);
         self.shared.segments.count(|counts| counts.segments_begun += 1);
         self.state = header.state().clone();
