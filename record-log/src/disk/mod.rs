@@ -54,6 +54,9 @@ pub trait DiskFile: Debug + Send + Sync {
     /// [`Wait::Never`] only takes from there, else fails as [`io::ErrorKind::WouldBlock`].
     fn read(&self, position: u64, buffer: &mut [u8], wait: Wait) -> io::Result<usize>;
 
+    /// Says that these bytes will be read soon, so that they may be fetched meanwhile. Advice, which may be ignored.
+    fn will_need(&self, _position: u64, _bytes: u64) {}
+
     /// Changes the length, in whole blocks: takes the space of what is new, or gives back what is cut off. Durable with
     /// [`DiskFile::sync`].
     fn resize(&self, bytes: u64) -> io::Result<()>;

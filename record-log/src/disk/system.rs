@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut};
+use std::num::NonZeroU64;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -195,6 +196,12 @@ impl DiskFile for SystemFile {
                 })
             }
         })
+    }
+
+    fn will_need(&self, position: u64, bytes: u64) {
+        if let (Ok(file), Some(bytes)) = (self.cached(), NonZeroU64::new(bytes)) {
+            let _ = fadvise(file, position, Some(bytes), Advice::WillNeed);
+        }
     }
 
     fn resize(&self, bytes: u64) -> io::Result<()> {

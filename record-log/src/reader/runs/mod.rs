@@ -14,6 +14,7 @@ use crate::state::SegmentRange;
 use crate::state::first_number_in;
 use crate::value::{ReadRun, Wait};
 
+mod ahead;
 mod find;
 mod segment;
 

@@ -21,6 +21,8 @@ use crate::shared::corruption::CorruptRange;
 use crate::state::SegmentRange;
 use crate::value::Wait;
 
+use super::ahead::ReadAhead;
+
 /// How much is read at once while looking for a shard's runs.
 const PIECE_BYTES: usize = 32 << 10;
 
@@ -40,6 +42,9 @@ pub struct Segment<'s> {
     /// The last entry of the index that was passed; none where the segment has nothing of the shard.
     pub entry: Option<IndexEntry>,
     window: Window,
+    ahead: ReadAhead,
+    /// Whether it has given a batch before: who wants no more than one needs nothing ahead.
+    has_begun: bool,
 }
 
 /// What is next in a segment.
@@ -78,8 +83,21 @@ impl<'s> Segment<'s> {
         };
         let window = Window::new(Arc::clone(&file), ReadSource::Anywhere(wait), PIECE_BYTES);
         let position = header.bytes;
-        let mut segment =
-            Self { shared, shard, wait, header, file, index, end, position, entry: None, window };
+        let (ahead, has_begun) = (ReadAhead::default(), false);
+        let mut segment = Self {
+            shared,
+            shard,
+            wait,
+            header,
+            file,
+            index,
+            end,
+            position,
+            entry: None,
+            window,
+            ahead,
+            has_begun,
+        };
         segment.entry = segment.look_up(|index| {
             let candidates = [index.of_offset(offset), index.of_arrival(arrival_ms)];
             candidates.into_iter().flatten().max_by_key(|entry| entry.position)
@@ -130,7 +148,10 @@ impl<'s> Segment<'s> {
             Ok(decoded) => {
                 self.position = position + decoded.frame().bytes as u64;
                 let batch = match decoded {
-                    Decoded::Known(header) => Some((header, position)),
+                    Decoded::Known(header) => {
+                        self.fetch_ahead(&header, position);
+                        Some((header, position))
+                    }
                     Decoded::Newer(..) => None,
                 };
                 return Ok(Found { corrupt: None, batch });
@@ -158,6 +179,15 @@ impl<'s> Segment<'s> {
             Some(Step::Corrupt { .. }) | None => {}
         }
         Ok(found)
+    }
+
+    /// Has the disk fetch what comes behind this batch, where the shard's runs lie far apart.
+    fn fetch_ahead(&mut self, header: &BatchHeader, position: u64) {
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
+        let Some(index) = self.index.as_ref().filter(|_| self.wait == Wait::ForDisk) else { return };
+        if has_begun && header.frame.bytes > PIECE_BYTES {
+            self.ahead.advance(&*self.file, self.header.nonce, index, self.shard, position);
+        }
     }
 
     fn headers(&mut self, position: u64) -> Result<Decoded, Unread> {
