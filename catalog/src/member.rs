@@ -86,6 +86,9 @@ pub struct LogStatus {
     pub durable_bytes: u64,
     /// How long it keeps records. Absent where corruption hides it: then nothing expires until it is set again.
     pub retention_period_hours: Option<u32>,
+    /// For how long it has been at its present write, in milliseconds; 0 while it waits for work.
+    #[serde(default)]
+    pub writing_ms: u64,
     /// What a person should know about its storage; empty while it is healthy.
     pub conditions: Vec<LogCondition>,
     /// Its shards, sorted by id.

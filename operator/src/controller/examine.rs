@@ -271,6 +271,7 @@ mod tests {
             name: "g0".into(),
             durable_bytes: 0,
             retention_period_hours: hours,
+            writing_ms: 0,
             conditions: damage.into_iter().collect(),
             shards: Vec::new(),
         }

@@ -36,6 +36,7 @@ fn stopped(reason: &str, log: Option<Vec<LogCondition>>) -> MemberStatus {
         name: "g0".into(),
         durable_bytes: 0,
         retention_period_hours: None,
+        writing_ms: 0,
         conditions,
         shards: Vec::new(),
     });

@@ -123,6 +123,7 @@ pub struct StateCollector {
     streams: Gauge,
     age: Gauge,
     requests: Gauge,
+    silent: Gauge,
 }
 
 impl StateCollector {
@@ -139,13 +140,17 @@ impl StateCollector {
             "held_request_bytes",
             "Bytes of requests that wait for groups elsewhere to answer or restart",
         )?;
-        registry.register(Box::new(Self { copy, routes, streams, age, requests }))
+        let silent = gauge(
+            "silent_members",
+            "Pods of shard groups that cannot be reached, do not serve yet, or answer no append",
+        )?;
+        registry.register(Box::new(Self { copy, routes, streams, age, requests, silent }))
     }
 }
 
 impl Collector for StateCollector {
     fn desc(&self) -> Vec<&Desc> {
-        [self.streams.desc(), self.age.desc(), self.requests.desc()].concat()
+        [self.streams.desc(), self.age.desc(), self.requests.desc(), self.silent.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -153,6 +158,8 @@ impl Collector for StateCollector {
         self.streams.set(streams as f64);
         self.age.set(age.as_secs_f64());
         self.requests.set(self.routes.held_bytes() as f64);
-        [self.streams.collect(), self.age.collect(), self.requests.collect()].concat()
+        self.silent.set(self.routes.silent_members() as f64);
+        let gauges = [&self.streams, &self.age, &self.requests, &self.silent];
+        gauges.into_iter().flat_map(Collector::collect).collect()
     }
 }

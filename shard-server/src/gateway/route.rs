@@ -1,11 +1,12 @@
 //! Finds who serves a log: a group in this process, or a member of a remote group.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use catalog::Stream;
 
-use crate::protocol::Refusal;
+use crate::protocol::{Append, Refusal, RepeatableCall, RunOutcome};
 use crate::shard::client::{Client, HoldBudget};
 use crate::shard::{Group, Served};
 
@@ -15,15 +16,26 @@ pub enum Route {
     /// A group in this process.
     Local(Group),
     /// A member of a remote group.
-    Remote(Arc<Client>),
+    Remote(Client),
 }
 
 impl Route {
+    /// Appends in the group; see [`Client::send_append`] for `hold`.
+    ///
+    /// # Errors
+    /// If the group refuses it or cannot be reached.
+    pub async fn append(&self, append: Append, hold: Duration) -> Result<Vec<RunOutcome>, Refusal> {
+        match self {
+            Self::Local(group) => group.call(append).await,
+            Self::Remote(client) => Box::pin(client.send_append(append, hold)).await,
+        }
+    }
+
     /// Sends a call to the group.
     ///
     /// # Errors
     /// If the group refuses it or cannot be reached.
-    pub async fn call<C: Served>(&self, call: C) -> Result<C::Answer, Refusal> {
+    pub async fn call<C: Served + RepeatableCall>(&self, call: C) -> Result<C::Answer, Refusal> {
         match self {
             Self::Local(group) => group.call(call).await,
             Self::Remote(client) => Box::pin(client.call(call)).await,
@@ -35,7 +47,7 @@ impl Route {
 #[derive(Default)]
 pub struct Routes {
     groups: Mutex<HashMap<String, Group>>,
-    clients: Mutex<HashMap<String, Arc<Client>>>,
+    clients: Mutex<HashMap<String, Client>>,
     budget: HoldBudget,
 }
 
@@ -84,12 +96,18 @@ impl Routes {
         self.budget.held_bytes()
     }
 
-    fn client(&self, address: &str) -> Arc<Client> {
+    /// How many members do not answer now.
+    #[must_use]
+    pub fn silent_members(&self) -> usize {
+        guard(&self.clients).values().filter(|client| client.outage().is_some()).count()
+    }
+
+    fn client(&self, address: &str) -> Client {
         let mut clients = guard(&self.clients);
         if let Some(client) = clients.get(address) {
             return client.clone();
         }
-        let client = Arc::new(Client::new(address.into(), self.budget.clone()));
+        let client = Client::new(address.into(), self.budget.clone());
         clients.insert(address.into(), client.clone());
         client
     }
@@ -124,8 +142,8 @@ mod tests {
         };
         let first = client(&routes);
         routes.keep_clients(&HashSet::from(["orders-0:7400".into()]));
-        assert!(Arc::ptr_eq(&first, &client(&routes)));
+        assert_eq!(first.session(), client(&routes).session());
         routes.keep_clients(&HashSet::new());
-        assert!(!Arc::ptr_eq(&first, &client(&routes)));
+        assert_ne!(first.session(), client(&routes).session());
     }
 }

@@ -16,10 +16,12 @@ mod request;
 #[cfg(test)]
 pub(crate) mod tests;
 mod worker;
+mod writing;
 
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::ShardId;
 use catalog::member::{LogCondition, LogConditionKind, OpenShard, ShardStatus};
@@ -168,8 +170,12 @@ impl OpenLog {
         self.reader.status()
     }
 
+    /// For how long the log has been at its present write; 0 while it waits for work.
+    pub fn writing_for(&self) -> Duration {
+        self.queue.writing_for()
+    }
+
     /// Appends runs in one batch, those of a shard in their order; returns what became of each when they are durable.
-    ///
     ///
     /// # Errors
     /// See [`Refusal`].

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use group_core::{Append, RunOutcome};
 use record_log::Reader;
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use super::metrics::Metrics;
 use super::request::{Appending, QueueSlot, Request};
 use super::worker::{Condition, Worker};
+use super::writing::Writing;
 use crate::protocol::Refusal;
 
 /// The largest append, in encoded bytes of its records.
@@ -33,6 +35,7 @@ pub struct Queue {
     parked: Arc<Mutex<Option<Worker>>>,
     condition: watch::Receiver<Condition>,
     committed: watch::Receiver<()>,
+    writing: Arc<Writing>,
     metrics: Metrics,
     start: fn(Job) -> io::Result<()>,
 }
@@ -54,12 +57,22 @@ impl Queue {
     ) -> Self {
         let (sender, receiver) = mpsc::channel();
         let (worker, condition) = Worker::new(log, reader, receiver, metrics.clone(), lock);
-        let committed = worker.committed();
+        let (committed, writing) = (worker.committed(), worker.writing());
         let room = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
         let control_room = Arc::new(Semaphore::new(MAX_QUEUED_CONTROLS));
         let parked = Arc::new(Mutex::new(Some(worker)));
         let sender = Mutex::new(Some(sender));
-        Self { sender, room, control_room, parked, condition, committed, metrics, start: start_thread }
+        Self {
+            sender,
+            room,
+            control_room,
+            parked,
+            condition,
+            committed,
+            writing,
+            metrics,
+            start: start_thread,
+        }
     }
 
     /// Appends; returns when that is durable.
@@ -123,6 +136,11 @@ impl Queue {
     /// Changes with each batch of records that became readable; ends with the worker.
     pub fn committed(&self) -> watch::Receiver<()> {
         self.committed.clone()
+    }
+
+    /// For how long the log has been at its present write; 0 while it waits for work.
+    pub fn writing_for(&self) -> Duration {
+        self.writing.duration()
     }
 
     /// Whether it takes appends, as it changes.

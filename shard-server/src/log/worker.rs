@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::metrics::{Gauges, Metrics};
 use super::request::{Appending, QueueSlot, Request};
+use super::writing::Writing;
 use crate::protocol::Refusal;
 
 /// A batch takes appends as long as they are no more than this together; a larger one is a batch of its own.
@@ -56,6 +57,7 @@ pub struct Worker {
     gauges: Gauges,
     /// Announces each batch of records.
     committed: watch::Sender<()>,
+    writing: Arc<Writing>,
     maintained: Option<Instant>,
     /// Whether the last batch is to be confirmed after a moment of quiet.
     confirm_due: bool,
@@ -89,9 +91,20 @@ impl Worker {
         let gauges = Gauges::new(&metrics, &status);
         let (lock, ending) = (KeptLock(lock), Ending(ending));
         let (maintained, confirm_due) = (None, false);
-        let committed = watch::Sender::new(());
-        let worker =
-            Self { receiver, log, reader, metrics, gauges, committed, maintained, confirm_due, lock, ending };
+        let (committed, writing) = (watch::Sender::new(()), Arc::default());
+        let worker = Self {
+            receiver,
+            log,
+            reader,
+            metrics,
+            gauges,
+            committed,
+            writing,
+            maintained,
+            confirm_due,
+            lock,
+            ending,
+        };
         (worker, condition)
     }
 
@@ -100,17 +113,25 @@ impl Worker {
         self.committed.subscribe()
     }
 
+    /// Since when it is at its present write.
+    pub fn writing(&self) -> Arc<Writing> {
+        Arc::clone(&self.writing)
+    }
+
     /// Does what is asked and what is due until nothing is, then parks itself; ends when the queue is closed and empty.
     pub fn run(mut self, parked: &Mutex<Option<Self>>) {
         let mut quiet_since = Instant::now();
         let mut had_requests = false;
         let mut left_over = None;
         loop {
+            self.writing.begin();
             self.maintain();
+            self.writing.end();
             let next = match left_over.take() {
                 Some(request) => Ok(request),
                 None => self.receiver.recv_timeout(self.patience(had_requests)),
             };
+            self.writing.begin();
             match next {
                 Ok(request) => {
                     left_over = self.answer(request);
@@ -129,6 +150,7 @@ impl Worker {
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.confirm();
+                    self.writing.end();
                     return;
                 }
             }
@@ -143,6 +165,7 @@ impl Worker {
     /// Gives itself back to the queue, unless something came at the last moment.
     fn park(mut self, parked: &Mutex<Option<Self>>) -> Option<(Self, Request)> {
         self.log.rest();
+        self.writing.end();
         let mut place = parked.lock().unwrap_or_else(PoisonError::into_inner);
         match self.receiver.try_recv() {
             Ok(request) => Some((self, request)),

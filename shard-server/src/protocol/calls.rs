@@ -13,6 +13,9 @@ pub const MAX_FRAME_BYTES: usize = 1 << 20;
 /// A frame where nobody asks for a size, and what a pod reads at once at least.
 pub const FRAME_BYTES: usize = 256 << 10;
 
+/// The longest that a read waits for a record.
+pub const MAX_READ_WAIT_MS: u32 = 1_000;
+
 /// A call to a shard group. An implementation declares the call completely: a group only has to serve it, and clients
 /// and services handle every call alike.
 pub trait Call: Sized + Send + 'static {
@@ -20,11 +23,6 @@ pub trait Call: Sized + Send + 'static {
     type Answer: Send + 'static;
     /// Its path at a pod.
     const PATH: &'static str;
-    /// Whether it may be repeated even if it may have been received.
-    const IS_REPEATABLE: bool;
-
-    /// Sets the call's identity, if it has one.
-    fn identify(&mut self, _next: impl FnOnce() -> AppendId) {}
 
     /// The outcome of each run of an append; each may be refused on its own.
     fn outcomes(_answer: &Self::Answer) -> &[RunOutcome] {
@@ -52,6 +50,13 @@ pub trait Call: Sized + Send + 'static {
     where
         B: Body<Data = bytes::Bytes, Error: std::fmt::Display> + Unpin + Send + 'static;
 }
+
+/// A call that may be repeated even if it may have been received.
+pub trait RepeatableCall: Call + Clone {}
+
+impl RepeatableCall for Locate {}
+impl RepeatableCall for Read {}
+impl RepeatableCall for Follow {}
 
 /// An answer to be sent.
 pub enum Encoded {
@@ -130,6 +135,8 @@ pub struct Read {
     /// At most so many encoded bytes in a frame, or one record; 0 leaves it to the group. Never more than
     /// [`MAX_FRAME_BYTES`].
     pub max_frame_bytes: u32,
+    /// Where no record is there yet, waits so many milliseconds for one; at most [`MAX_READ_WAIT_MS`].
+    pub wait_ms: u32,
 }
 
 /// Reads one shard from a position on without end. Records are sent as they are committed, and an empty frame after 5 s

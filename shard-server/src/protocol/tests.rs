@@ -128,7 +128,7 @@ proptest! {
     #[test]
     fn calls_that_read_read_back(
         shard in shard(), position in position(), max_records: u32, max_bytes: u32,
-        max_frame_bytes: u32
+        max_frame_bytes: u32, wait_ms: u32
     ) {
         let (stream_uid, log) = ("uid".to_owned(), "g0".to_owned());
         let locate = Locate { stream_uid: stream_uid.clone(), log: log.clone(), shard, position };
@@ -136,7 +136,7 @@ proptest! {
         let follow =
             Follow { stream_uid: stream_uid.clone(), log: log.clone(), shard, position, max_frame_bytes };
         prop_assert_eq!(decode(request(&follow)), Ok(Ok(follow)));
-        let read = Read { stream_uid, log, shard, position, max_records, max_bytes, max_frame_bytes };
+        let read = Read { stream_uid, log, shard, position, max_records, max_bytes, max_frame_bytes, wait_ms };
         prop_assert_eq!(decode(request(&read)), Ok(Ok(read)));
     }
 
@@ -236,6 +236,7 @@ fn a_read() -> Read {
         max_records: 10_000,
         max_bytes: 10 << 20,
         max_frame_bytes: 1 << 18,
+        wait_ms: 0,
     }
 }
 

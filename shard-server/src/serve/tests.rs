@@ -16,6 +16,7 @@ use crate::budget::ByteBudget;
 use crate::protocol::frame::{Broken, Frames, Message};
 use crate::protocol::{
     Call, Encoded, FRAME_BYTES, Follow, Frame, FrameError, Locate, Located, Position, RecordStream, Refusal,
+    RepeatableCall,
 };
 use crate::shard::client::{Client, HoldBudget};
 use crate::shard::tests::{Calls as _, UID, append, bootstrap, budget, data, read_all, run, shard};
@@ -321,12 +322,14 @@ async fn pod_that_ends_tells_its_followers_so_and_waits_for_none_that_takes_noth
 }
 
 /// A call of a newer version.
+#[derive(Clone)]
 struct Newer(Locate);
+
+impl RepeatableCall for Newer {}
 
 impl Call for Newer {
     type Answer = Located;
     const PATH: &'static str = "/v2/newer";
-    const IS_REPEATABLE: bool = true;
 
     fn encode(&self) -> Message {
         self.0.encode()
@@ -355,6 +358,8 @@ impl Call for Newer {
 async fn unknown_call_is_refused_as_unsupported_and_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let pod = Pod::start(directory.path(), UID).await;
+    pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!(pod.bootstrap(1).await.0, StatusCode::OK);
     let client = pod.client();
     let Follow { stream_uid, log, shard, position, .. } = follow();
     let newer = || Newer(Locate { stream_uid: stream_uid.clone(), log: log.clone(), shard, position });

@@ -15,9 +15,6 @@ pub type Sender = http2::SendRequest<Pieces>;
 
 /// How long one attempt to connect may take, including the name lookup.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The pause between attempts: the first, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(25);
-const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// A dead node is detected after the sum of these two.
 const PING_PERIOD: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,22 +23,17 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 pub const STREAM_WINDOW_BYTES: u32 = 128 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
-/// The connection to one address. It is opened on demand, and again after it broke. The name is looked up each time, as
-/// a pod that restarts gets another IP.
+/// The connection to one address. The name is looked up each time it is opened, as a pod that restarts gets another IP.
 #[derive(Debug)]
 pub struct Connection {
     address: String,
     slot: Mutex<Option<Sender>>,
-    last_error: Mutex<String>,
-    /// Locked while connecting.
-    connecting: tokio::sync::Mutex<()>,
 }
 
 impl Connection {
-    /// Connects to `host:port` when first asked.
+    /// Will connect to `host:port`.
     pub fn new(address: String) -> Self {
-        let last_error = Mutex::new("no connection yet".into());
-        Self { address, slot: Mutex::new(None), last_error, connecting: tokio::sync::Mutex::new(()) }
+        Self { address, slot: Mutex::new(None) }
     }
 
     /// The open connection, if any.
@@ -49,28 +41,15 @@ impl Connection {
         self.slot().clone().filter(|sender| !sender.is_closed())
     }
 
-    /// The connection, opened if need be. Takes any time: the caller must bound it. One caller connects, the others
-    /// wait.
-    pub async fn ready(&self) -> Sender {
-        let _connecting = self.connecting.lock().await;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            if let Some(sender) = self.open() {
-                return sender;
-            }
-            match connect(&self.address).await {
-                Ok(sender) => {
-                    tracing::debug!(address = self.address, "connected");
-                    *self.slot() = Some(sender);
-                }
-                Err(error) => {
-                    tracing::debug!(address = self.address, %error, "cannot connect");
-                    *self.noted() = error.to_string();
-                    tokio::time::sleep(pause).await;
-                    pause = LAST_PAUSE.min(pause * 2);
-                }
-            }
-        }
+    /// Opens it. Takes 2 s at most.
+    ///
+    /// # Errors
+    /// If nobody answers.
+    pub async fn connect(&self) -> io::Result<Sender> {
+        let sender = connect(&self.address).await?;
+        tracing::debug!(address = self.address, "connected");
+        *self.slot() = Some(sender.clone());
+        Ok(sender)
     }
 
     /// Drops the connection: the next call opens another one. Calls under way continue.
@@ -78,17 +57,8 @@ impl Connection {
         self.slot().take();
     }
 
-    /// The last error of connecting.
-    pub fn last_error(&self) -> String {
-        format!("{}: {}", self.address, self.noted())
-    }
-
     fn slot(&self) -> MutexGuard<'_, Option<Sender>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn noted(&self) -> MutexGuard<'_, String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

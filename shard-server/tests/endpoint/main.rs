@@ -8,6 +8,7 @@ mod errors;
 mod gateway;
 mod installation;
 mod kills;
+mod lost_group;
 mod manifests;
 mod pieces;
 mod program;

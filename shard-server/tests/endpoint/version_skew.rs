@@ -4,7 +4,7 @@ use catalog::ShardId;
 use record_log::record::{Record, RecordBlockBuilder};
 use shard_server::protocol::skew::{Newer, Requiring};
 use shard_server::protocol::{Append, Locate, Located, Position, Refusal, Run};
-use shard_server::shard::client::{Client, HoldBudget};
+use shard_server::shard::client::{Client, HOLD, HoldBudget};
 
 use crate::installation::installation;
 use crate::program::POD_BINARY;
@@ -24,7 +24,7 @@ async fn pod_serves_known_calls_and_refuses_those_of_a_newer_version() {
     builder.push(Record { partition_key: "key", data: b"data" });
     let runs = vec![Run { shard: ShardId::FIRST, block: builder.build() }];
     let append = Append { stream_uid, log, id: None, runs };
-    let outcomes = client.call(append).await.unwrap();
+    let outcomes = client.send_append(append, HOLD).await.unwrap();
     assert_eq!(outcomes[0].as_ref().unwrap().first_offset, 1);
     let located = Located { offset: 2, time_ms: None };
     assert_eq!(client.call(locate.clone()).await, Ok(located));

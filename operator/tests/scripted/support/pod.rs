@@ -112,6 +112,7 @@ impl FakePod {
             name: bootstrap.log,
             durable_bytes: 0,
             retention_period_hours: Some(bootstrap.retention_period_hours),
+            writing_ms: 0,
             conditions: Vec::new(),
             shards: shards.collect(),
         };

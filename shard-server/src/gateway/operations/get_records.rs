@@ -15,6 +15,10 @@ const MAX_RECORDS: u32 = 10_000;
 /// The most bytes of a call (AWS API reference, GetRecords).
 const MAX_BYTES: u32 = 10 << 20;
 
+/// How long a read at the tip waits for a record: less than an empty answer takes at AWS, and half of the time that a
+/// consumer which polls all the time would else miss a record by.
+const TIP_WAIT_MS: u32 = 2;
+
 pub async fn prepare(
     endpoint: &Arc<Endpoint>,
     request: request::GetRecords<'_>,
@@ -38,6 +42,7 @@ pub async fn prepare(
         position: iterator.position.into(),
         max_records: request.limit.unwrap_or(MAX_RECORDS).min(MAX_RECORDS),
         max_bytes: MAX_BYTES,
+        wait_ms: TIP_WAIT_MS,
         max_frame_bytes: u32::try_from(endpoint.memory().unsent.piece_bytes()).unwrap_or(u32::MAX),
     };
     Ok(Box::new(RecordPieces::new(Arc::clone(endpoint), stream, shard, iterator, read)))

@@ -8,6 +8,7 @@ use super::Answer;
 use super::put_records::{Batch, Path, Put, append};
 use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
+use crate::shard::client::HOLD;
 
 pub async fn prepare(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Result<Put, Error> {
     let name = endpoint.required_name_of(&request.stream)?;
@@ -23,7 +24,7 @@ pub async fn prepare(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Re
 }
 
 pub async fn answer(endpoint: &Endpoint, put: Put) -> Result<Answer, Error> {
-    match append(endpoint, put).await.pop() {
+    match append(endpoint, put, HOLD).await.pop() {
         Some(Ok(number)) => {
             Ok(PutRecord { shard_id: number.shard, sequence_number: number }.to_json().into())
         }

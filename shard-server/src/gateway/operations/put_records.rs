@@ -1,6 +1,7 @@
 //! PutRecords: routes each record to its shard with one append per log, and answers in the order of the request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::{HashKey, SequenceNumber, SequenceTexts, Shard, ShardId, Stream};
 use futures::future::join_all;
@@ -12,6 +13,7 @@ use super::Answer;
 use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
+use crate::shard::client::PARTIAL_HOLD;
 use record_log::record::{self, RecordBlock, RunsBuilder};
 
 /// The records, runs or logs of a request: mostly one, which needs no allocation.
@@ -36,7 +38,7 @@ pub async fn prepare(endpoint: &Endpoint, request: request::PutRecords<'_>) -> R
 pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
     let mut writer = PutRecordsWriter::with_capacity(put.batch.locations.len());
     let mut texts = SequenceTexts::default();
-    for stored in append(endpoint, put).await {
+    for stored in append(endpoint, put, PARTIAL_HOLD).await {
         match stored {
             Ok(number) => writer.stored(number.shard, texts.text(number)),
             Err(refusal) => writer.failed(&record_error(&refusal)),
@@ -183,14 +185,19 @@ fn check<'r>(
     Ok((partition_key, hash_key))
 }
 
-/// Sends the appends to all groups at once; returns the outcome of each record, in the order of the request.
-pub(super) async fn append(endpoint: &Endpoint, put: Put) -> Few<Result<SequenceNumber, Refusal>> {
+/// Sends the appends to all groups at once; returns the outcome of each record, in the order of the request. Appends to a
+/// group that does not answer are held for `hold` from the beginning of its outage.
+pub(super) async fn append(
+    endpoint: &Endpoint,
+    put: Put,
+    hold: Duration,
+) -> Few<Result<SequenceNumber, Refusal>> {
     let Put { stream, batch: Batch { appends: Appends { calls, runs }, locations, bytes } } = put;
     let stream = &*stream;
     let call = |append: Append| async move {
         let runs = append.runs.len();
         let outcomes = match endpoint.route(stream, &append.log) {
-            Ok(route) => route.call(append).await,
+            Ok(route) => route.append(append, hold).await,
             Err(refusal) => Err(refusal),
         };
         outcomes.unwrap_or_else(|refusal| vec![Err(refusal); runs])

@@ -32,6 +32,8 @@ pub struct RecordPieces {
     records: Option<RecordStream>,
     /// A permit for records that a pod has sent and that were not processed yet.
     window: Option<Permit>,
+    /// Whether the answer ends with its first frame, as there is no room for more.
+    is_one_frame: bool,
     writer: GetRecordsWriter,
     behind_ms: u64,
     /// Records written so far, and their encoded bytes.
@@ -67,6 +69,7 @@ impl RecordPieces {
             read,
             records,
             window: None,
+            is_one_frame: false,
             writer,
             behind_ms,
             written,
@@ -118,14 +121,13 @@ impl RecordPieces {
     /// Opens the stream and takes its first frame.
     async fn begin(&mut self) -> Result<Frame, FrameError> {
         let route = self.endpoint.route(&self.stream, &self.shard.log)?;
+        let mut records = route.call(self.read.clone()).await?;
+        // Charged now that bytes arrive: a group that does not answer takes nothing from the others.
         if let Route::Remote(_) = route {
             self.window = self.endpoint.memory().windows.take_free(STREAM_WINDOW_BYTES as usize);
-            if self.window.is_none() {
-                // A stream of one frame needs no window: the frame is processed at once.
-                self.read.max_bytes = self.read.max_frame_bytes;
-            }
+            // One frame needs none: it is processed at once.
+            self.is_one_frame = self.window.is_none();
         }
-        let mut records = route.call(self.read.clone()).await?;
         let first = records.next(&self.endpoint.memory().reads).await;
         self.records = Some(records);
         first.unwrap_or_else(|| Err(Refusal::OutcomeUnknown("a read ended without a frame".into()).into()))
@@ -164,7 +166,7 @@ impl RecordPieces {
         self.written_bytes += encoded_bytes(outcome);
         let is_full = self.written >= u64::from(self.read.max_records)
             || self.written_bytes >= self.read.max_bytes as usize;
-        !is_full && records > 0 && self.behind_ms > 0
+        !is_full && !self.is_one_frame && records > 0 && self.behind_ms > 0
     }
 
     /// The end of the body.

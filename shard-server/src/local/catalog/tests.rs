@@ -61,6 +61,7 @@ async fn read(catalog: &LocalCatalog, name: &str) -> Result<(), DataRefusal> {
         max_records: 1,
         max_bytes: 1,
         max_frame_bytes: 0,
+        wait_ms: 0,
     };
     group.call(read).await.map(drop)
 }

@@ -79,11 +79,6 @@ struct AppendedHead {
 impl Call for Append {
     type Answer = Vec<RunOutcome>;
     const PATH: &'static str = "/v2/append";
-    const IS_REPEATABLE: bool = false;
-
-    fn identify(&mut self, next: impl FnOnce() -> AppendId) {
-        self.id = Some(next());
-    }
 
     fn outcomes(answer: &Self::Answer) -> &[RunOutcome] {
         answer

@@ -24,7 +24,6 @@ struct LocateAnswer {
 impl Call for Locate {
     type Answer = Located;
     const PATH: &'static str = "/v2/locate";
-    const IS_REPEATABLE: bool = true;
 
     fn encode(&self) -> Message {
         let Self { stream_uid, log, shard, position } = self.clone();

@@ -30,6 +30,8 @@ struct ReadLimits {
     max_bytes: u32,
     #[prost(uint32, tag = "9")]
     max_frame_bytes: u32,
+    #[prost(uint32, tag = "10")]
+    wait_ms: u32,
 }
 
 /// What bounds the frames of who follows, behind its [`shard_head`].
@@ -68,14 +70,14 @@ struct ReadRunHead {
 impl Call for Read {
     type Answer = RecordStream;
     const PATH: &'static str = "/v2/read";
-    const IS_REPEATABLE: bool = true;
 
     fn encode(&self) -> Message {
-        let Self { stream_uid, log, shard, position, max_records, max_bytes, max_frame_bytes } = self.clone();
+        let Self { stream_uid, log, shard, position, max_records, max_bytes, max_frame_bytes, wait_ms } =
+            self.clone();
         shard_head::encode(
             Vec::new(),
             Target { stream_uid, log, shard, position },
-            ReadLimits { max_records, max_bytes, max_frame_bytes },
+            ReadLimits { max_records, max_bytes, max_frame_bytes, wait_ms },
         )
     }
 
@@ -87,8 +89,17 @@ impl Call for Read {
         Ok(decoded.map(
             |(
                 Target { stream_uid, log, shard, position },
-                ReadLimits { max_records, max_bytes, max_frame_bytes },
-            )| Self { stream_uid, log, shard, position, max_records, max_bytes, max_frame_bytes },
+                ReadLimits { max_records, max_bytes, max_frame_bytes, wait_ms },
+            )| Self {
+                stream_uid,
+                log,
+                shard,
+                position,
+                max_records,
+                max_bytes,
+                max_frame_bytes,
+                wait_ms,
+            },
         ))
     }
 
@@ -107,7 +118,6 @@ impl Call for Read {
 impl Call for Follow {
     type Answer = RecordStream;
     const PATH: &'static str = "/v2/follow";
-    const IS_REPEATABLE: bool = true;
 
     fn encode(&self) -> Message {
         let Self { stream_uid, log, shard, position, max_frame_bytes } = self.clone();

@@ -8,7 +8,7 @@ use hyper::body::Body;
 
 use super::shard_head::{self, Target};
 use crate::protocol::frame::{Broken, Frames, Message};
-use crate::protocol::{Call, Encoded, Locate, Located, Refusal};
+use crate::protocol::{Call, Encoded, Locate, Located, Refusal, RepeatableCall};
 
 /// What a requirement of that version changes.
 pub(super) const REQUIREMENT: u32 = 1_000;
@@ -26,7 +26,6 @@ macro_rules! as_locate {
         impl Call for $call {
             type Answer = Located;
             const PATH: &'static str = $path;
-            const IS_REPEATABLE: bool = true;
 
             fn encode(&self) -> Message {
                 let Locate { stream_uid, log, shard, position } = self.0.clone();
@@ -54,6 +53,9 @@ macro_rules! as_locate {
         }
     };
 }
+
+impl RepeatableCall for Newer {}
+impl RepeatableCall for Requiring {}
 
 as_locate!(Newer, "/v2/newer");
 as_locate!(Requiring, Locate::PATH);

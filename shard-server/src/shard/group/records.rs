@@ -11,12 +11,13 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use record_log::value::{Limits, ReadOutcome, ReadRun};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::state::Serving;
 use crate::budget::{ByteBudget, Permit};
 use crate::protocol::{
-    FRAME_BYTES, Follow, Frame, FrameError, MAX_FRAME_BYTES, Position, Read, RecordSource, Refusal,
+    FRAME_BYTES, Follow, Frame, FrameError, MAX_FRAME_BYTES, MAX_READ_WAIT_MS, Position, Read, RecordSource,
+    Refusal,
 };
 use crate::shard::Metrics;
 
@@ -44,6 +45,9 @@ struct Cursor {
 pub(super) struct Reading {
     cursor: Cursor,
     left: Limits,
+    /// How long it waits for its first record.
+    wait: Duration,
+    committed: watch::Receiver<()>,
     has_begun: bool,
     has_ended: bool,
 }
@@ -125,12 +129,33 @@ impl Reading {
             max_records: read.max_records.min(MAX_RECORDS),
             max_bytes: (read.max_bytes as usize).min(MAX_READ_BYTES),
         };
+        let (wait_ms, committed) = (read.wait_ms.min(MAX_READ_WAIT_MS), serving.log.committed());
         let cursor = Cursor::new(serving, metrics, read.shard, read.position, read.max_frame_bytes);
-        Self { cursor, left, has_begun: false, has_ended: false }
+        let wait = Duration::from_millis(wait_ms.into());
+        Self { cursor, left, wait, committed, has_begun: false, has_ended: false }
+    }
+
+    /// The first frame: with a record, if one is committed in time.
+    async fn first(&mut self, budget: &ByteBudget) -> Result<Frame, FrameError> {
+        let deadline = Instant::now() + self.wait;
+        self.committed.borrow_and_update();
+        let mut frame = self.cursor.next(self.left, budget).await?;
+        while frame.outcome.runs.is_empty() && frame.outcome.millis_behind_latest == 0 {
+            // Nothing is held meanwhile.
+            frame.permit = budget.nothing();
+            let Ok(Ok(())) = timeout_at(deadline, self.committed.changed()).await else { break };
+            if self.cursor.is_behind().await? {
+                frame = self.cursor.next(self.left, budget).await?;
+            }
+        }
+        Ok(frame)
     }
 
     async fn frame(&mut self, budget: &ByteBudget) -> Result<Option<Frame>, FrameError> {
-        let frame = self.cursor.next(self.left, budget).await?;
+        let frame = match self.has_begun || self.wait.is_zero() {
+            true => self.cursor.next(self.left, budget).await?,
+            false => self.first(budget).await?,
+        };
         let (records, bytes) = (records_of(&frame.outcome), bytes_of(&frame.outcome));
         // One record is found whatever is left; one for which nothing is left is for the next read.
         if std::mem::replace(&mut self.has_begun, true) && bytes > self.left.max_bytes {

@@ -37,6 +37,7 @@ impl Serving {
             name: self.identity.log.clone(),
             durable_bytes: status.durable_bytes,
             retention_period_hours: status.retention_hours,
+            writing_ms: self.log.writing_for().as_millis() as u64,
             conditions: log::conditions_of(&status),
             shards: log::shards_of(&status),
         }

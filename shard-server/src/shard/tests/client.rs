@@ -7,16 +7,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use catalog::member::{LogStatus, MemberPhase, MemberStatus, STATUS_PATH};
+use futures::future::join_all;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::body::AnswerBody;
-use super::super::client::{Client, HoldBudget};
+use super::super::client::{Client, HoldBudget, PARTIAL_HOLD};
 use super::*;
 use crate::admin::Termination;
 use crate::protocol::{AppendId, Appended, Call, Encoded, encode_frame, frame::Frames};
@@ -26,8 +30,31 @@ use crate::protocol::{AppendId, Appended, Call, Encoded, encode_frame, frame::Fr
 enum Act {
     Append(Vec<RunOutcome>),
     Read(Result<ReadOutcome, Refusal>),
+    /// Appends once it is told to.
+    Hang(Arc<Notify>),
     /// Ends the connection without an answer.
     BreakOff,
+}
+
+/// The status of a member that serves.
+fn status(writing_ms: u64) -> MemberStatus {
+    let log = LogStatus {
+        name: "g0".into(),
+        durable_bytes: 0,
+        retention_period_hours: Some(24),
+        writing_ms,
+        conditions: Vec::new(),
+        shards: Vec::new(),
+    };
+    MemberStatus {
+        version: "1".into(),
+        stream_uid: UID.into(),
+        group: "orders-g0".into(),
+        phase: MemberPhase::Serving,
+        reason: None,
+        replica_id: None,
+        logs: vec![log],
+    }
 }
 
 /// A member that follows a script, with a step per request, and counts the requests.
@@ -35,11 +62,13 @@ enum Act {
 struct Member {
     script: Arc<Mutex<VecDeque<Act>>>,
     requests: Arc<Mutex<Vec<Bytes>>>,
+    status: Arc<Mutex<MemberStatus>>,
 }
 
 impl Member {
     fn new(script: impl IntoIterator<Item = Act>) -> Self {
-        Self { script: Arc::new(Mutex::new(script.into_iter().collect())), requests: Arc::default() }
+        let script = Arc::new(Mutex::new(script.into_iter().collect()));
+        Self { script, requests: Arc::default(), status: Arc::new(Mutex::new(status(0))) }
     }
 
     fn requests(&self) -> usize {
@@ -61,6 +90,10 @@ impl Member {
         let service = service_fn(move |request: Request<Incoming>| {
             let (member, broken) = (self.clone(), broken.clone());
             async move {
+                if request.uri().path() == STATUS_PATH {
+                    let status = serde_json::to_vec(&*member.status.lock().unwrap()).unwrap();
+                    return Ok(Response::new(Bytes::from(status).into()));
+                }
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 member.requests.lock().unwrap().push(body);
                 let act =
@@ -69,6 +102,10 @@ impl Member {
                     Act::Append(outcomes) => Append::encode_answer(Ok(outcomes)),
                     Act::Read(outcome) => {
                         Encoded::Whole(encode_frame(outcome.as_ref().map_err(Clone::clone)))
+                    }
+                    Act::Hang(answered) => {
+                        answered.notified().await;
+                        Append::encode_answer(Ok(appended(1)))
                     }
                     Act::BreakOff => {
                         broken.send(()).await.unwrap();
@@ -117,25 +154,28 @@ fn nothing() -> ReadOutcome {
     ReadOutcome { runs: Vec::new(), next_offset: 1, millis_behind_latest: 0 }
 }
 
+/// Appends one record in a task; gives its offset.
+fn spawn_append(client: &Client, shard: u32) -> JoinHandle<u64> {
+    let client = client.clone();
+    tokio::spawn(async move {
+        client.append(append(vec![run(shard, &["a"])])).await[0].clone().unwrap().first_offset
+    })
+}
+
 #[tokio::test]
 async fn append_is_held_until_the_member_listens() {
     let (socket, address) = not_listening();
-    let client = Arc::new(Client::new(address, HoldBudget::new()));
-    let held: Vec<_> = (0..10)
-        .map(|_| {
-            let client = Arc::clone(&client);
-            tokio::spawn(async move { client.append(one()).await })
-        })
-        .collect();
-    while client.last_error().contains("no connection yet") {
+    let client = Client::new(address, HoldBudget::new());
+    let held: Vec<_> = (0..10).map(|_| spawn_append(&client, 0)).collect();
+    while client.outage().is_none_or(|why| why == "there is no connection") {
         tokio::task::yield_now().await;
     }
-    let member = Member::new((1..=10).map(|offset| Act::Append(appended(offset))));
+    let member = Member::new([Act::Append((1..=10).flat_map(appended).collect())]);
     member.serve(socket.listen(16).unwrap());
-    for append in held {
-        assert!(append.await.unwrap()[0].is_ok());
-    }
-    assert_eq!(member.requests(), 10);
+    let mut offsets: Vec<_> = join_all(held).await.into_iter().map(|held| held.unwrap()).collect();
+    offsets.sort_unstable();
+    assert_eq!(offsets, (1..=10).collect::<Vec<_>>(), "each has its own outcome");
+    assert_eq!(member.requests(), 1, "what waited was sent together");
 }
 
 #[tokio::test]
@@ -228,14 +268,119 @@ async fn hold_ends_after_ten_seconds() {
     assert!((Duration::from_secs(9)..Duration::from_secs(12)).contains(&held), "{held:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn hold_is_measured_from_the_beginning_of_the_outage_and_then_calls_are_refused_at_once() {
+    let (_socket, address) = not_listening();
+    let client = Client::new(address, HoldBudget::new());
+    let begun = Instant::now();
+    let partial = || client.send_append(one(), PARTIAL_HOLD);
+    let (whole, partial_outcome) = tokio::join!(client.append(one()), async {
+        let outcome = partial().await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        outcome
+    });
+    assert!(matches!(whole[0], Err(Refusal::NotReady(_))));
+    assert!(matches!(partial_outcome, Err(Refusal::NotReady(_))));
+    let lost = Instant::now();
+    assert!(matches!(partial().await, Err(Refusal::NotReady(_))));
+    assert!(matches!(client.append(one()).await[0], Err(Refusal::NotReady(_))));
+    assert!(matches!(client.read(read_all(0)).await, Err(Refusal::NotReady(_))));
+    assert_eq!(lost.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
-async fn dead_node_is_detected_by_missing_pings() {
+async fn lost_member_takes_a_quarter_of_the_budget_and_gives_it_back_when_it_serves() {
+    let (socket, address) = not_listening();
+    let budget = HoldBudget::of(100 << 10);
+    let client = Client::new(address, budget.clone());
+    let large = || append(vec![run(0, &[&"x".repeat(20 << 10)])]);
+    let held = tokio::spawn({
+        let client = client.clone();
+        async move { client.append(large()).await }
+    });
+    while client.outage().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(client.append(large()).await[0], Err(Refusal::NotReady(_))), "a quarter is taken");
+    assert!(budget.held_bytes() < 25 << 10);
+    let member = Member::new([1, 2].map(|offset| Act::Append(appended(offset))));
+    member.serve(socket.listen(16).unwrap());
+    assert_eq!(held.await.unwrap(), appended(1));
+    assert_eq!(client.append(large()).await, appended(2));
+    assert_eq!((client.outage(), budget.held_bytes()), (None, 0));
+}
+
+#[tokio::test]
+async fn appends_gather_in_the_next_call_while_two_are_under_way() {
+    let (listener, address) = listen().await;
+    let first = Arc::new(Notify::new());
+    let hanging = [Act::Read(Ok(nothing())), Act::Hang(Arc::clone(&first)), Act::Hang(Arc::default())];
+    let gathered = vec![
+        Ok(Appended { first_offset: 8, arrival_ms: 1 }),
+        Err(Refusal::UnknownShard("not here".into())),
+        Ok(Appended { first_offset: 9, arrival_ms: 1 }),
+    ];
+    let again = vec![Err(Refusal::UnknownShard("not here".into()))];
+    let member = Member::new(hanging.into_iter().chain([
+        Act::Append(gathered),
+        Act::Append(again),
+        Act::Append(appended(10)),
+    ]));
+    member.serve(listener);
+    let client = Client::new(address, HoldBudget::new());
+    assert_eq!(client.read(read_all(0)).await, Ok(nothing()), "it is connected");
+    let appends: Vec<_> = [0, 0, 1, 2, 1].map(|shard| spawn_append(&client, shard)).into();
+    while member.requests() < 3 {
+        tokio::task::yield_now().await;
+    }
+    first.notify_one();
+    let mut appends = appends.into_iter();
+    let (first, _second) = (appends.next().unwrap(), appends.next().unwrap());
+    assert_eq!(first.await.unwrap(), 1);
+    let offsets: Vec<_> = join_all(appends).await.into_iter().map(|offset| offset.unwrap()).collect();
+    assert_eq!(offsets, [8, 10, 9], "only the one that was refused is sent again");
+    assert_eq!(member.requests(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hung_disk_is_an_outage_of_appends_that_ends_with_the_write() {
+    let (listener, address) = listen().await;
+    let disk = Arc::new(Notify::new());
+    let member = Member::new([
+        Act::Read(Ok(nothing())),
+        Act::Hang(Arc::clone(&disk)),
+        Act::Hang(Arc::clone(&disk)),
+        Act::Read(Ok(nothing())),
+        Act::Append(appended(3)),
+    ]);
+    *member.status.lock().unwrap() = status(5_000);
+    member.serve(listener);
+    let client = Client::new(address, HoldBudget::new());
+    assert_eq!(client.read(read_all(0)).await, Ok(nothing()), "it is connected");
+    let stuck = [spawn_append(&client, 0), spawn_append(&client, 0)];
+    while client.outage().is_none_or(|why| !why.contains("its disk has not taken a write")) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let begun = Instant::now();
+    let partial = client.send_append(one(), PARTIAL_HOLD).await;
+    assert!(matches!(partial, Err(Refusal::NotReady(_))), "{partial:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "its hold has ended already");
+    assert_eq!(client.read(read_all(0)).await, Ok(nothing()), "reads go on");
+    disk.notify_waiters();
+    for append in stuck {
+        assert_eq!(append.await.unwrap(), 1);
+    }
+    assert_eq!(client.append(one()).await, appended(3));
+    assert_eq!(client.outage(), None);
+}
+
+#[tokio::test]
+async fn node_that_accepts_connections_and_answers_nothing_is_sent_no_append() {
     // The kernel accepts the connection, and no process reads from it.
     let (_listener, address) = listen().await;
     let client = Client::new(address, HoldBudget::new());
-    let begun = Instant::now();
-    assert!(matches!(client.append(one()).await[0], Err(Refusal::OutcomeUnknown(_))));
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let outcome = client.send_append(one(), PARTIAL_HOLD).await;
+    assert!(matches!(outcome, Err(Refusal::NotReady(_))), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -249,6 +394,10 @@ async fn large_append_arrives_completely() {
         let service = service_fn(move |request: Request<Incoming>| {
             let group = serving.clone();
             async move {
+                if request.uri().path() == STATUS_PATH {
+                    let status = serde_json::to_vec(&group.status()).unwrap();
+                    return Ok(Response::new(Bytes::from(status).into()));
+                }
                 let append = Append::decode(&mut Frames::new(request.into_body())).await.unwrap().unwrap();
                 Ok::<_, Infallible>(Response::new(body_of(Append::encode_answer(group.call(append).await))))
             }

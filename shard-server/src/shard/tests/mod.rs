@@ -6,7 +6,7 @@ mod group;
 use catalog::member::{Bootstrap, OpenShard};
 use catalog::{HashKeyRange, ShardId};
 
-use super::client::Client;
+use super::client::{Client, HOLD};
 use super::*;
 use crate::budget::{ByteBudget, Counts};
 use crate::protocol::{
@@ -61,6 +61,7 @@ pub(crate) fn read_all(index: u32) -> Read {
         max_records: 10_000,
         max_bytes: 10 << 20,
         max_frame_bytes: 0,
+        wait_ms: 0,
     }
 }
 
@@ -91,11 +92,11 @@ pub(crate) trait Calls {
 }
 
 macro_rules! calls {
-    ($of:ty) => {
+    ($of:ty, |$group:ident, $append:ident| $appending:expr) => {
         impl Calls for $of {
-            async fn append(&self, append: Append) -> Vec<RunOutcome> {
-                let runs = append.runs.len();
-                self.call(append).await.unwrap_or_else(|refusal| vec![Err(refusal); runs])
+            async fn append(&self, $append: Append) -> Vec<RunOutcome> {
+                let (runs, $group) = ($append.runs.len(), self);
+                $appending.await.unwrap_or_else(|refusal| vec![Err(refusal); runs])
             }
 
             async fn read(&self, read: Read) -> Result<ReadOutcome, Refusal> {
@@ -109,8 +110,8 @@ macro_rules! calls {
     };
 }
 
-calls!(Group);
-calls!(Client);
+calls!(Group, |group, append| group.call(append));
+calls!(Client, |client, append| client.send_append(append, HOLD));
 
 pub(crate) fn data(outcome: &ReadOutcome) -> Vec<String> {
     let text = |record: Record<'_>| String::from_utf8(record.data.to_vec()).unwrap();

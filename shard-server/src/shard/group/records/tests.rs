@@ -136,6 +136,33 @@ async fn follower_gets_what_was_there_and_then_each_record_as_it_is_committed() 
 }
 
 #[tokio::test]
+async fn read_at_the_tip_waits_for_a_record_as_long_as_it_is_asked_to() {
+    let (_directory, group) = group().await;
+    let budget = budget(BUDGET_BYTES);
+    let latest = |wait_ms| Read { position: Position::Latest, wait_ms, ..read_all(0) };
+    for wait_ms in [0, 1] {
+        let mut records = group.call(latest(wait_ms)).await.unwrap();
+        let frame = next(&mut records, &budget).await;
+        assert_eq!((records_of(&frame.outcome), frame.outcome.millis_behind_latest), (0, 0));
+        assert!(records.next(&budget).await.is_none());
+    }
+    // A slow machine may take longer than the wait, but not each time.
+    for _ in 0..20 {
+        let mut records = group.call(latest(MAX_READ_WAIT_MS)).await.unwrap();
+        let mut waiting = Box::pin(records.next(&budget));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(budget.free_bytes(), BUDGET_BYTES, "nothing is held meanwhile");
+        // What another shard gets is nothing to it.
+        assert!(group.append(append(vec![run(1, &["x"])])).await[0].is_ok());
+        assert!(group.append(append(vec![run(0, &["a"])])).await[0].is_ok());
+        if data(&waiting.await.unwrap().unwrap().outcome) == ["a"] {
+            return;
+        }
+    }
+    panic!("a read never waited for the record");
+}
+
+#[tokio::test]
 async fn reader_that_asks_for_large_frames_gets_them() {
     let (_directory, group) = group().await;
     assert!(group.append(append(blocks(16))).await.iter().all(Result::is_ok));
