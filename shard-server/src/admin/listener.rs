@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{AbortHandle, AbortRegistration, Abortable};
+use futures::future::Abortable;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
@@ -70,47 +70,11 @@ impl Limits {
     };
 }
 
-/// A handle that can close a connection. Cloning shares it.
-#[derive(Clone, Debug)]
-pub struct Connection(AbortHandle);
-
-impl Connection {
-    /// The handle of a connection, and the registration for its task.
-    #[must_use]
-    pub fn new() -> (Self, AbortRegistration) {
-        let (handle, registration) = AbortHandle::new_pair();
-        (Self(handle), registration)
-    }
-
-    /// Closes it at once, with all its requests; false if it was closed before.
-    pub fn close(&self) -> bool {
-        let is_new = !self.0.is_aborted();
-        self.0.abort();
-        is_new
-    }
-}
-
-/// Serves connections of parts of Kinetes, as [`serve_each`].
-pub async fn serve<S, B>(listener: TcpListener, service: S, termination: Termination)
+/// Serves connections until termination is ordered. Then it accepts no more connections, lets requests under way finish
+/// (for 20 s at most) and returns.
+pub async fn serve<S, B>(listener: TcpListener, limits: Limits, service: S, termination: Termination)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-{
-    serve_each(listener, Limits::PARTS, |_| service.clone(), termination).await;
-}
-
-/// Serves connections, each with a service of its own, until termination is ordered. Then it accepts no more
-/// connections, lets requests under way finish (for 20 s at most) and returns.
-pub async fn serve_each<S, B>(
-    listener: TcpListener,
-    limits: Limits,
-    service_of: impl Fn(Connection) -> S,
-    termination: Termination,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -125,10 +89,9 @@ pub async fn serve_each<S, B>(
             accepted = accept(&listener, &permits) => accepted,
         };
         let Some((socket, permit)) = accepted else { continue };
-        let (connection, registration) = Connection::new();
-        let handle = connection.0.clone();
-        let service = service_of(connection);
-        let (watcher, builder, termination) = (connections.watcher(), builder.clone(), termination.clone());
+        let (exchange, registration) = Exchange::of_connection();
+        let (service, builder) = (service.clone(), builder.clone());
+        let (watcher, termination) = (connections.watcher(), termination.clone());
         let served = async move {
             let has_sent = tokio::select! {
                 () = termination.ordered() => None,
@@ -143,7 +106,7 @@ pub async fn serve_each<S, B>(
             }
         };
         tokio::spawn(async move {
-            if Exchange::run(handle, Abortable::new(served, registration)).await.is_err() {
+            if exchange.run(Abortable::new(served, registration)).await.is_err() {
                 tracing::debug!("connection was closed");
             }
             drop(permit);
@@ -240,7 +203,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (end, termination) = Termination::by_hand();
-        let serving = tokio::spawn(serve(listener, service, termination));
+        let serving = tokio::spawn(serve(listener, Limits::PARTS, service, termination));
 
         let socket = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let (mut sender, connection) =
@@ -268,8 +231,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (end, termination) = Termination::by_hand();
-        let service = |_| service_fn(|_| async { Ok(Response::new(Empty::<Bytes>::new())) });
-        tokio::spawn(serve_each(listener, limits, service, termination));
+        let service = service_fn(|_| async { Ok(Response::new(Empty::<Bytes>::new())) });
+        tokio::spawn(serve(listener, limits, service, termination));
         (end, address)
     }
 

@@ -19,6 +19,8 @@ use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use listener::Limits;
+
 pub use exchange::Exchange;
 pub use termination::Termination;
 
@@ -37,7 +39,7 @@ pub async fn serve(listener: TcpListener, admin: Admin, termination: Termination
         let response = admin.answer(request.method(), request.uri().path());
         async move { Ok::<_, Infallible>(response) }
     });
-    listener::serve(listener, service, termination).await;
+    listener::serve(listener, Limits::PARTS, service, termination).await;
 }
 
 impl Admin {

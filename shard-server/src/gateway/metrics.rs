@@ -30,7 +30,7 @@ pub struct Metrics {
     got_bytes: IntCounter,
     memory_bytes: IntGaugeVec,
     memory_refusals: IntCounterVec,
-    /// Connections that were closed because their clients read too slowly.
+    /// Exchanges that were ended because their clients read too slowly.
     pub slow_readers_ended: IntCounter,
 }
 
@@ -78,7 +78,7 @@ impl Metrics {
             )?,
             slow_readers_ended: counter(
                 "slow_readers_ended_total",
-                "Connections ended, as their clients took too little of their answers",
+                "Answers broken off, as their clients took too little of them; over HTTP/1.1 the connection is closed",
             )?,
         })
     }

@@ -73,14 +73,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 /// Serves the Kinesis API until termination is ordered and the requests under way have finished.
 pub async fn serve_kinesis(listener: TcpListener, endpoint: Arc<Endpoint>, termination: Termination) {
-    let service_of = |connection| {
-        let service = KinesisService::new(Arc::clone(&endpoint), connection);
-        service_fn(move |request: Request<Incoming>| {
-            let service = service.clone();
-            async move { service.answer(request).await }
-        })
-    };
-    listener::serve_each(listener, Limits::APPLICATIONS, service_of, termination).await;
+    let service = KinesisService::new(endpoint);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let service = service.clone();
+        async move { service.answer(request).await }
+    });
+    listener::serve(listener, Limits::APPLICATIONS, service, termination).await;
 }
 
 async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Termination) {
@@ -88,7 +86,7 @@ async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Term
         let response = serve_feed(&copy, &request);
         async move { Ok::<_, Infallible>(response) }
     });
-    listener::serve(listener, service, termination).await;
+    listener::serve(listener, Limits::PARTS, service, termination).await;
 }
 
 /// Why the gateway is not ready; `None` while it is.

@@ -14,7 +14,8 @@ use anyhow::Context;
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 
-use crate::admin::{self, Admin, Termination, listener};
+use crate::admin::listener::{self, Limits};
+use crate::admin::{self, Admin, Termination};
 use crate::shard::{Group, GroupConfig, Metrics, Resources};
 use service::Service;
 
@@ -82,7 +83,7 @@ async fn serve(
         async move { Ok(service.answer(request).await) }
     });
     tokio::select! {
-        () = listener::serve(listener, service, termination.clone()) => {}
+        () = listener::serve(listener, Limits::PARTS, service, termination.clone()) => {}
         error = unusable(&group) => return Err(error),
     }
     group.close_in_time().await;

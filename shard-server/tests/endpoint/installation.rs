@@ -19,7 +19,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use shard_server::admin::{Termination, listener};
+use shard_server::admin::Termination;
+use shard_server::admin::listener::{self, Limits};
 use shard_server::gateway::catalog::{CatalogCopy, serve_feed};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -93,7 +94,7 @@ impl Operator {
             let known = known.clone();
             async move { Ok::<_, Infallible>(answer(known, request).await) }
         });
-        let task = tokio::spawn(listener::serve(port, service, termination));
+        let task = tokio::spawn(listener::serve(port, Limits::PARTS, service, termination));
         Self { address, order, task }
     }
 

@@ -11,18 +11,16 @@ use kinesis_wire::envelope::{Envelope, JSON, Reply};
 use kinesis_wire::{Operation, json};
 
 use super::body::{self, AnswerBody, BodyError, Received};
-use crate::admin::listener::Connection;
 use crate::gateway::Endpoint;
 use crate::gateway::operations;
 
 static X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 static X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
-/// Answers the HTTP requests of one connection with the operations of an endpoint. Cloning shares it.
+/// Answers HTTP requests with the operations of an endpoint. Cloning shares it.
 #[derive(Clone)]
 pub struct KinesisService {
     endpoint: Arc<Endpoint>,
-    connection: Connection,
 }
 
 /// The answer to a request, with the labels of its metrics.
@@ -35,10 +33,10 @@ struct Answered {
 }
 
 impl KinesisService {
-    /// Serves this endpoint on a connection, which is closed if its client does not read its answers.
+    /// Serves this endpoint. The exchange of a client that does not read its answer is ended.
     #[must_use]
-    pub fn new(endpoint: Arc<Endpoint>, connection: Connection) -> Self {
-        Self { endpoint, connection }
+    pub fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint }
     }
 
     /// Answers one request.
@@ -88,7 +86,7 @@ impl KinesisService {
             Err(error) => Err(error),
         };
         let answer = match answer {
-            Ok(answer) => AnswerBody::new(answer, &self.endpoint.memory().unsent, &self.connection)
+            Ok(answer) => AnswerBody::new(answer, &self.endpoint.memory().unsent)
                 .await
                 .map_err(|exhausted| self.endpoint.exhausted(exhausted)),
             Err(error) => Err(error),
