@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use prometheus::Registry;
 
 use super::metrics;
-use crate::admin::Termination;
+use crate::admin::{Excess, Termination};
 use crate::budget::ByteBudget;
 use crate::clock::{self, Clock, system_clock};
 use crate::log::MAX_APPEND_BYTES;
@@ -93,15 +93,26 @@ impl Service {
         answer.unwrap_or_else(|refused| refused)
     }
 
+    /// A call of a gateway.
     async fn call<C: Served>(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(refused)?;
-        let call = in_time(async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
-        let outcome = match call {
-            Ok(call) => self.group.call(call).await,
-            Err(refusal) => self.group.counted(Err(refusal)),
+        let outcome = match request.extensions().get::<Excess>() {
+            Some(excess) => self.group.counted(Err(Refusal::NotReady(excess.to_string()))),
+            None => self.outcome_of::<C>(request).await?,
         };
         let body = AnswerBody::new(C::encode_answer(outcome), &self.records, &self.termination);
         Ok(answer(StatusCode::OK, "application/octet-stream", body))
+    }
+
+    async fn outcome_of<C: Served>(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Result<C::Answer, Refusal>, Answer> {
+        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(refused)?;
+        let call = in_time(async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
+        Ok(match call {
+            Ok(call) => self.group.call(call).await,
+            Err(refusal) => self.group.counted(Err(refusal)),
+        })
     }
 
     /// A call of the operator.

@@ -13,11 +13,16 @@ use tokio::sync::broadcast;
 
 use super::CatalogCopy;
 use super::copy::line_of;
+use crate::admin::Excess;
 
-/// Answers a peer's request with the feed, or 503 until a snapshot has arrived.
+/// Answers a peer's request with the feed; with 503 until a snapshot has arrived, and where its connection is one too
+/// many.
 pub fn serve_feed<B>(copy: &CatalogCopy, request: &Request<B>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     if request.uri().path() != PATH || request.method() != Method::GET {
         return text(StatusCode::NOT_FOUND, "only the catalog's feed is served here\n");
+    }
+    if let Some(excess) = request.extensions().get::<Excess>() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, format!("{excess}\n"));
     }
     match copy.feed() {
         None => text(StatusCode::SERVICE_UNAVAILABLE, "no snapshot of the catalog has arrived yet\n"),
@@ -42,8 +47,8 @@ fn changes(changes: broadcast::Receiver<Bytes>) -> impl Stream<Item = Bytes> + S
     })
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
-    let mut response = Response::new(Full::from(text).boxed_unsync());
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+    let mut response = Response::new(Full::new(text.into()).boxed_unsync());
     *response.status_mut() = status;
     response
 }

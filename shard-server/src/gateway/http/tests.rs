@@ -11,8 +11,8 @@ use catalog::{Member, Shard, ShardId, ShardState, Stream};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
@@ -23,8 +23,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::KinesisService;
-use crate::admin::Termination;
-use crate::admin::listener::{Limits, serve};
+use crate::admin::listener::serve;
+use crate::admin::{Excess, Limits, Port, Termination};
 use crate::clock::{Clock, system_clock};
 use crate::gateway::catalog::{Catalog, CatalogCopy, RemoteControl};
 use crate::gateway::memory::Sizes;
@@ -108,7 +108,7 @@ async fn serving_at(sizes: Sizes, clock: Clock) -> Serving {
         let service = service.clone();
         async move { service.answer(request).await }
     });
-    tokio::spawn(serve(listener, Limits::APPLICATIONS, service, termination));
+    tokio::spawn(serve(listener, Port::unseen(Limits::APPLICATIONS), service, termination));
     Serving { endpoint, url, _data_dir: data_dir, _end: end }
 }
 
@@ -385,4 +385,20 @@ async fn closed_shards_are_listed_whatever_the_clock_of_the_endpoint_says() {
         assert_eq!(listed(of_time("AT_TIMESTAMP", hour_ago + 60)).await, open);
         assert_eq!(listed(of_time("FROM_TIMESTAMP", hour_ago + 60)).await, open);
     }
+}
+
+#[tokio::test]
+async fn request_over_a_connection_too_many_is_refused_with_the_reason_and_its_body_is_not_read() {
+    let endpoint = endpoint(stream("orders"), Arc::new(Routes::default()), Sizes::DEFAULT, system_clock());
+    let service = KinesisService::new(endpoint);
+    let (head, _) = request("http://endpoint/", "ListStreams", &serde_json::json!({})).into_parts();
+    let endless = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
+    let mut excess = Request::from_parts(head, endless);
+    excess.extensions_mut().insert(Excess { connections: 1_024 });
+    let answer = service.answer(excess).now_or_never().expect("an answer at once").unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let body: serde_json::Value =
+        serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!(body["__type"], "ServiceUnavailable");
+    assert_eq!(body["message"], "too many connections, 1024 are open");
 }
