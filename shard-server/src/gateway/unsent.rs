@@ -18,14 +18,14 @@ use tokio::time::Instant;
 
 use crate::admin::Exchange;
 use crate::budget::{ByteBudget, Counts, Exhausted, Permit};
-use crate::protocol::MAX_FRAME_BYTES;
+use crate::protocol::{FRAME_BYTES, MAX_FRAME_BYTES};
 
 /// How long a piece may take to be sent: this, and the time that its bytes take at [`MIN_BYTES_PER_SECOND`].
 const BASE_TIMEOUT: Duration = Duration::from_secs(30);
 const MIN_BYTES_PER_SECOND: usize = 64 << 10;
 /// The same if others wait for its budget.
 const PRESSED_BASE_TIMEOUT: Duration = Duration::from_secs(1);
-const PRESSED_BYTES_PER_SECOND: usize = 1 << 20;
+const PRESSED_BYTES_PER_SECOND: usize = 2 << 20;
 /// How long to wait for the permits of ended exchanges before more are ended.
 const ENDING_TIME: Duration = Duration::from_millis(100);
 /// How long a connection may keep the bytes of an ended exchange while others wait for budget: it is closed then, as it
@@ -35,9 +35,13 @@ const STUCK_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// A piece may take one in so many of the bytes that are left.
 const PIECE_DIVISOR: usize = 32;
-/// Bounds of a piece.
-const MIN_PIECE_BYTES: usize = 16 << 10;
+/// Bounds of a piece, in bytes of records. What a log reads at once is never cut into several: where memory is short fewer
+/// answers are under way, and no record is read twice.
+const MIN_PIECE_BYTES: usize = FRAME_BYTES;
 const MAX_PIECE_BYTES: usize = MAX_FRAME_BYTES;
+/// Pieces with a record so large that no other is in them take turns; others are smaller as JSON, too.
+const LARGE_PIECES: u32 = 2;
+const MAX_SMALL_PIECE_BYTES: usize = 4 << 20;
 /// The buffers of an HTTP/2 stream.
 const STREAM_BUFFER_BYTES: usize = 16 << 10;
 
@@ -99,7 +103,8 @@ impl Unsent {
     /// A budget of so many bytes, with a counter of the exchanges that are ended.
     #[must_use]
     pub fn new(bytes: usize, counts: Counts, ended_exchanges: IntCounter) -> Self {
-        Self { budget: ByteBudget::new(bytes, counts), waiting: Arc::default(), ended_exchanges }
+        let budget = ByteBudget::new(bytes, counts).with_lanes(LARGE_PIECES, MAX_SMALL_PIECE_BYTES);
+        Self { budget, waiting: Arc::default(), ended_exchanges }
     }
 
     /// The size of the pieces of the next answer.
@@ -125,7 +130,7 @@ impl Unsent {
     }
 
     async fn take(&self, bytes: usize) -> Result<Permit, Exhausted> {
-        self.end_oldest(1, |buffer| buffer.timeout(BASE_TIMEOUT, MIN_BYTES_PER_SECOND));
+        self.end_oldest(1, |_| true, |buffer| buffer.timeout(BASE_TIMEOUT, MIN_BYTES_PER_SECOND));
         match self.budget.take_free(bytes) {
             Some(permit) => Ok(permit),
             None => self.free_budget(bytes).await,
@@ -135,33 +140,52 @@ impl Unsent {
     /// Ends the exchanges with the oldest buffers until there is budget for so many bytes.
     async fn free_budget(&self, bytes: usize) -> Result<Permit, Exhausted> {
         let deadline = Instant::now() + MAX_WAIT;
-        let mut permit = std::pin::pin!(self.budget.wait(bytes));
+        // A lane is given back by large pieces only.
+        let is_large = |buffer: &Buffer| self.budget.is_large(buffer.piece_bytes);
+        let lane = self.ending(bytes, is_large, self.budget.lane(bytes), deadline).await?;
+        self.ending(bytes, |_| true, self.budget.wait_in(lane, bytes), deadline).await
+    }
+
+    /// Waits for what is given once the oldest of some buffers have been sent, and ends exchanges of theirs until then.
+    async fn ending<T>(
+        &self,
+        bytes: usize,
+        whose: impl Fn(&Buffer) -> bool,
+        given: impl Future<Output = T>,
+        deadline: Instant,
+    ) -> Result<T, Exhausted> {
+        let mut given = std::pin::pin!(given);
+        let mut pause = Duration::ZERO;
         while Instant::now() < deadline {
-            self.close_stuck();
-            let pause = self
-                .end_oldest(bytes, |buffer| buffer.timeout(PRESSED_BASE_TIMEOUT, PRESSED_BYTES_PER_SECOND));
-            if let Ok(permit) = tokio::time::timeout(pause, permit.as_mut()).await {
-                return Ok(permit);
+            if let Ok(given) = tokio::time::timeout(pause, given.as_mut()).await {
+                return Ok(given);
             }
+            self.close_stuck();
+            pause = self.end_oldest(bytes, &whose, |buffer| {
+                buffer.timeout(PRESSED_BASE_TIMEOUT, PRESSED_BYTES_PER_SECOND)
+            });
         }
         Err(self.budget.refuse())
     }
 
-    /// Ends the exchanges of the oldest buffers that have timed out, until these buffers have so many bytes. Returns how
-    /// long to wait before more are ended.
-    fn end_oldest(&self, bytes: usize, timeout: impl Fn(&Buffer) -> Duration) -> Duration {
+    /// Ends the exchanges of the oldest of some buffers that have timed out, until these buffers have so many bytes.
+    /// Returns how long to wait before more are ended.
+    fn end_oldest(
+        &self,
+        bytes: usize,
+        whose: impl Fn(&Buffer) -> bool,
+        timeout: impl Fn(&Buffer) -> Duration,
+    ) -> Duration {
         let mut waiting = guard(&self.waiting);
         let mut ended_bytes = 0;
         while ended_bytes < bytes {
-            let Some(oldest) = waiting.unsent.first_entry() else { break };
-            let left = timeout(oldest.get()).saturating_sub(oldest.get().since.elapsed());
-            if !left.is_zero() && ended_bytes == 0 {
-                return left;
-            }
+            let oldest = waiting.unsent.iter().find(|(_, buffer)| whose(buffer));
+            let Some((&number, buffer)) = oldest else { break };
+            let left = timeout(buffer).saturating_sub(buffer.since.elapsed());
             if !left.is_zero() {
-                break;
+                return if ended_bytes == 0 { left } else { ENDING_TIME };
             }
-            let (number, buffer) = oldest.remove_entry();
+            let Some(buffer) = waiting.unsent.remove(&number) else { break };
             ended_bytes += buffer.bytes;
             if buffer.exchange.as_ref().is_some_and(Exchange::end) {
                 self.ended_exchanges.inc();
@@ -309,19 +333,38 @@ mod tests {
     async fn pieces_shrink_with_the_budget_and_give_it_back_when_they_are_sent() {
         let unsent = unsent(40 << 20);
         let (mut sizes, mut pieces) = (Vec::new(), Vec::new());
-        for _ in 0..100 {
+        while unsent.free_bytes() >= MAX_PIECE_BYTES {
             sizes.push(unsent.piece_bytes());
             pieces.extend(held(&unsent, unsent.piece_bytes()).await.0);
         }
         assert!(sizes.is_sorted_by(|before, after| before >= after), "{sizes:?}");
         assert_eq!(sizes[0], MAX_PIECE_BYTES);
-        assert!(sizes[99] < MAX_PIECE_BYTES / 10);
+        // Where memory is short, few answers go on, not hundreds of small pieces.
+        assert_eq!(sizes.last(), Some(&FRAME_BYTES));
+        assert!(sizes.len() < 100, "{}", sizes.len());
         // A piece keeps its permit until its last part was written.
         let parts: Vec<_> = pieces.iter_mut().map(|piece| piece.split_off(10)).collect();
         drop(pieces);
         assert!(unsent.free_bytes() < 4 << 20);
         drop(parts);
         assert_eq!(unsent.free_bytes(), 40 << 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_pieces_of_slow_readers_leave_budget_for_others_and_end_for_large_ones_only() {
+        let unsent = unsent(40 << 20);
+        let (small, registration) = held(&unsent, 1 << 20).await;
+        stalled(small, registration);
+        for _ in 0..2 {
+            let (large, registration) = held(&unsent, 13 << 20).await;
+            stalled(large, registration);
+        }
+        let begun = Instant::now();
+        drop(held(&unsent, 4 << 20).await);
+        assert_eq!((begun.elapsed(), unsent.ended_exchanges.get()), (Duration::ZERO, 0));
+        drop(held(&unsent, 13 << 20).await);
+        assert_eq!(unsent.ended_exchanges.get(), 1, "the oldest large one, although the small one is older");
+        assert_eq!(unsent.free_bytes(), 26 << 20);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ use crate::budget::ByteBudget;
 use crate::clock::{self, Clock, system_clock};
 use crate::log::MAX_APPEND_BYTES;
 use crate::protocol::frame::Frames;
-use crate::protocol::{Append, Call, Follow, Locate, Read, Refusal};
+use crate::protocol::{Append, Call, Follow, Locate, MAX_FRAME_BYTES, Read, Refusal};
 use crate::shard::body::AnswerBody;
 use crate::shard::{Group, Served};
 
@@ -62,6 +62,7 @@ impl Service {
     /// Serves a group until termination is ordered.
     pub fn new(group: Group, registry: &Registry, termination: Termination) -> prometheus::Result<Self> {
         let records = ByteBudget::new(MAX_RECORDS_BYTES, metrics::register(registry)?);
+        let records = records.with_lanes(2, MAX_FRAME_BYTES);
         let bodies = Arc::new(Semaphore::new(MAX_BODIES_BYTES));
         Ok(Self { group, bodies, records, termination, clock: system_clock() })
     }

@@ -196,14 +196,14 @@ async fn slow_stream_is_reset_alone_and_the_others_of_its_connection_complete() 
 
 #[tokio::test]
 async fn reader_gets_its_records_although_more_stalled_readers_than_fit_fill_the_budget() {
-    let serving = serving(Sizes { unsent: 1 << 20, ..Sizes::DEFAULT }).await;
+    let serving = serving(Sizes { unsent: 16 << 20, ..Sizes::DEFAULT }).await;
     let get = serving.fill(RECORDS, RECORD_BYTES).await;
     for _ in 0..20 {
         let (url, get) = (serving.url.clone(), get.clone());
         tokio::spawn(async move { read_nothing(&url, &get, 10).await });
     }
     let full = async {
-        while serving.endpoint.memory().unsent.free_bytes() > 32 << 10 {
+        while serving.endpoint.memory().unsent.free_bytes() > 512 << 10 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
