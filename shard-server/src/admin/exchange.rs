@@ -35,7 +35,7 @@ impl Exchange {
     }
 
     /// Runs what answers, of which this is the exchange.
-    pub(super) async fn run<T>(self, answering: impl Future<Output = T>) -> T {
+    pub(crate) async fn run<T>(self, answering: impl Future<Output = T>) -> T {
         CURRENT.scope(self, answering).await
     }
 

@@ -122,6 +122,8 @@ pub struct StateCollector {
     routes: Arc<Routes>,
     streams: Gauge,
     age: Gauge,
+    bytes: Gauge,
+    snapshots: Gauge,
     requests: Gauge,
 }
 
@@ -135,24 +137,36 @@ impl StateCollector {
         let streams = gauge("catalog_streams", "Streams in the copy of the catalog")?;
         let age =
             gauge("catalog_age_seconds", "Time since the copy of the catalog last heard of its source")?;
+        let bytes = gauge("catalog_bytes", "About what the copy of the catalog takes in memory")?;
+        let snapshots =
+            gauge("catalog_snapshot_bytes", "Encoded copies of the catalog that are sent to followers")?;
         let requests = gauge(
             "held_request_bytes",
             "Bytes of requests that wait for groups elsewhere to answer or restart",
         )?;
-        registry.register(Box::new(Self { copy, routes, streams, age, requests }))
+        registry.register(Box::new(Self { copy, routes, streams, age, bytes, snapshots, requests }))
+    }
+}
+
+impl StateCollector {
+    fn gauges(&self) -> [&Gauge; 5] {
+        [&self.streams, &self.age, &self.bytes, &self.snapshots, &self.requests]
     }
 }
 
 impl Collector for StateCollector {
     fn desc(&self) -> Vec<&Desc> {
-        [self.streams.desc(), self.age.desc(), self.requests.desc()].concat()
+        self.gauges().iter().flat_map(|gauge| gauge.desc()).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         let (streams, age) = self.copy.size_and_age();
         self.streams.set(streams as f64);
         self.age.set(age.as_secs_f64());
+        let (bytes, snapshots) = self.copy.bytes();
+        self.bytes.set(bytes as f64);
+        self.snapshots.set(snapshots as f64);
         self.requests.set(self.routes.held_bytes() as f64);
-        [self.streams.collect(), self.age.collect(), self.requests.collect()].concat()
+        self.gauges().iter().flat_map(|gauge| gauge.collect()).collect()
     }
 }

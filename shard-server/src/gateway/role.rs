@@ -90,8 +90,8 @@ pub fn serve_kinesis(
 
 async fn serve_peers(listener: TcpListener, port: Port, copy: CatalogCopy, termination: Termination) {
     let service = service_fn(move |request| {
-        let response = serve_feed(&copy, &request);
-        async move { Ok::<_, Infallible>(response) }
+        let copy = copy.clone();
+        async move { Ok::<_, Infallible>(serve_feed(&copy, &request).await) }
     });
     listener::serve(listener, port, service, termination).await;
 }

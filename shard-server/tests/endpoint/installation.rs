@@ -108,7 +108,7 @@ impl Operator {
 
 async fn answer(known: Known, request: Request<Incoming>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     if request.method() == Method::GET {
-        return serve_feed(&known.fed, &request);
+        return serve_feed(&known.fed, &request).await;
     }
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();
