@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod inspect;
 pub mod local;
 pub mod log;
+mod log_limit;
 pub mod protocol;
 pub mod serve;
 pub mod shard;

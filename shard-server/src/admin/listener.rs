@@ -1,23 +1,26 @@
-//! Serves HTTP/1.1 and HTTP/2 (by prior knowledge) on a port, and drains connections before it closes.
+//! Serves HTTP/1.1 and HTTP/2 (by prior knowledge) on a port, and drains connections before it closes. A connection
+//! too many never waits in silence: it is refused.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{AbortHandle, AbortRegistration, Abortable};
-use http::{Request, Response};
+use futures::future::Abortable;
+use futures::{FutureExt as _, TryFutureExt as _};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Body, Incoming};
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::Termination;
 use super::exchange::{Exchange, ExchangeExecutor};
+use super::port::{Excess, Limits, Port};
 
 /// How long requests under way may take after termination began. Kubernetes kills after 30 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -35,63 +38,17 @@ const STALL_MS: u32 = 30_000;
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// The read buffer of an HTTP/1.1 connection, and the most bytes that are taken from an answer before they are sent.
 const BUFFER_BYTES: usize = 64 << 10;
+/// How long a connection beyond the limit of its port is served, and how long its end may take then.
+const EXCESS_TIME: Duration = Duration::from_secs(2);
 /// How long to wait after a failed accept, such as when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The limits of a port. Unread bodies take at most `connections` times `connection_window_bytes` of memory, as a
-/// window is no smaller than the read buffer of HTTP/1.1.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The most connections; further ones wait in the kernel's queue.
-    pub connections: usize,
-    /// The most concurrent requests on one HTTP/2 connection.
-    pub streams: u32,
-    /// The flow-control window of an HTTP/2 stream.
-    pub stream_window_bytes: u32,
-    /// The flow-control window of an HTTP/2 connection. Larger than that of a stream, so that a stream that is not read
-    /// does not block the others.
-    pub connection_window_bytes: u32,
-}
-
-impl Limits {
-    /// For a port of applications, which may be many: 256 MiB.
-    pub const APPLICATIONS: Self = Self {
-        connections: 1024,
-        streams: 128,
-        stream_window_bytes: 128 << 10,
-        connection_window_bytes: 256 << 10,
-    };
-    /// For a port of parts of Kinetes, which are few and send much over one connection: 128 MiB.
-    pub const PARTS: Self = Self {
-        connections: 128,
-        streams: 1024,
-        stream_window_bytes: 512 << 10,
-        connection_window_bytes: 1 << 20,
-    };
-}
-
-/// A handle that can close a connection. Cloning shares it.
-#[derive(Clone, Debug)]
-pub struct Connection(AbortHandle);
-
-impl Connection {
-    /// The handle of a connection, and the registration for its task.
-    #[must_use]
-    pub fn new() -> (Self, AbortRegistration) {
-        let (handle, registration) = AbortHandle::new_pair();
-        (Self(handle), registration)
-    }
-
-    /// Closes it at once, with all its requests; false if it was closed before.
-    pub fn close(&self) -> bool {
-        let is_new = !self.0.is_aborted();
-        self.0.abort();
-        is_new
-    }
-}
-
-/// Serves connections of parts of Kinetes, as [`serve_each`].
-pub async fn serve<S, B>(listener: TcpListener, service: S, termination: Termination)
+/// Serves connections until termination is ordered. Then it accepts no more connections, lets requests under way finish
+/// (for 20 s at most) and returns.
+///
+/// Of the connections beyond the limit of the port some are served for a moment, and their requests carry [`Excess`];
+/// the others are closed at once.
+pub async fn serve<S, B>(listener: TcpListener, port: Port, service: S, termination: Termination)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -99,54 +56,32 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    serve_each(listener, Limits::PARTS, |_| service.clone(), termination).await;
-}
-
-/// Serves connections, each with a service of its own, until termination is ordered. Then it accepts no more
-/// connections, lets requests under way finish (for 20 s at most) and returns.
-pub async fn serve_each<S, B>(
-    listener: TcpListener,
-    limits: Limits,
-    service_of: impl Fn(Connection) -> S,
-    termination: Termination,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
-    S::Future: Send,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-{
-    let builder = builder(limits);
+    let (own, excess) = (builder(port.limits), builder(Limits::EXCESS));
     let connections = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(limits.connections));
+    let permits = Arc::new(Semaphore::new(port.limits.connections));
+    let excess_permits = Arc::new(Semaphore::new(Limits::EXCESS.connections));
     loop {
         let accepted = tokio::select! {
             () = termination.ordered() => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener) => accepted,
         };
-        let Some((socket, permit)) = accepted else { continue };
-        let (connection, registration) = Connection::new();
-        let handle = connection.0.clone();
-        let service = service_of(connection);
-        let (watcher, builder, termination) = (connections.watcher(), builder.clone(), termination.clone());
-        let served = async move {
-            let has_sent = tokio::select! {
-                () = termination.ordered() => None,
-                has_sent = first_bytes(&socket) => has_sent,
-            };
-            if has_sent.is_none() {
-                return;
-            }
-            let serving = builder.serve_connection(TokioIo::new(socket), service);
-            if let Err(error) = watcher.watch(serving.into_owned()).await {
-                tracing::debug!(%error, "connection ended");
-            }
+        let Some(socket) = accepted else { continue };
+        let (exchange, registration) = Exchange::of_connection();
+        let (service, watcher, termination) = (service.clone(), connections.watcher(), termination.clone());
+        let (serving, permit) = if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            (serve_one(socket, own.clone(), service, watcher, termination).left_future(), permit)
+        } else {
+            port.refuse();
+            let Ok(permit) = Arc::clone(&excess_permits).try_acquire_owned() else { continue };
+            let reason = Excess { connections: port.limits.connections };
+            (serve_excess(socket, excess.clone(), service, reason).right_future(), permit)
         };
+        let open = port.open();
         tokio::spawn(async move {
-            if Exchange::run(handle, Abortable::new(served, registration)).await.is_err() {
+            if exchange.run(Abortable::new(serving, registration)).await.is_err() {
                 tracing::debug!("connection was closed");
             }
-            drop(permit);
+            drop((permit, open));
         });
     }
     drop(listener);
@@ -158,11 +93,63 @@ pub async fn serve_each<S, B>(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+/// Serves a connection until it ends.
+async fn serve_one<S, B>(
+    socket: TcpStream,
+    builder: Builder<ExchangeExecutor>,
+    service: S,
+    watcher: Watcher,
+    termination: Termination,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let has_sent = tokio::select! {
+        () = termination.ordered() => None,
+        has_sent = first_bytes(&socket, HEAD_TIMEOUT) => has_sent,
+    };
+    if has_sent.is_none() {
+        return;
+    }
+    let serving = builder.serve_connection(TokioIo::new(socket), service);
+    if let Err(error) = watcher.watch(serving.into_owned()).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Serves a connection that is one too many: one request over HTTP/1.1, or those of a moment over HTTP/2.
+async fn serve_excess<S, B>(socket: TcpStream, builder: Builder<ExchangeExecutor>, service: S, reason: Excess)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    if first_bytes(&socket, EXCESS_TIME).await.is_none() {
+        return;
+    }
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(reason);
+        let closes = request.version() <= Version::HTTP_11;
+        service.call(request).map_ok(move |mut response| {
+            if closes {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        })
+    });
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
+    if tokio::time::timeout(EXCESS_TIME, serving.as_mut()).await.is_err() {
+        serving.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(EXCESS_TIME, serving).await;
+    }
+}
+
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
         Ok((socket, _)) => {
             // Answers are small, and clients wait for them: do not delay them to fill a packet.
@@ -173,7 +160,7 @@ async fn accept(
             let _ = sockopt::set_socket_keepalive(&socket, true);
             let _ = sockopt::set_tcp_keepidle(&socket, KEEPALIVE);
             let _ = sockopt::set_tcp_keepintvl(&socket, KEEPALIVE);
-            Some((socket, permit))
+            Some(socket)
         }
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
@@ -184,7 +171,7 @@ async fn accept(
 }
 
 /// Waits for the bytes that tell which protocol a client speaks; hyper would wait for them without a limit.
-async fn first_bytes(socket: &TcpStream) -> Option<()> {
+async fn first_bytes(socket: &TcpStream, timeout: Duration) -> Option<()> {
     let mut seen = [0; PREFACE.len()];
     let received = async {
         loop {
@@ -195,7 +182,7 @@ async fn first_bytes(socket: &TcpStream) -> Option<()> {
             tokio::time::sleep(PREFACE_PAUSE).await;
         }
     };
-    tokio::time::timeout(HEAD_TIMEOUT, received).await.ok().flatten()
+    tokio::time::timeout(timeout, received).await.ok().flatten()
 }
 
 fn builder(limits: Limits) -> Builder<ExchangeExecutor> {
@@ -215,10 +202,12 @@ fn builder(limits: Limits) -> Builder<ExchangeExecutor> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use bytes::Bytes;
+    use futures::future::BoxFuture;
     use http::StatusCode;
-    use http_body_util::{Empty, Full};
-    use hyper::service::service_fn;
+    use http_body_util::{BodyExt as _, Empty, Full};
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::Notify;
@@ -240,7 +229,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (end, termination) = Termination::by_hand();
-        let serving = tokio::spawn(serve(listener, service, termination));
+        let serving = tokio::spawn(serve(listener, Port::unseen(Limits::PARTS), service, termination));
 
         let socket = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let (mut sender, connection) =
@@ -264,12 +253,12 @@ mod tests {
     }
 
     /// A port whose services answer 200 to everything.
-    async fn port(limits: Limits) -> (tokio::sync::watch::Sender<bool>, std::net::SocketAddr) {
+    async fn port(limits: Limits) -> (tokio::sync::watch::Sender<bool>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (end, termination) = Termination::by_hand();
-        let service = |_| service_fn(|_| async { Ok(Response::new(Empty::<Bytes>::new())) });
-        tokio::spawn(serve_each(listener, limits, service, termination));
+        let service = service_fn(|_| async { Ok(Response::new(Empty::<Bytes>::new())) });
+        tokio::spawn(serve(listener, Port::unseen(limits), service, termination));
         (end, address)
     }
 
@@ -294,6 +283,79 @@ mod tests {
         let mut head = [0; 9];
         socket.read_exact(&mut head).await.unwrap();
         assert_eq!(head[3], SETTINGS);
+    }
+
+    /// A client of one connection, and its end.
+    async fn connect(
+        address: SocketAddr,
+        http2: bool,
+    ) -> (BoxedSend, tokio::task::JoinHandle<Result<(), hyper::Error>>) {
+        let socket = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let request = || Request::builder().uri("http://port/").body(Empty::<Bytes>::new()).unwrap();
+        if http2 {
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), socket).await.unwrap();
+            return (Box::new(move || sender.send_request(request()).boxed()), tokio::spawn(connection));
+        }
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(socket).await.unwrap();
+        (Box::new(move || sender.send_request(request()).boxed()), tokio::spawn(connection))
+    }
+
+    type BoxedSend = Box<dyn FnMut() -> BoxFuture<'static, hyper::Result<Response<Incoming>>> + Send>;
+
+    async fn text_of(send: &mut BoxedSend) -> String {
+        String::from_utf8(send().await.unwrap().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn connection_beyond_the_limit_is_answered_with_a_reason_and_closed() {
+        let limits = Limits { connections: 1, ..Limits::PARTS };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_end, termination) = Termination::by_hand();
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let excess = request.extensions().get::<Excess>();
+            Ok(Response::new(excess.map_or("served".to_owned(), Excess::to_string)))
+        });
+        let port = Port::unseen(limits);
+        tokio::spawn(serve(listener, port.clone(), service, termination));
+        for http2 in [false, true] {
+            // The server may not have seen the end of the one before yet.
+            let is_free = async {
+                loop {
+                    let (mut first, connection) = connect(address, http2).await;
+                    if text_of(&mut first).await == "served" {
+                        return (first, connection);
+                    }
+                }
+            };
+            let is_free = tokio::time::timeout(Duration::from_secs(30), is_free).await;
+            let (first, connection) = is_free.expect("a connection is free again");
+            for http2 in [false, true] {
+                let before = port.refused();
+                let (mut second, closed) = connect(address, http2).await;
+                assert_eq!(text_of(&mut second).await, "too many connections, 1 are open");
+                tokio::time::timeout(Duration::from_secs(30), closed)
+                    .await
+                    .expect("it is closed")
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(port.refused(), before + 1);
+            }
+            drop(first);
+            connection.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_those_that_are_answered_are_closed_at_once() {
+        let (_end, address) = port(Limits { connections: 0, ..Limits::PARTS }).await;
+        let mut waiting = Vec::new();
+        for _ in 0..Limits::EXCESS.connections {
+            waiting.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut further = TcpStream::connect(address).await.unwrap();
+        assert_eq!(further.read(&mut [0; 16]).await.unwrap_or(0), 0);
     }
 
     const SETTINGS: u8 = 4;

@@ -6,6 +6,7 @@
 
 mod exchange;
 pub mod listener;
+mod port;
 mod termination;
 
 use std::convert::Infallible;
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use exchange::Exchange;
+pub use port::{Excess, Limits, Port, Ports};
 pub use termination::Termination;
 
 /// The content of a role's admin port.
@@ -32,12 +34,13 @@ pub struct Admin {
 }
 
 /// Serves the admin port until termination is ordered.
-pub async fn serve(listener: TcpListener, admin: Admin, termination: Termination) {
+/// A probe is answered however many connections there are.
+pub async fn serve(listener: TcpListener, port: Port, admin: Admin, termination: Termination) {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = admin.answer(request.method(), request.uri().path());
         async move { Ok::<_, Infallible>(response) }
     });
-    listener::serve(listener, service, termination).await;
+    listener::serve(listener, port, service, termination).await;
 }
 
 impl Admin {

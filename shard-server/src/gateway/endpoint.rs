@@ -8,13 +8,13 @@ use kinesis_wire::{Error, ErrorCode};
 use tokio::sync::watch;
 
 use super::catalog::{Catalog, LookupError};
-use super::log_limit::LogLimit;
 use super::memory::{Memory, Sizes};
 use super::metrics::Metrics;
 use super::route::{Route, Routes};
 use super::token::TokenKeys;
 use crate::budget::Exhausted;
 use crate::clock::Clock;
+use crate::log_limit::LogLimit;
 use crate::protocol::Refusal;
 
 /// The parts of an endpoint.

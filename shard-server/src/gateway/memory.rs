@@ -3,6 +3,7 @@
 use super::metrics::Metrics;
 use super::unsent::Unsent;
 use crate::budget::ByteBudget;
+use crate::protocol::MAX_FRAME_BYTES;
 
 /// What a permit for records charges while a piece of an answer is produced: the records, and 150 % of them as JSON.
 const RECORDS_AND_JSON_PERCENT: usize = 250;
@@ -64,6 +65,8 @@ pub struct Bodies {
 impl Bodies {
     /// The largest small body.
     pub const SMALL_BYTES: usize = 64 << 10;
+    /// The largest body that takes no lane.
+    const WITHOUT_LANE_BYTES: usize = 4 << 20;
 }
 
 impl Memory {
@@ -74,10 +77,12 @@ impl Memory {
         Self {
             bodies: Bodies {
                 small: budget("small_bodies", sizes.small_bodies),
-                large: budget("large_bodies", sizes.large_bodies),
+                large: budget("large_bodies", sizes.large_bodies).with_lanes(2, Bodies::WITHOUT_LANE_BYTES),
                 chunked: budget("chunked_bodies", sizes.chunked_bodies),
             },
-            reads: budget("reads", sizes.reads).charging(RECORDS_AND_JSON_PERCENT),
+            reads: budget("reads", sizes.reads)
+                .charging(RECORDS_AND_JSON_PERCENT)
+                .with_lanes(1, MAX_FRAME_BYTES),
             windows: budget("windows", sizes.windows),
             unsent: Unsent::new(sizes.unsent, metrics.budget("unsent"), metrics.slow_readers_ended.clone()),
         }

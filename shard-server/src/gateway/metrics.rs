@@ -30,7 +30,7 @@ pub struct Metrics {
     got_bytes: IntCounter,
     memory_bytes: IntGaugeVec,
     memory_refusals: IntCounterVec,
-    /// Connections that were closed because their clients read too slowly.
+    /// Exchanges that were ended because their clients read too slowly.
     pub slow_readers_ended: IntCounter,
 }
 
@@ -78,7 +78,7 @@ impl Metrics {
             )?,
             slow_readers_ended: counter(
                 "slow_readers_ended_total",
-                "Connections ended, as their clients took too little of their answers",
+                "Answers broken off, as their clients took too little of them; over HTTP/1.1 the connection is closed",
             )?,
         })
     }
@@ -122,6 +122,8 @@ pub struct StateCollector {
     routes: Arc<Routes>,
     streams: Gauge,
     age: Gauge,
+    bytes: Gauge,
+    snapshots: Gauge,
     requests: Gauge,
     silent: Gauge,
 }
@@ -136,6 +138,9 @@ impl StateCollector {
         let streams = gauge("catalog_streams", "Streams in the copy of the catalog")?;
         let age =
             gauge("catalog_age_seconds", "Time since the copy of the catalog last heard of its source")?;
+        let bytes = gauge("catalog_bytes", "About what the copy of the catalog takes in memory")?;
+        let snapshots =
+            gauge("catalog_snapshot_bytes", "Encoded copies of the catalog that are sent to followers")?;
         let requests = gauge(
             "held_request_bytes",
             "Bytes of requests that wait for groups elsewhere to answer or restart",
@@ -144,22 +149,30 @@ impl StateCollector {
             "silent_members",
             "Pods of shard groups that cannot be reached, do not serve yet, or answer no append",
         )?;
-        registry.register(Box::new(Self { copy, routes, streams, age, requests, silent }))
+        registry.register(Box::new(Self { copy, routes, streams, age, bytes, snapshots, requests, silent }))
+    }
+}
+
+impl StateCollector {
+    fn gauges(&self) -> [&Gauge; 6] {
+        [&self.streams, &self.age, &self.bytes, &self.snapshots, &self.requests, &self.silent]
     }
 }
 
 impl Collector for StateCollector {
     fn desc(&self) -> Vec<&Desc> {
-        [self.streams.desc(), self.age.desc(), self.requests.desc(), self.silent.desc()].concat()
+        self.gauges().iter().flat_map(|gauge| gauge.desc()).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         let (streams, age) = self.copy.size_and_age();
         self.streams.set(streams as f64);
         self.age.set(age.as_secs_f64());
+        let (bytes, snapshots) = self.copy.bytes();
+        self.bytes.set(bytes as f64);
+        self.snapshots.set(snapshots as f64);
         self.requests.set(self.routes.held_bytes() as f64);
         self.silent.set(self.routes.silent_members() as f64);
-        let gauges = [&self.streams, &self.age, &self.requests, &self.silent];
-        gauges.into_iter().flat_map(Collector::collect).collect()
+        self.gauges().iter().flat_map(|gauge| gauge.collect()).collect()
     }
 }

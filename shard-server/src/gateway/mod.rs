@@ -10,7 +10,6 @@ pub mod catalog;
 mod endpoint;
 pub mod http;
 mod keys;
-mod log_limit;
 mod memory;
 mod metrics;
 mod operations;

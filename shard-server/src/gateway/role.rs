@@ -15,8 +15,7 @@ use tokio::sync::watch;
 use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, serve_feed};
 use super::http::KinesisService;
 use super::{Endpoint, Metrics, Options, Parts, Routes, StateCollector, keys, token::KeyFiles};
-use crate::admin::listener::{self, Limits};
-use crate::admin::{self, Admin, Termination};
+use crate::admin::{self, Admin, Limits, Port, Ports, Termination, listener};
 use crate::clock::system_clock;
 
 /// How long connections are accepted after termination began, until Endpoints and proxies no longer list this gateway.
@@ -34,6 +33,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     super::warn_of_unverified_keys();
     let keys = keys::follow(KeyFiles::new(&options.iterator_keys))?;
     let registry = Registry::new();
+    let ports = Ports::register(&registry)?;
     let copy = CatalogCopy::default();
     let routes = Arc::new(Routes::default());
     StateCollector::register(&registry, copy.clone(), routes.clone())?;
@@ -57,9 +57,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let (drain, drained) = Termination::by_hand();
     let (end, ended) = Termination::by_hand();
     let not_ready = readiness(&copy, termination.clone());
-    let admin = tokio::spawn(admin::serve(admin, Admin { not_ready, registry }, ended.clone()));
-    let peers = tokio::spawn(serve_peers(peers, copy, drained.clone()));
-    let kinesis = tokio::spawn(serve_kinesis(kinesis, Arc::new(endpoint), drained));
+    let port = ports.port("admin", Limits::PARTS);
+    let admin = tokio::spawn(admin::serve(admin, port, Admin { not_ready, registry }, ended.clone()));
+    let port = ports.port("peers", Limits::PARTS);
+    let peers = tokio::spawn(serve_peers(peers, port, copy, drained.clone()));
+    let kinesis = tokio::spawn(serve_kinesis(kinesis, &ports, endpoint, drained));
 
     termination.ordered().await;
     tokio::time::sleep(DEREGISTRATION_DELAY).await;
@@ -72,23 +74,26 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// Serves the Kinesis API until termination is ordered and the requests under way have finished.
-pub async fn serve_kinesis(listener: TcpListener, endpoint: Arc<Endpoint>, termination: Termination) {
-    let service_of = |connection| {
-        let service = KinesisService::new(Arc::clone(&endpoint), connection);
-        service_fn(move |request: Request<Incoming>| {
-            let service = service.clone();
-            async move { service.answer(request).await }
-        })
-    };
-    listener::serve_each(listener, Limits::APPLICATIONS, service_of, termination).await;
+pub fn serve_kinesis(
+    listener: TcpListener,
+    ports: &Ports,
+    endpoint: Endpoint,
+    termination: Termination,
+) -> impl Future<Output = ()> + Send + use<> {
+    let service = KinesisService::new(Arc::new(endpoint));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let service = service.clone();
+        async move { service.answer(request).await }
+    });
+    listener::serve(listener, ports.port("kinesis", Limits::APPLICATIONS), service, termination)
 }
 
-async fn serve_peers(listener: TcpListener, copy: CatalogCopy, termination: Termination) {
+async fn serve_peers(listener: TcpListener, port: Port, copy: CatalogCopy, termination: Termination) {
     let service = service_fn(move |request| {
-        let response = serve_feed(&copy, &request);
-        async move { Ok::<_, Infallible>(response) }
+        let copy = copy.clone();
+        async move { Ok::<_, Infallible>(serve_feed(&copy, &request).await) }
     });
-    listener::serve(listener, service, termination).await;
+    listener::serve(listener, port, service, termination).await;
 }
 
 /// Why the gateway is not ready; `None` while it is.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::catalog::check_distinct;
 use super::data_dir::DataDir;
 use super::{LocalCatalog, Options, manifest};
-use crate::admin::{self, Admin, Termination};
+use crate::admin::{self, Admin, Limits, Ports, Termination};
 use crate::clock::system_clock;
 use crate::gateway::catalog::{Catalog, CatalogCopy};
 use crate::gateway::token::TokenKeys;
@@ -33,6 +33,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let data_path = data_dir.path().to_owned();
     let (_never_changes, keys) = watch::channel(TokenKeys::new(&data_dir.iterator_key()?, None)?);
     let registry = Registry::new();
+    let ports = Ports::register(&registry)?;
     let copy = CatalogCopy::default();
     let routes = Arc::new(Routes::default());
     let account_id = &options.account_id;
@@ -57,7 +58,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let (_ready, not_ready) = watch::channel(None);
     if let Some(address) = options.admin_listen {
         let admin = Admin { not_ready, registry };
-        tokio::spawn(admin::serve(bind(address).await?, admin, termination.clone()));
+        let port = ports.port("admin", Limits::PARTS);
+        tokio::spawn(admin::serve(bind(address).await?, port, admin, termination.clone()));
     }
     let (address, region) = (kinesis.local_addr()?, &options.region);
     // Scripts wait for this line. If standard output is closed, the service goes on without it.
@@ -67,7 +69,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
          --region {region} kinesis list-streams",
         data_path.display()
     );
-    gateway::serve_kinesis(kinesis, Arc::new(endpoint), termination).await;
+    gateway::serve_kinesis(kinesis, &ports, endpoint, termination).await;
     catalog.close().await;
     Ok(())
 }

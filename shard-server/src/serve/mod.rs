@@ -14,7 +14,7 @@ use anyhow::Context;
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 
-use crate::admin::{self, Admin, Termination, listener};
+use crate::admin::{self, Admin, Limits, Ports, Termination, listener};
 use crate::shard::{Group, GroupConfig, Metrics, Resources};
 use service::Service;
 
@@ -64,6 +64,7 @@ async fn serve(
     tracing::warn!("the internal protocol takes any caller: keep other pods away from it by a NetworkPolicy");
     let registry = prometheus::Registry::new();
     let metrics = Metrics::register(&registry)?;
+    let ports = Ports::register(&registry)?;
     let Options { data_dir, stream_uid, group, .. } = options;
     let resources = Resources::new(metrics.log.clone());
     let group = Group::start(data_dir, GroupConfig { stream_uid, group, resources, metrics });
@@ -73,6 +74,7 @@ async fn serve(
     let (_end, admin_termination) = Termination::by_hand();
     tokio::spawn(admin::serve(
         admin_listener,
+        ports.port("admin", Limits::PARTS),
         Admin { not_ready: group.not_ready(), registry },
         admin_termination,
     ));
@@ -82,7 +84,7 @@ async fn serve(
         async move { Ok(service.answer(request).await) }
     });
     tokio::select! {
-        () = listener::serve(listener, service, termination.clone()) => {}
+        () = listener::serve(listener, ports.port("group", Limits::PARTS), service, termination.clone()) => {}
         error = unusable(&group) => return Err(error),
     }
     group.close_in_time().await;

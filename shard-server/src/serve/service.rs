@@ -16,12 +16,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use prometheus::Registry;
 
 use super::metrics;
-use crate::admin::Termination;
+use crate::admin::{Excess, Termination};
 use crate::budget::ByteBudget;
 use crate::clock::{self, Clock, system_clock};
 use crate::log::MAX_APPEND_BYTES;
 use crate::protocol::frame::Frames;
-use crate::protocol::{Append, Call, Follow, Locate, Read, Refusal};
+use crate::protocol::{Append, Call, Follow, Locate, MAX_FRAME_BYTES, Read, Refusal};
 use crate::shard::body::AnswerBody;
 use crate::shard::{Group, Served};
 
@@ -62,6 +62,7 @@ impl Service {
     /// Serves a group until termination is ordered.
     pub fn new(group: Group, registry: &Registry, termination: Termination) -> prometheus::Result<Self> {
         let records = ByteBudget::new(MAX_RECORDS_BYTES, metrics::register(registry)?);
+        let records = records.with_lanes(2, MAX_FRAME_BYTES);
         let bodies = Arc::new(Semaphore::new(MAX_BODIES_BYTES));
         Ok(Self { group, bodies, records, termination, clock: system_clock() })
     }
@@ -93,15 +94,26 @@ impl Service {
         answer.unwrap_or_else(|refused| refused)
     }
 
+    /// A call of a gateway.
     async fn call<C: Served>(&self, request: Request<Incoming>) -> Result<Answer, Answer> {
-        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(refused)?;
-        let call = in_time(async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
-        let outcome = match call {
-            Ok(call) => self.group.call(call).await,
-            Err(refusal) => self.group.counted(Err(refusal)),
+        let outcome = match request.extensions().get::<Excess>() {
+            Some(excess) => self.group.counted(Err(Refusal::NotReady(excess.to_string()))),
+            None => self.outcome_of::<C>(request).await?,
         };
         let body = AnswerBody::new(C::encode_answer(outcome), &self.records, &self.termination);
         Ok(answer(StatusCode::OK, "application/octet-stream", body))
+    }
+
+    async fn outcome_of<C: Served>(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Result<C::Answer, Refusal>, Answer> {
+        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(refused)?;
+        let call = in_time(async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
+        Ok(match call {
+            Ok(call) => self.group.call(call).await,
+            Err(refusal) => self.group.counted(Err(refusal)),
+        })
     }
 
     /// A call of the operator.

@@ -367,3 +367,36 @@ async fn unknown_call_is_refused_as_unsupported_and_at_once() {
     assert!(matches!(&refused, Err(Refusal::Unsupported(why)) if why.contains("/v2/newer")), "{refused:?}");
     pod.end().await;
 }
+
+#[tokio::test]
+async fn gateway_beyond_the_connections_of_a_pod_is_refused_with_a_reason_and_served_once_one_is_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = Pod::start(directory.path(), UID).await;
+    pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+    assert_eq!(pod.bootstrap(1).await.0, StatusCode::OK);
+    let metric = async |name: &str| {
+        let metrics = call(pod.admin, "GET", "/metrics", &[], Bytes::new()).await.1;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        line.map_or(0, |value| value.trim().parse::<u64>().unwrap())
+    };
+    let mut idle = Vec::new();
+    for _ in 0..Limits::PARTS.connections {
+        idle.push(TcpStream::connect(pod.address).await.unwrap());
+    }
+    let client = pod.client();
+    let read = client.read(read_all(0));
+    let refused = async {
+        while metric("kinetes_refusals_total{reason=\"not_ready\"}").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The operator's probe is no call of a gateway.
+        assert_eq!(pod.status().await.phase, MemberPhase::Serving);
+        assert!(metric("kinetes_connections_refused_total{port=\"group\"}").await >= 2);
+        assert!(metric("kinetes_connections{port=\"group\"}").await >= 128);
+        drop(idle);
+    };
+    let both = async { tokio::join!(read, refused).0 };
+    let read = tokio::time::timeout(Duration::from_secs(60), both).await.expect("no silence");
+    assert!(read.unwrap().runs.is_empty());
+    pod.end().await;
+}

@@ -19,7 +19,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use shard_server::admin::{Termination, listener};
+use prometheus::Registry;
+use shard_server::admin::{Limits, Ports, Termination, listener};
 use shard_server::gateway::catalog::{CatalogCopy, serve_feed};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -87,13 +88,14 @@ pub struct Known {
 impl Operator {
     /// Serves what is known at an address.
     pub async fn start(address: SocketAddr, known: Known) -> Self {
-        let port = TcpListener::bind(address).await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
+        let port = Ports::register(&Registry::new()).unwrap().port("operator", Limits::PARTS);
         let (order, termination) = Termination::by_hand();
         let service = service_fn(move |request| {
             let known = known.clone();
             async move { Ok::<_, Infallible>(answer(known, request).await) }
         });
-        let task = tokio::spawn(listener::serve(port, service, termination));
+        let task = tokio::spawn(listener::serve(listener, port, service, termination));
         Self { address, order, task }
     }
 
@@ -106,7 +108,7 @@ impl Operator {
 
 async fn answer(known: Known, request: Request<Incoming>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     if request.method() == Method::GET {
-        return serve_feed(&known.fed, &request);
+        return serve_feed(&known.fed, &request).await;
     }
     let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();

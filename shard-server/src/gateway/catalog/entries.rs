@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use catalog::feed::CatalogEvent;
-use catalog::{Stream, StreamName};
+use catalog::{Group, LogPlacement, Member, Shard, Stream, StreamName};
 
 /// How many removed streams are remembered, so that a late event does not bring one back.
 const MAX_REMOVED: usize = 4096;
@@ -16,6 +16,8 @@ pub struct Entries {
     by_name: BTreeMap<String, BTreeMap<StreamName, Arc<Stream>>>,
     removed: Removed,
     complete: bool,
+    /// About what the streams take in memory.
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +51,12 @@ impl Entries {
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_uid.len()
+    }
+
+    /// About how many bytes of memory the streams take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether there are no streams.
@@ -110,7 +118,10 @@ impl Entries {
             return None;
         }
         let entry = Arc::new(stream.clone());
-        self.by_uid.insert(stream.uid.clone(), entry.clone());
+        self.bytes += bytes_of(&stream);
+        if let Some(before) = self.by_uid.insert(stream.uid.clone(), entry.clone()) {
+            self.bytes -= bytes_of(&before);
+        }
         let names = self.by_name.entry(stream.account_id.clone()).or_default();
         // Two streams share a name only while one replaces the other: the newer one gets it.
         let holder = names.get(&stream.name);
@@ -122,6 +133,7 @@ impl Entries {
 
     fn remove(&mut self, uid: &str) -> Option<CatalogEvent> {
         let stream = self.by_uid.remove(uid)?;
+        self.bytes -= bytes_of(&stream);
         if let Some(names) = self.by_name.get_mut(&stream.account_id)
             && names.get(&stream.name).is_some_and(|holder| holder.uid == uid)
         {
@@ -134,6 +146,21 @@ impl Entries {
         }
         Some(CatalogEvent::Removed { uid: uid.into() })
     }
+}
+
+/// About how many bytes of memory a stream takes.
+fn bytes_of(stream: &Stream) -> usize {
+    let shards = stream
+        .shards
+        .iter()
+        .map(|shard| size_of::<Shard>() + size_of_val(shard.parents.as_slice()) + shard.log.len());
+    let logs = stream.logs.iter().map(|log| size_of::<LogPlacement>() + log.name.len() + log.group.len());
+    let members = |group: &Group| -> usize {
+        group.members.iter().map(|member| size_of::<Member>() + member.address.len()).sum()
+    };
+    let groups = stream.groups.iter().map(|group| size_of::<Group>() + group.name.len() + members(group));
+    let names = stream.uid.len() + stream.account_id.len() + stream.name.as_str().len();
+    size_of::<Stream>() + names + shards.chain(logs).chain(groups).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -211,5 +238,19 @@ mod tests {
         };
         assert_eq!(names(None), ["a", "b"]);
         assert_eq!(names(Some("a")), ["b"]);
+    }
+
+    #[test]
+    fn size_is_that_of_the_streams() {
+        let mut entries = Entries::default();
+        entries.apply(CatalogEvent::Snapshot(vec![stream("orders"), stream("bills")]));
+        let two = entries.bytes();
+        assert!(two > 8 * size_of::<Shard>());
+        let mut larger = Stream { map_version: 2, ..stream("orders") };
+        larger.shards.extend(stream("orders").shards);
+        entries.apply(CatalogEvent::Changed(larger));
+        assert!(entries.bytes() >= two + 4 * size_of::<Shard>());
+        entries.apply(CatalogEvent::Snapshot(Vec::new()));
+        assert_eq!(entries.bytes(), 0);
     }
 }

@@ -10,10 +10,12 @@ mod entries;
 mod feed;
 mod follow;
 mod lookup;
+mod snapshot;
 
 pub use control::{ControlPlane, RemoteControl};
-pub use copy::{CatalogCopy, Feed};
+pub use copy::CatalogCopy;
 pub use entries::Entries;
 pub use feed::serve_feed;
 pub use follow::{Follower, Sources};
 pub use lookup::{Catalog, LookupError};
+pub use snapshot::{Feed, NoFeed, Snapshot};

@@ -11,11 +11,11 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout_at};
 
-use crate::admin::listener::Connection;
+use crate::admin::Exchange;
 use crate::budget::{ByteBudget, Exhausted, Permit};
 use crate::gateway::memory::Bodies;
 use crate::gateway::operations::{Answer, Piece, RecordPieces};
-use crate::gateway::unsent::Unsent;
+use crate::gateway::unsent::{Buffers, Sending, Unsent};
 
 /// The largest body: 10 MiB of records in base64, 500 keys and the JSON around them.
 pub const MAX_BODY_BYTES: usize = 16 << 20;
@@ -139,32 +139,40 @@ impl<B: Body<Data = Bytes> + Unpin> Frames<B> {
 pub enum AnswerBody {
     /// Complete; `None` once it was taken.
     Whole(Option<Bytes>),
-    /// Produced while it is sent.
-    Pieces(Pin<Box<dyn Stream<Item = Result<Bytes, Exhausted>> + Send>>),
+    /// Produced while it is sent; with its length, where that is known.
+    Pieces(Pin<Box<dyn Stream<Item = Result<Bytes, Exhausted>> + Send>>, Option<u64>),
 }
 
-/// Produces the pieces of an answer.
-struct PieceProducer {
+/// Produces the buffers of an answer.
+struct Producer {
+    buffers: Buffers,
     first: Option<Piece>,
-    rest: Box<RecordPieces>,
-    unsent: Unsent,
-    connection: Connection,
+    rest: Option<Box<RecordPieces>>,
+    sending: Sending,
 }
 
 impl AnswerBody {
-    /// The body of an answer that is sent over a connection.
+    /// The body of the answer to the current request.
     ///
     /// # Errors
     /// If there is no budget for it.
-    pub async fn new(answer: Answer, unsent: &Unsent, connection: &Connection) -> Result<Self, Exhausted> {
+    pub async fn new(answer: Answer, unsent: &Unsent) -> Result<Self, Exhausted> {
+        let sending = || unsent.sending(Exchange::current());
         match answer {
+            Answer::Whole(piece) if piece.bytes.len() <= SMALL_ANSWER_BYTES => Ok(Self::small(piece.bytes)),
             Answer::Whole(piece) => {
-                hold(piece, unsent, connection).await.map(|bytes| Self::Whole(Some(bytes)))
+                let (bytes, sending) = (piece.bytes.len() as u64, sending());
+                let mut buffers = hold(piece, &sending).await?;
+                if !sending.is_stream() {
+                    return Ok(Self::Whole(buffers.next()));
+                }
+                let producer = Producer { buffers, first: None, rest: None, sending };
+                Ok(Self::Pieces(producer.stream(), Some(bytes)))
             }
             Answer::Pieces { first, rest } => {
-                let (unsent, connection) = (unsent.clone(), connection.clone());
-                let producer = PieceProducer { first: Some(first), rest, unsent, connection };
-                Ok(Self::Pieces(Box::pin(stream::unfold(producer, PieceProducer::next))))
+                let (first, rest) = (Some(first), Some(rest));
+                let producer = Producer { buffers: Buffers::default(), first, rest, sending: sending() };
+                Ok(Self::Pieces(producer.stream(), None))
             }
         }
     }
@@ -175,24 +183,40 @@ impl AnswerBody {
     }
 }
 
-impl PieceProducer {
+impl Producer {
+    fn stream(self) -> Pin<Box<dyn Stream<Item = Result<Bytes, Exhausted>> + Send>> {
+        Box::pin(stream::unfold(self, Self::next))
+    }
+
     async fn next(mut self) -> Option<(Result<Bytes, Exhausted>, Self)> {
-        let piece = match self.first.take() {
-            Some(first) => first,
-            None => self.rest.next().await?,
-        };
-        let bytes = hold(piece, &self.unsent, &self.connection).await;
-        Some((bytes, self))
+        loop {
+            if let Some(buffer) = self.buffers.next() {
+                return Some((Ok(buffer), self));
+            }
+            let piece = match (self.first.take(), &mut self.rest) {
+                (Some(first), _) => Some(first),
+                (None, Some(rest)) => rest.next().await,
+                (None, None) => None,
+            };
+            let Some(piece) = piece else {
+                self.sending.all_sent().await;
+                return None;
+            };
+            match hold(piece, &self.sending).await {
+                Ok(buffers) => self.buffers = buffers,
+                Err(exhausted) => return Some((Err(exhausted), self)),
+            }
+        }
     }
 }
 
 /// Takes budget for a piece until it was sent. The piece keeps the permit with which it was produced until then.
-async fn hold(piece: Piece, unsent: &Unsent, connection: &Connection) -> Result<Bytes, Exhausted> {
+async fn hold(piece: Piece, sending: &Sending) -> Result<Buffers, Exhausted> {
     let Piece { bytes, permit } = piece;
     if bytes.len() <= SMALL_ANSWER_BYTES {
-        return Ok(bytes.into());
+        return Ok(vec![bytes.into()].into_iter());
     }
-    let held = unsent.hold(bytes, connection).await;
+    let held = sending.hold(bytes).await;
     drop(permit);
     held
 }
@@ -209,7 +233,7 @@ impl Body for AnswerBody {
             Self::Whole(bytes) => Poll::Ready(
                 bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
             ),
-            Self::Pieces(pieces) => {
+            Self::Pieces(pieces, _) => {
                 pieces.as_mut().poll_next(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
             }
         }
@@ -218,14 +242,14 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Pieces(_) => false,
+            Self::Pieces(..) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Pieces(_) => SizeHint::default(),
+            Self::Pieces(_, bytes) => bytes.map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -11,18 +11,17 @@ use kinesis_wire::envelope::{Envelope, JSON, Reply};
 use kinesis_wire::{Operation, json};
 
 use super::body::{self, AnswerBody, BodyError, Received};
-use crate::admin::listener::Connection;
+use crate::admin::Excess;
 use crate::gateway::Endpoint;
 use crate::gateway::operations;
 
 static X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 static X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
-/// Answers the HTTP requests of one connection with the operations of an endpoint. Cloning shares it.
+/// Answers HTTP requests with the operations of an endpoint. Cloning shares it.
 #[derive(Clone)]
 pub struct KinesisService {
     endpoint: Arc<Endpoint>,
-    connection: Connection,
 }
 
 /// The answer to a request, with the labels of its metrics.
@@ -35,10 +34,10 @@ struct Answered {
 }
 
 impl KinesisService {
-    /// Serves this endpoint on a connection, which is closed if its client does not read its answers.
+    /// Serves this endpoint. The exchange of a client that does not read its answer is ended.
     #[must_use]
-    pub fn new(endpoint: Arc<Endpoint>, connection: Connection) -> Self {
-        Self { endpoint, connection }
+    pub fn new(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint }
     }
 
     /// Answers one request.
@@ -61,9 +60,12 @@ impl KinesisService {
             request_id: &request_id,
             extended_request_id: &extended_request_id,
         };
-        let answered = match body::read(body, &self.endpoint.memory().bodies).await {
-            Ok(body) => self.call(&envelope, body).await,
-            Err(error) => self.refuse_body(&envelope, error),
+        let answered = match head.extensions.get::<Excess>() {
+            Some(excess) => refuse_excess(&envelope, excess),
+            None => match body::read(body, &self.endpoint.memory().bodies).await {
+                Ok(body) => self.call(&envelope, body).await,
+                Err(error) => self.refuse_body(&envelope, error),
+            },
         };
         self.endpoint.metrics().answered(answered.operation, answered.code, start.elapsed());
         Ok(response_of(answered.reply, answered.body, head.headers))
@@ -88,7 +90,7 @@ impl KinesisService {
             Err(error) => Err(error),
         };
         let answer = match answer {
-            Ok(answer) => AnswerBody::new(answer, &self.endpoint.memory().unsent, &self.connection)
+            Ok(answer) => AnswerBody::new(answer, &self.endpoint.memory().unsent)
                 .await
                 .map_err(|exhausted| self.endpoint.exhausted(exhausted)),
             Err(error) => Err(error),
@@ -116,10 +118,21 @@ impl KinesisService {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
             }
         };
-        let body = format!("{{\"__type\":\"{code}\"}}").into_bytes();
-        let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
-        Answered { reply, body: None, operation: None, code }
+        refuse(envelope, status, code, format!("{{\"__type\":\"{code}\"}}"))
     }
+}
+
+/// The answer to a request whose connection is one too many. Its body is not read.
+fn refuse_excess(envelope: &Envelope<'_>, excess: &Excess) -> Answered {
+    let code = "ServiceUnavailable";
+    let body = format!("{{\"__type\":\"{code}\",\"message\":\"{excess}\"}}");
+    refuse(envelope, StatusCode::SERVICE_UNAVAILABLE, code, body)
+}
+
+fn refuse(envelope: &Envelope<'_>, status: StatusCode, code: &'static str, body: String) -> Answered {
+    let body = body.into_bytes();
+    let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
+    Answered { reply, body: None, operation: None, code }
 }
 
 /// The ids of a request: a UUID, and 72 bytes in base64. The thread's generator saves a system call per request.

@@ -11,18 +11,20 @@ use catalog::{Member, Shard, ShardId, ShardState, Stream};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prometheus::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::KinesisService;
-use crate::admin::Termination;
-use crate::admin::listener::{Connection, Limits, serve_each};
+use crate::admin::listener::serve;
+use crate::admin::{Excess, Limits, Port, Termination};
 use crate::clock::{Clock, system_clock};
 use crate::gateway::catalog::{Catalog, CatalogCopy, RemoteControl};
 use crate::gateway::memory::Sizes;
@@ -101,15 +103,12 @@ async fn serving_at(sizes: Sizes, clock: Clock) -> Serving {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (end, termination) = Termination::by_hand();
-    let served = Arc::clone(&endpoint);
-    let service_of = move |connection| {
-        let service = KinesisService::new(Arc::clone(&served), connection);
-        service_fn(move |request: Request<Incoming>| {
-            let service = service.clone();
-            async move { service.answer(request).await }
-        })
-    };
-    tokio::spawn(serve_each(listener, Limits::APPLICATIONS, service_of, termination));
+    let service = KinesisService::new(Arc::clone(&endpoint));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let service = service.clone();
+        async move { service.answer(request).await }
+    });
+    tokio::spawn(serve(listener, Port::unseen(Limits::APPLICATIONS), service, termination));
     Serving { endpoint, url, _data_dir: data_dir, _end: end }
 }
 
@@ -141,13 +140,18 @@ impl Serving {
     }
 }
 
-/// Calls GetRecords over a new HTTP/2 connection and reads no more than a kilobyte of each answer.
-async fn read_nothing(url: &str, get: &serde_json::Value, answers: usize) {
+/// A connection over HTTP/2 whose streams get so many bytes ahead of their readers, and its end.
+async fn http2(url: &str, window_bytes: u32) -> (SendRequest<Full<Bytes>>, JoinHandle<hyper::Result<()>>) {
     let socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-    builder.initial_stream_window_size(1_024);
-    let (mut sender, connection) = builder.handshake(TokioIo::new(socket)).await.unwrap();
-    let ended = tokio::spawn(connection);
+    builder.initial_stream_window_size(window_bytes);
+    let (sender, connection) = builder.handshake(TokioIo::new(socket)).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+/// Calls GetRecords over a new HTTP/2 connection and reads no more than a kilobyte of each answer.
+async fn read_nothing(url: &str, get: &serde_json::Value, answers: usize) {
+    let (mut sender, ended) = http2(url, 1_024).await;
     let mut kept = Vec::new();
     for _ in 0..answers {
         if let Ok(response) = sender.send_request(request(url, "GetRecords", get)).await {
@@ -158,15 +162,48 @@ async fn read_nothing(url: &str, get: &serde_json::Value, answers: usize) {
 }
 
 #[tokio::test]
+async fn slow_stream_is_reset_alone_and_the_others_of_its_connection_complete() {
+    // One piece takes the whole budget.
+    let sizes = Sizes { unsent: 16 << 10, ..Sizes::DEFAULT };
+    let serving = serving(sizes).await;
+    let get = serving.fill(RECORDS, RECORD_BYTES).await;
+    let record = |_| serde_json::json!({"Data": "", "PartitionKey": "key", "ExplicitHashKey": "0"});
+    let put =
+        serde_json::json!({"StreamName": "orders", "Records": (0..300).map(record).collect::<Vec<_>>()});
+    // An answer in pieces, and one that is complete when it begins.
+    for (ended, (operation, body)) in [("GetRecords", &get), ("PutRecords", &put)].into_iter().enumerate() {
+        let (mut sender, _connection) = http2(&serving.url, 4_096).await;
+        let slow = sender.send_request(request(&serving.url, operation, body)).await.unwrap();
+        let quick = async {
+            let response = sender.send_request(request(&serving.url, "GetRecords", &get)).await.unwrap();
+            response.into_body().collect().await.unwrap().to_bytes()
+        };
+        let quick = tokio::time::timeout(LIMIT, quick).await.expect("an answer in time");
+        let quick: serde_json::Value = serde_json::from_slice(&quick).unwrap();
+        assert!(quick["Records"].as_array().unwrap().len() >= RECORDS);
+        let given_back = async {
+            while serving.endpoint.memory().unsent.free_bytes() < sizes.unsent {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, given_back).await.expect("nothing of the slow answer is kept");
+        assert!(slow.into_body().collect().await.is_err(), "{operation} was reset");
+        assert_eq!(serving.endpoint.metrics().slow_readers_ended.get(), ended as u64 + 1);
+        let list = request(&serving.url, "ListStreams", &serde_json::json!({}));
+        assert_eq!(sender.send_request(list).await.unwrap().status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn reader_gets_its_records_although_more_stalled_readers_than_fit_fill_the_budget() {
-    let serving = serving(Sizes { unsent: 1 << 20, ..Sizes::DEFAULT }).await;
+    let serving = serving(Sizes { unsent: 16 << 20, ..Sizes::DEFAULT }).await;
     let get = serving.fill(RECORDS, RECORD_BYTES).await;
     for _ in 0..20 {
         let (url, get) = (serving.url.clone(), get.clone());
         tokio::spawn(async move { read_nothing(&url, &get, 10).await });
     }
     let full = async {
-        while serving.endpoint.memory().unsent.free_bytes() > 32 << 10 {
+        while serving.endpoint.memory().unsent.free_bytes() > 512 << 10 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -216,7 +253,7 @@ async fn unavailable_group_pins_no_bodies_and_no_more_records_than_the_hold_budg
     stream.groups[0].members = vec![Member { address: socket.local_addr().unwrap().to_string() }];
     let routes = Arc::new(Routes::default());
     let endpoint = endpoint(stream, Arc::clone(&routes), Sizes::DEFAULT, system_clock());
-    let service = KinesisService::new(Arc::clone(&endpoint), Connection::new().0);
+    let service = KinesisService::new(Arc::clone(&endpoint));
     let data = base64_simd::STANDARD.encode_to_string(vec![b'x'; 10_000_000]);
     let put = serde_json::json!({"StreamName": "orders", "PartitionKey": "key", "Data": data});
     let put = request("http://endpoint/", "PutRecord", &put);
@@ -288,7 +325,7 @@ async fn time_of_an_iterator_is_judged_by_log_time_whatever_the_clock_of_the_end
     for clock in clocks {
         let serving = serving_at(Sizes::DEFAULT, clock).await;
         serving.fill(1, 10).await;
-        let service = KinesisService::new(Arc::clone(&serving.endpoint), Connection::new().0);
+        let service = KinesisService::new(Arc::clone(&serving.endpoint));
         let at = |ms: u64| {
             serde_json::json!({
                 "StreamName": "orders", "ShardId": "shardId-000000000000", "ShardIteratorType": "AT_TIMESTAMP",
@@ -324,7 +361,7 @@ async fn closed_shards_are_listed_whatever_the_clock_of_the_endpoint_says() {
         [Arc::new(move || early() - 48 * 3_600_000), Arc::new(move || late() + 48 * 3_600_000)];
     for clock in clocks {
         let endpoint = endpoint(stream.clone(), Arc::new(Routes::default()), Sizes::DEFAULT, clock);
-        let service = KinesisService::new(endpoint, Connection::new().0);
+        let service = KinesisService::new(endpoint);
         let listed = async |filter: serde_json::Value| -> Vec<String> {
             let list = match filter.is_null() {
                 true => serde_json::json!({"StreamName": "orders"}),
@@ -348,4 +385,20 @@ async fn closed_shards_are_listed_whatever_the_clock_of_the_endpoint_says() {
         assert_eq!(listed(of_time("AT_TIMESTAMP", hour_ago + 60)).await, open);
         assert_eq!(listed(of_time("FROM_TIMESTAMP", hour_ago + 60)).await, open);
     }
+}
+
+#[tokio::test]
+async fn request_over_a_connection_too_many_is_refused_with_the_reason_and_its_body_is_not_read() {
+    let endpoint = endpoint(stream("orders"), Arc::new(Routes::default()), Sizes::DEFAULT, system_clock());
+    let service = KinesisService::new(endpoint);
+    let (head, _) = request("http://endpoint/", "ListStreams", &serde_json::json!({})).into_parts();
+    let endless = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, std::io::Error>>());
+    let mut excess = Request::from_parts(head, endless);
+    excess.extensions_mut().insert(Excess { connections: 1_024 });
+    let answer = service.answer(excess).now_or_never().expect("an answer at once").unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let body: serde_json::Value =
+        serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!(body["__type"], "ServiceUnavailable");
+    assert_eq!(body["message"], "too many connections, 1024 are open");
 }
