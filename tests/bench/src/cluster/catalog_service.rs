@@ -73,7 +73,7 @@ impl CatalogService {
             true => Some(serde_json::from_slice(&fs::read(&file)?)?),
             false => None,
         };
-        let stream = noted.map(|stream: Stream| Stream { groups: groups(&pods), ..stream });
+        let stream = noted.map(|stream: Stream| Stream { groups: groups(&pods, &stream.shards), ..stream });
         let known = Arc::new(Known { pods, stream: watch::Sender::new(stream), file });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -86,10 +86,9 @@ impl CatalogService {
     /// # Errors
     /// If one does not get ready.
     pub async fn pods_ready(&self) -> Result<()> {
-        if self.known.stream.borrow().is_some() {
-            for pod in &self.known.pods {
-                until_ready(pod.admin).await?;
-            }
+        let shards = self.known.stream.borrow().as_ref().map(|stream| stream.shards.clone());
+        for pod in self.known.pods.iter().filter(|pod| pod.has_any(shards.as_deref().unwrap_or_default())) {
+            until_ready(pod.admin).await?;
         }
         Ok(())
     }
@@ -101,12 +100,19 @@ impl Drop for CatalogService {
     }
 }
 
-fn groups(pods: &[Pod]) -> Vec<Group> {
+/// The groups that have any of these shards: a stream may have fewer shards than there are pods.
+fn groups(pods: &[Pod], shards: &[Shard]) -> Vec<Group> {
     let group = |pod: &Pod| Group {
         name: pod.group.clone(),
         members: vec![Member { address: pod.address.to_string() }],
     };
-    pods.iter().map(group).collect()
+    pods.iter().filter(|pod| pod.has_any(shards)).map(group).collect()
+}
+
+impl Pod {
+    fn has_any(&self, shards: &[Shard]) -> bool {
+        shards.iter().any(|shard| shard.log == self.group)
+    }
 }
 
 async fn serve(listener: TcpListener, known: Arc<Known>) {
@@ -178,6 +184,7 @@ impl Known {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let shards_per_group = shard_count.div_ceil(u32::try_from(self.pods.len())?);
         let shards = plan::create(shard_count, shards_per_group, now.as_secs());
+        let groups = groups(&self.pods, &shards);
         let stream = Stream {
             uid: STREAM_UID.to_owned(),
             map_version: 1,
@@ -189,14 +196,13 @@ impl Known {
             max_record_size_kib: call.max_record_size_kib.unwrap_or(MAX_RECORD_KIB),
             created_ms: i64::try_from(now.as_millis())?,
             shards: shards.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
-            logs: self
-                .pods
+            logs: groups
                 .iter()
-                .map(|pod| LogPlacement { name: pod.group.clone(), group: pod.group.clone() })
+                .map(|group| LogPlacement { name: group.name.clone(), group: group.name.clone() })
                 .collect(),
-            groups: groups(&self.pods),
+            groups,
         };
-        for pod in &self.pods {
+        for pod in self.pods.iter().filter(|pod| pod.has_any(&stream.shards)) {
             bootstrap(pod, &stream).await?;
         }
         fs::write(&self.file, serde_json::to_vec(&stream)?)?;
