@@ -33,25 +33,41 @@ static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
 /// # Errors
 /// If there is no such log, or the disk refuses.
 pub fn fill(data_dir: &Path, gib: u64) -> Result<u64> {
-    let folder = folder_with(data_dir, "slots")?.context("no log in the data directory")?;
-    let identity = folder.ancestors().nth(2).context("a log without its group")?.join("identity.json");
-    let identity: Value = serde_json::from_slice(&fs::read(identity)?)?;
-    let incarnation: Uuid = identity["replicaId"].as_str().context("a group without its id")?.parse()?;
+    let (folder, incarnation) = only_log(data_dir)?;
     let middle_ms = append(Arc::new(SparseDisk(folder.clone())), incarnation, gib << 30)?;
     append(Arc::new(SystemDisk::new(folder)), incarnation, NEWEST_BYTES)?;
     Ok(middle_ms)
 }
 
-/// Appends so many bytes to a log, from a new segment on; gives the time at which it had half of them.
-fn append(disk: Arc<dyn Disk>, incarnation: Uuid, bytes: u64) -> Result<u64> {
-    let environment = Environment {
+/// The folder of the only log below a data directory, and the id of that copy of it.
+///
+/// # Errors
+/// If there is no such log.
+pub fn only_log(data_dir: &Path) -> Result<(PathBuf, Uuid)> {
+    let folder = folder_with(data_dir, "slots")?.context("no log in the data directory")?;
+    let identity = folder.ancestors().nth(2).context("a log without its group")?.join("identity.json");
+    let identity: Value = serde_json::from_slice(&fs::read(identity)?)?;
+    let incarnation = identity["replicaId"].as_str().context("a group without its id")?.parse()?;
+    Ok((folder, incarnation))
+}
+
+/// What a log needs to be opened on a disk, with nothing of it kept in memory.
+#[must_use]
+pub fn environment(disk: Arc<dyn Disk>) -> Environment {
+    Environment {
         disk,
         clock: Arc::new(SystemClock),
         trusts_own_clock: true,
         random: Arc::new(rand::random::<u64>),
         tail: TailBudget::new(0),
-        sizes: Sizes { first_segment_bytes: 64 << 20, largest_segment_bytes: 64 << 20, ..Sizes::default() },
-    };
+        sizes: Sizes::default(),
+    }
+}
+
+/// Appends so many bytes to a log, from a new segment on; gives the time at which it had half of them.
+fn append(disk: Arc<dyn Disk>, incarnation: Uuid, bytes: u64) -> Result<u64> {
+    let sizes = Sizes { first_segment_bytes: 64 << 20, largest_segment_bytes: 64 << 20, ..Sizes::default() };
+    let environment = Environment { sizes, ..environment(disk) };
     let (mut log, reader) = record_log::open(environment, incarnation)?;
     let mut block = RecordBlockBuilder::default();
     block.push(Record { partition_key: "customer-7", data: &vec![0; RECORD_BYTES] });

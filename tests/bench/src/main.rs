@@ -1,10 +1,14 @@
 //! Measures Kinetes, its peers and what the machine allows by the same load, and writes what came out as a page.
 #![allow(clippy::cast_precision_loss, reason = "what is measured is not known to 52 bits")]
 
+mod cluster;
 mod disk;
+mod goals;
 mod large_log;
 mod load;
+mod lost;
 mod machine;
+mod pread;
 mod progress;
 mod records;
 mod report;
@@ -42,7 +46,7 @@ struct Options {
     /// Seconds of each load
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// How often Kinetes and the floor are measured, in turns; the peers are measured once
+    /// How often Kinetes and the floors are measured, in turns; the peers are measured once
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// GiB of the log that is opened with no cache
@@ -61,7 +65,7 @@ async fn main() -> Result<()> {
     let mut run = Run {
         programs: options.programs,
         duration: Duration::from_secs(options.seconds),
-        warm_up: Duration::from_secs(1),
+        warm_up: Duration::from_secs(options.seconds) / 4,
         log_gib: options.log_gib,
         folder: folder.path().to_owned(),
         round: 0,

@@ -39,7 +39,9 @@ impl Progress {
 fn loads(system: System) -> u32 {
     match system {
         System::Kinetes | System::Earlier => 20,
-        System::Floor => 6,
+        System::ClusterOneGroup | System::ClusterTwoGroups => 16,
+        System::ClusterFourGroups => 6,
+        System::Floor | System::FloorInTwoProcesses => 6,
         System::Http => 7,
         System::Ferrokinesis | System::Kinesalite | System::Redis | System::Kafka | System::KafkaSynced => 11,
     }

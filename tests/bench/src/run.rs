@@ -11,6 +11,8 @@ use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 
 use crate::load::{self, Puts};
+use crate::lost::{self, Outcome};
+use crate::pread::Taken;
 use crate::records::{Tally, requests};
 use crate::server::Server;
 use crate::service::Service;
@@ -76,6 +78,7 @@ impl Run {
     /// If it does not come up, refuses a record, or gives back other records than it acknowledged.
     pub async fn measure(&mut self, system: System) -> Result<()> {
         let measured = match system {
+            System::ClusterFourGroups => return self.one_group_beside_hung(system).await,
             System::Redis => self.under_load(system, |address, _| Arc::new(Redis::new(address))).await,
             System::Kafka | System::KafkaSynced => {
                 self.under_load(system, |address, _| Arc::new(Kafka::new(address))).await
@@ -85,6 +88,8 @@ impl Run {
         measured.with_context(|| format!("{}, round {}", system.name(), self.round))?;
         if system.is_kinetes() {
             self.one_of_many_shards(system).await?;
+        }
+        if system.is_local() {
             self.streams(system).await?;
         }
         // The log is made by the code of this commit, whose format an earlier one may not read.
@@ -101,10 +106,10 @@ impl Run {
     ) -> Result<()> {
         let Fresh { folder, server, service } = self.fresh(system, &connect, SHARDS).await?;
         let acknowledged = self.put_loads(system, &server, &service, &connect).await?;
-        if system.gives_back() {
+        if !system.is_floor() {
             load::read_back(&service, acknowledged).await?;
         }
-        if system != System::Floor {
+        if !system.is_keeping_floor() {
             self.catch_up(system, &what::GET_MEMORY, &server, &service).await?;
             self.catch_up(system, &what::GET_MEMORY_ONE, &server, &service).await?;
         }
@@ -115,7 +120,7 @@ impl Run {
                 self.catch_up_cold(system, load, &folder, acknowledged).await?;
             }
         }
-        if system.gives_back() {
+        if !system.is_floor() {
             self.put_to_get(system, connect).await?;
         }
         Ok(())
@@ -131,7 +136,7 @@ impl Run {
     ) -> Result<Tally> {
         let mut acknowledged = Tally::default();
         for (seed, load) in (0..).zip(&PUT_LOADS) {
-            if load.hashed && !(system.is_kinetes() || system == System::Floor) {
+            if load.hashed && !(system.is_kinetes() || system.is_keeping_floor()) {
                 continue;
             }
             let service = if load.hashed { connect(server.address, true) } else { Arc::clone(service) };
@@ -171,7 +176,7 @@ impl Run {
         acknowledged: Tally,
     ) -> Result<()> {
         forget(folder)?;
-        let server = self.programs.start(system, folder)?;
+        let server = self.programs.start(system, folder).await?;
         let service = kinesis(server.address, false);
         self.catch_up(system, load, &server, &service).await?;
         load::read_back(&service, acknowledged).await
@@ -203,7 +208,31 @@ impl Run {
         load::read_back(&service, puts.acknowledged).await?;
         self.catch_up(system, &what::GET_MEMORY_ONE_OF_16, &server, &service).await?;
         drop(server);
-        self.catch_up_cold(system, &what::GET_DISK_ONE_OF_16, &folder, puts.acknowledged).await
+        self.catch_up_cold(system, &what::GET_DISK_ONE_OF_16, &folder, puts.acknowledged).await?;
+        if system == System::Kinetes {
+            let duration = self.duration;
+            let reading = tokio::task::spawn_blocking(move || {
+                let taken = Taken::of_first_shard(&folder)?;
+                forget(&folder)?;
+                taken.records_a_second(duration)
+            });
+            let rate = reading.await??;
+            self.note(System::Floor, what::PREAD_ONE_OF_16, rate);
+        }
+        Ok(())
+    }
+
+    /// Puts to one group of four, before and while the other three hang.
+    async fn one_group_beside_hung(&mut self, system: System) -> Result<()> {
+        let Fresh { server, service, .. } = self.fresh(system, kinesis, lost::GROUPS as usize).await?;
+        let Outcome { before, beside_hung, recovery } =
+            lost::measure(&server, &service, self.duration * 3).await?;
+        for (load, puts) in [(what::ONE_GROUP, before), (what::ONE_GROUP_BESIDE_HUNG, beside_hung)] {
+            self.note_rate(system, &load, &puts);
+        }
+        self.note(system, what::RECOVERY, recovery.as_secs_f64());
+        self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
+        Ok(())
     }
 
     /// Starts over a large log, and reads in its middle, with nothing cached.
@@ -213,7 +242,7 @@ impl Run {
         let middle_ms = large_log::fill(&folder, self.log_gib)?;
         let caches = large_log::drop_caches();
         let begun = Instant::now();
-        let server = self.programs.start(System::Kinetes, &folder)?;
+        let server = self.programs.start(System::Kinetes, &folder).await?;
         let seconds = begun.elapsed().as_secs_f64();
         self.note(System::Kinetes, &what::start_seconds(self.log_gib, caches), seconds);
         let begun = Instant::now();
@@ -225,14 +254,14 @@ impl Run {
 
     async fn streams(&mut self, system: System) -> Result<()> {
         let folder = self.fresh_folder()?;
-        let server = self.programs.start(system, &folder)?;
+        let server = self.programs.start(system, &folder).await?;
         streams::create(server.address, 100).await?;
         let idle = streams::idle_memory_bytes(&server).await?;
         self.note(system, what::IDLE_MEMORY, megabytes(idle));
         drop(server);
 
         let folder = self.fresh_folder()?;
-        let server = self.programs.start(system, &folder)?;
+        let server = self.programs.start(system, &folder).await?;
         let took = streams::create(server.address, 1000).await?;
         self.note(system, what::THOUSAND_SECONDS, took.as_secs_f64());
         self.note(system, what::THOUSAND_DISK, megabytes(streams::disk_bytes(&folder)?));
@@ -240,7 +269,7 @@ impl Run {
         self.note(system, what::THOUSAND_MEMORY, megabytes(idle));
         drop(server);
         let begun = Instant::now();
-        let _server = self.programs.start(system, &folder)?;
+        let _server = self.programs.start(system, &folder).await?;
         self.note(system, what::THOUSAND_RESTART, begun.elapsed().as_secs_f64());
         Ok(())
     }
@@ -263,16 +292,20 @@ impl Run {
         shards: usize,
     ) -> Result<Fresh<S>> {
         let folder = self.fresh_folder()?;
-        let server = self.programs.start(system, &folder)?;
+        let server = self.programs.start(system, &folder).await?;
         let service = connect(server.address, false);
         service.create(u32::try_from(shards)?).await?;
         Ok(Fresh { folder, server, service })
     }
 
     fn note_puts(&mut self, system: System, load: &PutLoad, puts: &Puts, cpu_seconds: f64) {
+        self.note_rate(system, load, puts);
+        self.note(system, &load.cpu(), cpu_seconds * 1e6 / puts.acknowledged.count as f64);
+    }
+
+    fn note_rate(&mut self, system: System, load: &PutLoad, puts: &Puts) {
         self.note(system, &load.rate(), puts.rate);
         self.note(system, &load.p99(), puts.latency_us.value_at_quantile(0.99) as f64 / 1e3);
-        self.note(system, &load.cpu(), cpu_seconds * 1e6 / puts.acknowledged.count as f64);
     }
 
     fn note(&mut self, system: System, what: &str, value: f64) {

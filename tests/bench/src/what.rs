@@ -1,5 +1,7 @@
 //! What is measured: the loads, and the names under which numbers are noted, which tell their units.
 
+use crate::lost;
+
 /// A load that puts.
 pub struct PutLoad {
     /// What it is called.
@@ -34,6 +36,19 @@ pub const BY_500_HASHED: PutLoad =
 pub const BY_100_HASHED: PutLoad =
     PutLoad { name: "PutRecords x 100 with SHA-256, 8 connections", hashed: true, ..BY_100 };
 
+/// To one of four groups, while others put to all four and poll them.
+pub const ONE_GROUP: PutLoad = PutLoad {
+    name: "PutRecord to 1 of 4 groups, 16 connections",
+    batch: 1,
+    connections: lost::CONNECTIONS,
+    hashed: false,
+};
+/// The same while the three other groups hang.
+pub const ONE_GROUP_BESIDE_HUNG: PutLoad =
+    PutLoad { name: "PutRecord to 1 of 4 groups while 3 hang, 16 connections", ..ONE_GROUP };
+/// From when those three went on until each had acknowledged a record.
+pub const RECOVERY: &str = "3 of 4 groups served again after, s";
+
 impl PutLoad {
     /// Records a second.
     #[must_use]
@@ -62,6 +77,10 @@ pub struct GetLoad {
     pub shards: usize,
 }
 
+/// All of them.
+pub const GET_LOADS: [GetLoad; 6] =
+    [GET_MEMORY, GET_MEMORY_ONE, GET_DISK, GET_DISK_ONE, GET_MEMORY_ONE_OF_16, GET_DISK_ONE_OF_16];
+
 /// All four shards, from the kernel's page cache.
 pub const GET_MEMORY: GetLoad = GetLoad { name: "GetRecords, 4 shards from memory", shards: 4 };
 /// One of four.
@@ -75,6 +94,9 @@ pub const GET_DISK: GetLoad = GetLoad { name: "GetRecords, 4 shards from disk", 
 pub const GET_DISK_ONE: GetLoad = GetLoad { name: "GetRecords, 1 of 4 shards from disk", shards: 1 };
 /// One of 16.
 pub const GET_DISK_ONE_OF_16: GetLoad = GetLoad { name: "GetRecords, 1 of 16 shards from disk", shards: 1 };
+
+/// What the disk itself gives of the ranges that the last one takes, one after the other, with nothing cached.
+pub const PREAD_ONE_OF_16: &str = "pread of what 1 of 16 shards takes from disk, records/s";
 
 impl GetLoad {
     /// Records a second.

@@ -232,7 +232,11 @@ impl Page for Records {
     }
 }
 
-async fn sender(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+/// A connection of HTTP/1.1.
+///
+/// # Errors
+/// If nobody listens at the address.
+pub async fn sender(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     let stream = tokio::net::TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
