@@ -1,5 +1,6 @@
 //! The whole log, by scenario, on the real disk. What crashes do to it is the simulation's.
 
+mod ahead;
 mod corruption;
 mod faulty_disk;
 mod inspect;

@@ -9,10 +9,15 @@ type List = dyn Fn(Vec<String>) -> Vec<String> + Send + Sync;
 /// A read, of the disk itself where no wait is given.
 type Read = dyn Fn(&dyn DiskFile, u64, &mut [u8], Option<Wait>) -> io::Result<usize> + Send + Sync;
 
+/// A write, or advice: where and of how many bytes.
+type Note = dyn Fn(u64, u64) + Send + Sync;
+
 pub struct Watched {
     pub disk: Arc<dyn Disk>,
     pub list: Arc<List>,
     pub read: Arc<Read>,
+    pub written: Arc<Note>,
+    pub advised: Arc<Note>,
     /// How many files were opened.
     pub opened: Arc<AtomicU64>,
 }
@@ -20,13 +25,21 @@ pub struct Watched {
 struct WatchedFile {
     file: Arc<dyn DiskFile>,
     read: Arc<Read>,
+    written: Arc<Note>,
+    advised: Arc<Note>,
 }
 
 impl Watched {
     /// A disk that does nothing of its own yet.
     pub fn new(disk: &Arc<dyn Disk>) -> Self {
         let (list, read) = (Arc::new(|names| names), Arc::new(pass));
-        Self { disk: Arc::clone(disk), list, read, opened: Arc::default() }
+        let (written, advised) = (Arc::new(|_, _| {}), Arc::new(|_, _| {}));
+        Self { disk: Arc::clone(disk), list, read, written, advised, opened: Arc::default() }
+    }
+
+    fn watch(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        let (read, written) = (Arc::clone(&self.read), Arc::clone(&self.written));
+        Arc::new(WatchedFile { file, read, written, advised: Arc::clone(&self.advised) })
     }
 }
 
@@ -56,12 +69,12 @@ impl Disk for Watched {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
-        self.disk.create(name, bytes)
+        self.disk.create(name, bytes).map(|file| self.watch(file))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(WatchedFile { file: self.disk.open(name)?, read: Arc::clone(&self.read) }))
+        self.disk.open(name).map(|file| self.watch(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -83,6 +96,7 @@ impl DiskFile for WatchedFile {
     }
 
     fn write(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
+        (self.written)(position, blocks.len() as u64);
         self.file.write(position, blocks)
     }
 
@@ -92,6 +106,10 @@ impl DiskFile for WatchedFile {
 
     fn read(&self, position: u64, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
         (self.read)(&*self.file, position, buffer, Some(wait))
+    }
+
+    fn will_need(&self, position: u64, bytes: u64) {
+        (self.advised)(position, bytes);
     }
 
     fn resize(&self, bytes: u64) -> io::Result<()> {

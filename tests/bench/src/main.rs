@@ -101,11 +101,17 @@ async fn main() -> Result<()> {
 fn order(wanted: &[System], rounds: usize, with_earlier: bool) -> Vec<(usize, System)> {
     let in_round = |round| {
         let systems = System::value_variants().iter().copied();
-        systems
-            .filter(move |system| with_earlier || *system != System::Earlier)
-            .filter(move |system| wanted.is_empty() || wanted.contains(system))
-            .filter(move |system| round == 0 || system.is_ours())
-            .map(move |system| (round, system))
+        let mut order: Vec<_> = systems
+            .filter(|system| with_earlier || *system != System::Earlier)
+            .filter(|system| wanted.is_empty() || wanted.contains(system))
+            .filter(|system| round == 0 || system.is_ours())
+            .map(|system| (round, system))
+            .collect();
+        // Each is first as often as last: a machine gets slower, or faster, while a round lasts.
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        order
     };
     (0..rounds).flat_map(in_round).collect()
 }
