@@ -1,15 +1,20 @@
 //! Has the disk fetch what a reader of one shard comes to next. In a log of many shards that lies far apart: without
 //! this the reader would wait for one range after the other.
 
+use std::collections::VecDeque;
+
 use catalog::ShardId;
 
 use crate::disk::DiskFile;
 use crate::format::batch::{BatchHeader, Decoded};
 use crate::format::index::ShardIndex;
+use crate::value::Wait;
 
-/// How many batches ahead headers are fetched, and how many ahead the records are.
+/// How many batches ahead headers are fetched, and how many ahead the records are at most ...
 const HEADERS_AHEAD: usize = 32;
 const RECORDS_AHEAD: usize = 16;
+/// ... as long as they are no more than this.
+const RECORD_BYTES_AHEAD: u64 = 1 << 20;
 /// What is fetched where a batch begins: its headers are rarely longer.
 const HEADERS_BYTES: usize = 8 << 10;
 
@@ -18,6 +23,8 @@ const HEADERS_BYTES: usize = 8 << 10;
 pub struct ReadAhead {
     headers: usize,
     records: usize,
+    /// The records that were fetched and not reached yet: where their batches begin, and how many bytes.
+    fetched: VecDeque<(u64, u64)>,
     buffer: Vec<u8>,
 }
 
@@ -38,20 +45,32 @@ impl ReadAhead {
             file.will_need(entry.position, HEADERS_BYTES as u64);
         }
         self.headers = self.headers.max(until(HEADERS_AHEAD));
-        for entry in entries.get(self.records.max(next)..until(RECORDS_AHEAD)).unwrap_or_default() {
-            self.fetch_records(file, nonce, shard, entry.position);
+        while self.fetched.front().is_some_and(|(fetched, _)| *fetched <= position) {
+            self.fetched.pop_front();
         }
-        self.records = self.records.max(until(RECORDS_AHEAD));
+        let mut ahead_bytes: u64 = self.fetched.iter().map(|(_, bytes)| bytes).sum();
+        self.records = self.records.max(next);
+        while self.records < until(RECORDS_AHEAD) && ahead_bytes < RECORD_BYTES_AHEAD {
+            let batch = entries[self.records].position;
+            let bytes = self.fetch_records(file, nonce, shard, batch);
+            self.fetched.push_back((batch, bytes));
+            self.records += 1;
+            ahead_bytes += bytes;
+        }
     }
 
-    fn fetch_records(&mut self, file: &dyn DiskFile, nonce: u64, shard: ShardId, position: u64) {
+    /// Has the records of a batch fetched; gives how many bytes.
+    fn fetch_records(&mut self, file: &dyn DiskFile, nonce: u64, shard: ShardId, position: u64) -> u64 {
         self.buffer.resize(HEADERS_BYTES, 0);
-        let Ok(read) = file.read(position, &mut self.buffer, crate::value::Wait::ForDisk) else { return };
-        let Ok(Decoded::Known(header)) = BatchHeader::decode(nonce, &self.buffer[..read]) else { return };
+        let Ok(read) = file.read(position, &mut self.buffer, Wait::ForDisk) else { return 0 };
+        let Ok(Decoded::Known(header)) = BatchHeader::decode(nonce, &self.buffer[..read]) else { return 0 };
+        let mut fetched_bytes = 0;
         for (entry, start) in header.blocks() {
             if entry.appends().is_some_and(|appends| appends.shard == shard) {
                 file.will_need(position + start as u64, u64::from(entry.block_bytes));
+                fetched_bytes += u64::from(entry.block_bytes);
             }
         }
+        fetched_bytes
     }
 }
