@@ -20,7 +20,14 @@ pub struct Limits {
     /// The flow-control window of an HTTP/2 connection. Larger than that of a stream, so that a stream that is not read
     /// does not block the others.
     pub connection_window_bytes: u32,
+    /// The largest HTTP/2 frame that is received.
+    pub frame_bytes: u32,
+    /// The most bytes that are taken from an answer over HTTP/2 before they are sent.
+    pub send_buffer_bytes: usize,
 }
+
+/// The largest HTTP/2 frame unless it is agreed otherwise (RFC 9113, 6.5.2).
+const DEFAULT_FRAME_BYTES: u32 = 16 << 10;
 
 impl Limits {
     /// For a port of applications, which may be many: 256 MiB.
@@ -29,6 +36,8 @@ impl Limits {
         streams: 128,
         stream_window_bytes: 128 << 10,
         connection_window_bytes: 256 << 10,
+        frame_bytes: DEFAULT_FRAME_BYTES,
+        send_buffer_bytes: 64 << 10,
     };
     /// For a port of parts of Kinetes, which are few and send much over one connection: 128 MiB.
     pub const PARTS: Self = Self {
@@ -36,6 +45,8 @@ impl Limits {
         streams: 1024,
         stream_window_bytes: 512 << 10,
         connection_window_bytes: 1 << 20,
+        frame_bytes: 128 << 10,
+        send_buffer_bytes: 256 << 10,
     };
     /// For the connections beyond the limit of a port, which are there to be refused: 4 MiB.
     pub(super) const EXCESS: Self = Self {
@@ -43,6 +54,8 @@ impl Limits {
         streams: 16,
         stream_window_bytes: 16 << 10,
         connection_window_bytes: 64 << 10,
+        frame_bytes: DEFAULT_FRAME_BYTES,
+        send_buffer_bytes: 64 << 10,
     };
 }
 

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::body::Pieces;
+use crate::admin::Limits;
 
 /// Sends requests over one connection, many at a time.
 pub type Sender = http2::SendRequest<Pieces>;
@@ -20,7 +21,7 @@ const PING_PERIOD: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// The flow-control windows of a stream and of the connection. [`crate::gateway`] bounds the streams that are not read
 /// now, so that they cannot fill the window of the connection.
-pub const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+pub const STREAM_WINDOW_BYTES: u32 = 512 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
 /// The connection to one address. The name is looked up each time it is opened, as a pod that restarts gets another IP.
@@ -72,6 +73,7 @@ async fn connect(address: &str) -> io::Result<Sender> {
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .max_frame_size(Limits::PARTS.frame_bytes)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .handshake(TokioIo::new(socket))
             .await
