@@ -3,6 +3,8 @@
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
+/// How far two clocks may be apart and still agree.
+const AGREEMENT_MS: u64 = 300_000;
 
 /// Boottime and wall clock, in milliseconds.
 pub type Clocks = (u64, u64);
@@ -15,8 +17,9 @@ pub struct LogTime {
     day_began_ms: u64,
     /// What it followed the wall clock since the day began.
     followed_ms: u64,
-    /// How far the wall clock is from it.
-    apart_ms: u64,
+    /// How far the wall clock is ahead of it, and how far behind.
+    ahead_ms: u64,
+    behind_ms: u64,
 }
 
 impl LogTime {
@@ -24,7 +27,8 @@ impl LogTime {
     #[must_use]
     pub fn open(time_ms: u64, clocks: Clocks) -> Self {
         let boottime_ms = clocks.0;
-        let mut time = Self { time_ms, boottime_ms, day_began_ms: boottime_ms, followed_ms: 0, apart_ms: 0 };
+        let day_began_ms = boottime_ms;
+        let mut time = Self { time_ms, boottime_ms, day_began_ms, followed_ms: 0, ahead_ms: 0, behind_ms: 0 };
         time.look(clocks);
         time
     }
@@ -42,7 +46,8 @@ impl LogTime {
             self.followed_ms += follows_ms;
             self.time_ms += follows_ms;
         }
-        self.apart_ms = wall_ms.abs_diff(self.time_ms);
+        self.ahead_ms = wall_ms.saturating_sub(self.time_ms);
+        self.behind_ms = self.time_ms.saturating_sub(wall_ms);
         self.time_ms
     }
 
@@ -52,9 +57,10 @@ impl LogTime {
         self.time_ms + (boottime_ms - self.boottime_ms)
     }
 
-    /// Whether the wall clock was so far from it that it is suspect.
+    /// Whether the wall clock was so far from it that it is suspect: ahead also where it is less than an hour, as it was
+    /// followed that far in this day already.
     #[must_use]
     pub fn is_clock_suspect(&self) -> bool {
-        self.apart_ms > HOUR_MS
+        self.ahead_ms > AGREEMENT_MS || self.behind_ms > HOUR_MS
     }
 }
