@@ -1,4 +1,4 @@
-//! The calls of the operator to a pod of a shard group.
+//! The calls of the operator to a pod of a shard group. Gateways ask for the status, too, while a pod does not answer them.
 //!
 //! `GET /status` answers a [`MemberStatus`]; `POST /bootstrap` takes a [`Bootstrap`], `POST /retention` a
 //! [`SetRetention`], `POST /accept-loss` an [`AcceptLoss`]; each answers the resulting [`MemberStatus`], or

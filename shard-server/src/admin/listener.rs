@@ -36,7 +36,7 @@ const PING_PERIOD: Duration = Duration::from_secs(20);
 const STALL_MS: u32 = 30_000;
 /// How long a connection is idle before the first TCP keepalive probe, and the time between probes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-/// The read buffer of an HTTP/1.1 connection, and the most bytes that are taken from an answer before they are sent.
+/// The read buffer of an HTTP/1.1 connection, and the most bytes that it takes from an answer before they are sent.
 const BUFFER_BYTES: usize = 64 << 10;
 /// How long a connection beyond the limit of its port is served, and how long its end may take then.
 const EXCESS_TIME: Duration = Duration::from_secs(2);

@@ -159,9 +159,11 @@ impl Shared {
         if let Some(outage) = state.health.outage().filter(|outage| now >= outage.deadline(hold)) {
             return Err(self.not_ready(outage));
         }
-        let replies = match self.connection.open() {
-            Some(_) => Replies::new(),
-            None => self.begin_outage(&mut state, not_connected(now), Duration::ZERO),
+        // Only the first append finds it out: a known outage has a better reason.
+        let finds_outage = state.health.outage().is_none() && self.connection.open().is_none();
+        let replies = match finds_outage {
+            true => self.begin_outage(&mut state, not_connected(now), Duration::ZERO),
+            false => Replies::new(),
         };
         let is_silent = state.health.is_silent(now);
         let held = self.budget.take(&self.part, gather::bytes_of(&append), is_silent);

@@ -170,11 +170,15 @@ async fn append_is_held_until_the_member_listens() {
     while client.outage().is_none_or(|why| why == "there is no connection") {
         tokio::task::yield_now().await;
     }
-    let member = Member::new([Act::Append((1..=10).flat_map(appended).collect())]);
+    let why = client.outage();
+    let held: Vec<_> = held.into_iter().chain([spawn_append(&client, 0)]).collect();
+    tokio::task::yield_now().await;
+    assert_eq!(client.outage(), why, "an append knows no better reason");
+    let member = Member::new([Act::Append((1..=11).flat_map(appended).collect())]);
     member.serve(socket.listen(16).unwrap());
     let mut offsets: Vec<_> = join_all(held).await.into_iter().map(|held| held.unwrap()).collect();
     offsets.sort_unstable();
-    assert_eq!(offsets, (1..=10).collect::<Vec<_>>(), "each has its own outcome");
+    assert_eq!(offsets, (1..=11).collect::<Vec<_>>(), "each has its own outcome");
     assert_eq!(member.requests(), 1, "what waited was sent together");
 }
 
