@@ -50,6 +50,11 @@ impl<K: PartialEq + Clone, V: Clone> Lru<K, V> {
         })
     }
 
+    /// What `of` gives of the keys, those that were asked for the longest ago first.
+    pub fn filter_keys<T>(&self, of: impl Fn(&K) -> Option<T>) -> Vec<T> {
+        self.with(|entries| entries.iter().filter_map(|(key, _)| of(key)).collect())
+    }
+
     /// Forgets those for which it holds.
     pub fn forget(&self, which: impl Fn(&K, &V) -> bool) {
         self.with(|entries| entries.retain(|(key, value)| !which(key, value)));

@@ -1,11 +1,13 @@
 //! The closed segments on disk: their headers, ends, indexes and open files, each behind a small cache.
 //!
-//! Here also are the ways to read a segment file: [`scan`] over all its batches, and a [`window`] that moves over it.
+//! Here also are the ways to read a segment file: [`scan`] over all its batches, and a [`window`] that moves over it. What
+//! readers come to next is fetched [`ahead`].
 //! Nothing here writes, knows what is published, or judges what corruption means.
 //!
 //! Invariants: the end of a closed segment is what the next header says, and an uncertain end is never cached as
 //! certain. A footer saves time and is never the truth.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,10 +23,12 @@ use crate::format::slots::Owner;
 use crate::format::{Unreadable, segment_name};
 use crate::value::Wait;
 
+pub mod ahead;
 pub mod lru;
 pub mod scan;
 pub mod window;
 
+use ahead::ReadAhead;
 use lru::Lru;
 use scan::{Scan, Step};
 
@@ -72,6 +76,8 @@ pub struct Segments {
     index: Lru<(u64, ShardId), Arc<ShardIndex>>,
     /// The rebuilt index of each segment without a good footer, and whether the disk gave all of the segment.
     rebuilt: Lru<u64, (Arc<SegmentIndex>, bool)>,
+    /// What was fetched for the readers that wait for the disk.
+    ahead: Lru<(u64, ShardId), Arc<Mutex<ReadAhead>>>,
     /// How far apart the entries of an index are at most.
     pub stride_bytes: u64,
     /// What was counted by readers and writer.
@@ -91,6 +97,7 @@ impl Segments {
             }),
             index: Lru::new(INDEXES, CACHE_BYTES, |index| bytes_of(index)),
             rebuilt: Lru::new(REBUILT, CACHE_BYTES, |(index, _)| index.shards.values().map(bytes_of).sum()),
+            ahead: Lru::new(INDEXES, usize::MAX, |_| 0),
             stride_bytes,
             counts: Mutex::default(),
         }
@@ -256,6 +263,19 @@ impl Segments {
         Ok((rebuilt, is_whole))
     }
 
+    /// What was fetched of a segment for readers of a shard, and the shards of the segment that are read lately.
+    pub fn read_ahead(&self, sequence: u64, shard: ShardId) -> (Arc<Mutex<ReadAhead>>, Vec<ShardId>) {
+        let Ok(ahead) = self.ahead.get_or(&(sequence, shard), || Ok::<_, Infallible>(Arc::default()));
+        let read = |(of, shard): &(u64, ShardId)| (*of == sequence).then_some(*shard);
+        (ahead, self.ahead.filter_keys(read))
+    }
+
+    /// Whether what is at this position of a segment was fetched for readers of a shard, and may still be on its way.
+    pub fn is_fetching(&self, sequence: u64, shard: ShardId, position: u64) -> bool {
+        let ahead = self.ahead.get_or(&(sequence, shard), || Err(()));
+        ahead.is_ok_and(|ahead| ahead.lock().unwrap_or_else(PoisonError::into_inner).is_fetching(position))
+    }
+
     fn directory(
         &self,
         file: &dyn DiskFile,
@@ -291,6 +311,7 @@ impl Segments {
         self.directories.forget(|key, _| *key == sequence);
         self.index.forget(|(key, _), _| *key == sequence);
         self.rebuilt.forget(|key, _| *key == sequence);
+        self.ahead.forget(|(key, _), _| *key == sequence);
         held
     }
 
@@ -302,6 +323,7 @@ impl Segments {
         self.directories.clear();
         self.index.clear();
         self.rebuilt.clear();
+        self.ahead.clear();
     }
 
     /// The file of a segment, which is opened again when it is used.

@@ -8,46 +8,127 @@ use crate::disk::DiskFile;
 
 const RUN_BYTES: usize = 60 << 10;
 
+/// A log of batches with a run of three shards each, on a disk that notes advice.
+struct Fetched {
+    bench: Bench,
+    /// Where, and how many bytes.
+    advised: Arc<Mutex<Vec<(u64, u64)>>>,
+    /// How many runs were read that were not advised before.
+    missed: Arc<AtomicU64>,
+    /// How many runs may be missed: the newest segment has no index on the disk yet; of each other the first run is read
+    /// at once.
+    may_miss: u64,
+}
+
+const BATCHES: usize = 60;
+
+impl Fetched {
+    fn new() -> Self {
+        let mut bench = Bench::new();
+        bench.sizes = Sizes { first_segment_bytes: 4 << 20, largest_segment_bytes: 4 << 20, ..bench.sizes };
+        let (mut log, reader) = bench.open();
+        let text = "x".repeat(RUN_BYTES);
+        for _ in 0..BATCHES {
+            log.append(&[(0..3).map(|shard| run(shard, &[&text])).collect()]).unwrap();
+        }
+        let segments = reader.status().segments;
+        drop((log, reader));
+
+        let advised = Arc::<Mutex<Vec<(u64, u64)>>>::default();
+        let (noted, known) = (Arc::clone(&advised), Arc::clone(&advised));
+        let missed = Arc::<AtomicU64>::default();
+        let missing = Arc::clone(&missed);
+        let look = move |file: &dyn DiskFile, position: u64, buffer: &mut [u8], wait: Option<Wait>| {
+            let has = |(from, bytes): &(u64, u64)| *from <= position && position < from + bytes;
+            if buffer.len() >= RUN_BYTES && wait.is_some() && !known.lock().unwrap().iter().any(has) {
+                missing.fetch_add(1, Ordering::Relaxed);
+            }
+            pass(file, position, buffer, wait)
+        };
+        bench.disk = Arc::new(Watched {
+            read: Arc::new(look),
+            advised: Arc::new(move |position, bytes| noted.lock().unwrap().push((position, bytes))),
+            ..Watched::new(&bench.disk)
+        });
+        Self { bench, advised, missed, may_miss: BATCHES as u64 / (segments - 2) + segments }
+    }
+
+    fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of each range that is larger than headers.
+    fn ranges(&self) -> Vec<u64> {
+        let advised = self.advised.lock().unwrap();
+        advised.iter().map(|(_, bytes)| *bytes).filter(|bytes| *bytes >= RUN_BYTES as u64).collect()
+    }
+}
+
 #[test]
 fn reader_of_one_shard_among_many_finds_its_runs_fetched_and_nothing_else() {
-    let mut bench = Bench::new();
-    bench.sizes = Sizes { first_segment_bytes: 4 << 20, largest_segment_bytes: 4 << 20, ..bench.sizes };
-    let (mut log, reader) = bench.open();
-    let text = "x".repeat(RUN_BYTES);
-    let batches = 60;
-    for _ in 0..batches {
-        log.append(&[(0..3).map(|shard| run(shard, &[&text])).collect()]).unwrap();
-    }
-    let segments = reader.status().segments;
-    drop((log, reader));
+    let fetched = Fetched::new();
+    let (_log, reader) = fetched.bench.open();
+    assert_eq!(data(&read(&reader, 1, Position::TrimHorizon).unwrap()).len(), BATCHES);
+    assert!(fetched.missed() <= fetched.may_miss, "{} were missed", fetched.missed());
+    let ranges = fetched.ranges().len();
+    let least = BATCHES - usize::try_from(fetched.may_miss).unwrap();
+    assert!((least..=BATCHES).contains(&ranges), "{ranges} runs were fetched, each once");
+    let bytes: u64 = fetched.advised.lock().unwrap().iter().map(|(_, bytes)| bytes).sum();
+    assert!(bytes < 2 * (BATCHES * RUN_BYTES) as u64, "{bytes} bytes were fetched");
+}
 
-    let advised = Arc::<Mutex<Vec<(u64, u64)>>>::default();
-    let (noted, known) = (Arc::clone(&advised), Arc::clone(&advised));
-    let not_fetched = Arc::<AtomicU64>::default();
-    let missed = Arc::clone(&not_fetched);
-    let look = move |file: &dyn DiskFile, position: u64, buffer: &mut [u8], wait: Option<Wait>| {
-        let has = |(from, bytes): &(u64, u64)| *from <= position && position < from + bytes;
-        if buffer.len() >= RUN_BYTES && wait.is_some() && !known.lock().unwrap().iter().any(has) {
-            missed.fetch_add(1, Ordering::Relaxed);
+#[test]
+fn what_was_fetched_in_one_read_serves_the_next_and_each_run_is_fetched_once() {
+    let fetched = Fetched::new();
+    let (_log, reader) = fetched.bench.open();
+    let (mut position, mut runs) = (Position::TrimHorizon, 0);
+    loop {
+        let limits = Limits { max_bytes: 3 * RUN_BYTES, ..ALL };
+        let outcome = reader.read(shard(1), position, limits, Wait::ForDisk).unwrap();
+        if outcome.runs.is_empty() {
+            break;
         }
-        pass(file, position, buffer, wait)
-    };
-    bench.disk = Arc::new(Watched {
-        read: Arc::new(look),
-        advised: Arc::new(move |position, bytes| noted.lock().unwrap().push((position, bytes))),
-        ..Watched::new(&bench.disk)
-    });
-    let (_log, reader) = bench.open();
-    assert_eq!(data(&read(&reader, 1, Position::TrimHorizon).unwrap()).len(), batches);
-    // The newest segment has no index on the disk yet; of each other the first run is read at once.
-    let of_newest = batches as u64 / (segments - 2);
-    assert!(not_fetched.load(Ordering::Relaxed) <= of_newest + segments, "{not_fetched:?}");
-    let advised = advised.lock().unwrap();
-    let records = advised.iter().filter(|(_, bytes)| *bytes >= RUN_BYTES as u64).count();
-    let least = batches - usize::try_from(of_newest + segments).unwrap();
-    assert!((least..=batches).contains(&records), "{records} runs were fetched, each once");
-    let bytes: u64 = advised.iter().map(|(_, bytes)| bytes).sum();
-    assert!(bytes < 2 * (batches * RUN_BYTES) as u64, "{bytes} bytes were fetched");
+        runs += outcome.runs.len();
+        position = Position::Offset(outcome.next_offset);
+    }
+    assert_eq!(runs, BATCHES);
+    assert!(fetched.missed() <= fetched.may_miss, "{} were missed", fetched.missed());
+    assert!(fetched.ranges().len() <= BATCHES, "{:?}", fetched.ranges());
+}
+
+#[test]
+fn reader_waits_for_the_disk_as_long_as_something_is_on_its_way() {
+    let fetched = Fetched::new();
+    let (_log, reader) = fetched.bench.open();
+    let limits = Limits { max_bytes: 3 * RUN_BYTES, ..ALL };
+    let outcome = reader.read(shard(1), Position::TrimHorizon, limits, Wait::ForDisk).unwrap();
+    let next = Position::Offset(outcome.next_offset);
+    // The kernel has it in memory; who takes it from there would have nothing more fetched.
+    assert!(matches!(reader.read(shard(1), next, limits, Wait::Never), Err(ReadError::WouldBlock)));
+    assert!(reader.read(shard(2), next, limits, Wait::Never).is_ok(), "what somebody else has fetched");
+    assert!(
+        reader.read(shard(1), Position::TrimHorizon, limits, Wait::Never).is_ok(),
+        "what was read before"
+    );
+}
+
+#[test]
+fn what_readers_of_most_shards_come_to_is_left_to_the_kernel() {
+    let fetched = Fetched::new();
+    let (_log, reader) = fetched.bench.open();
+    let mut positions = [Position::TrimHorizon; 3];
+    for _ in 0..BATCHES {
+        for (position, shard_index) in positions.iter_mut().zip(0..) {
+            let limits = Limits { max_bytes: 2 * RUN_BYTES, ..ALL };
+            let outcome = reader.read(shard(shard_index), *position, limits, Wait::ForDisk).unwrap();
+            *position = Position::Offset(outcome.next_offset);
+        }
+    }
+    let ranges = fetched.ranges().len();
+    assert!(
+        ranges < BATCHES,
+        "{ranges} ranges: those of the first reader before others come, a few a segment"
+    );
 }
 
 #[test]

@@ -14,7 +14,6 @@ use crate::state::SegmentRange;
 use crate::state::first_number_in;
 use crate::value::{ReadRun, Wait};
 
-mod ahead;
 mod find;
 mod segment;
 

@@ -1,6 +1,6 @@
 //! The segment that a reader is in.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use catalog::ShardId;
@@ -14,14 +14,13 @@ use crate::format::index::{IndexEntry, ShardIndex};
 use crate::format::segment_name;
 use crate::record::RecordBlock;
 use crate::segments::Unavailable;
+use crate::segments::ahead::{Fetch, are_most};
 use crate::segments::scan::{Scan, Step};
 use crate::segments::window::{ReadSource, Window};
 use crate::shared::Shared;
 use crate::shared::corruption::CorruptRange;
 use crate::state::SegmentRange;
 use crate::value::Wait;
-
-use super::ahead::ReadAhead;
 
 /// How much is read at once while looking for a shard's runs.
 const PIECE_BYTES: usize = 32 << 10;
@@ -42,9 +41,6 @@ pub struct Segment<'s> {
     /// The last entry of the index that was passed; none where the segment has nothing of the shard.
     pub entry: Option<IndexEntry>,
     window: Window,
-    ahead: ReadAhead,
-    /// Whether it has given a batch before: who wants no more than one needs nothing ahead.
-    has_begun: bool,
 }
 
 /// What is next in a segment.
@@ -83,27 +79,18 @@ impl<'s> Segment<'s> {
         };
         let window = Window::new(Arc::clone(&file), ReadSource::Anywhere(wait), PIECE_BYTES);
         let position = header.bytes;
-        let (ahead, has_begun) = (ReadAhead::default(), false);
-        let mut segment = Self {
-            shared,
-            shard,
-            wait,
-            header,
-            file,
-            index,
-            end,
-            position,
-            entry: None,
-            window,
-            ahead,
-            has_begun,
-        };
+        let mut segment =
+            Self { shared, shard, wait, header, file, index, end, position, entry: None, window };
         segment.entry = segment.look_up(|index| {
             let candidates = [index.of_offset(offset), index.of_arrival(arrival_ms)];
             candidates.into_iter().flatten().max_by_key(|entry| entry.position)
         })?;
         segment.position = segment.entry.map_or(end, |entry| entry.position);
-        Ok(segment)
+        // Who reads what is on its way fetches more, and may wait for the disk.
+        match wait == Wait::Never && segments.is_fetching(sequence, shard, segment.position) {
+            true => Err(Unavailable::WouldBlock),
+            false => Ok(segment),
+        }
     }
 
     /// Looks something up in the shard's index.
@@ -181,12 +168,16 @@ impl<'s> Segment<'s> {
         Ok(found)
     }
 
-    /// Has the disk fetch what comes behind this batch, where the shard's runs lie far apart.
-    fn fetch_ahead(&mut self, header: &BatchHeader, position: u64) {
-        let has_begun = std::mem::replace(&mut self.has_begun, true);
+    /// Has the disk fetch what comes behind this batch, where the runs of the shards that are read lie far apart.
+    fn fetch_ahead(&self, header: &BatchHeader, position: u64) {
         let Some(index) = self.index.as_ref().filter(|_| self.wait == Wait::ForDisk) else { return };
-        if has_begun && header.frame.bytes > PIECE_BYTES {
-            self.ahead.advance(&*self.file, self.header.nonce, index, self.shard, position);
+        if header.frame.bytes <= PIECE_BYTES {
+            return;
+        }
+        let (ahead, read) = self.shared.segments.read_ahead(self.header.sequence, self.shard);
+        if !are_most(&read, header) {
+            let fetch = Fetch { file: &*self.file, nonce: self.header.nonce, index, shard: self.shard };
+            ahead.lock().unwrap_or_else(PoisonError::into_inner).advance(&fetch, position);
         }
     }
 
