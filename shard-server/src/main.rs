@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     raise_file_limit();
+    keep_freed_memory();
     match run(arguments.role) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -63,4 +64,11 @@ fn raise_file_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::warn!(%error, open_files = limit.current, "the limit of open files stays as it is");
     }
+}
+
+/// Has glibc keep up to 8 MiB of freed memory at the end of each of its heaps: twice the size of the largest block that was
+/// mapped and freed. It would give pieces of answers back to the kernel, and take them again with each answer: 20,000
+/// page faults a second, a tenth of the processor time of GetRecords.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(4 << 20)));
 }
