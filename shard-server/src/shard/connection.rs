@@ -1,11 +1,14 @@
 //! A kept HTTP/2 connection to one member of a group.
 
+use std::fmt::Debug;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::body::Pieces;
@@ -24,17 +27,27 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 pub const STREAM_WINDOW_BYTES: u32 = 512 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
-/// The connection to one address. The name is looked up each time it is opened, as a pod that restarts gets another IP.
+/// Opens connections to one member.
+pub trait Dialer: Debug + Send + Sync {
+    /// Opens one. Takes 2 s at most.
+    fn dial(&self) -> BoxFuture<'_, io::Result<Sender>>;
+}
+
+/// Connects by TCP to `host:port`. The name is looked up each time, as a pod that restarts gets another IP.
+#[derive(Debug)]
+pub struct TcpDialer(pub String);
+
+/// The connection to one member.
 #[derive(Debug)]
 pub struct Connection {
-    address: String,
+    dialer: Box<dyn Dialer>,
     slot: Mutex<Option<Sender>>,
 }
 
 impl Connection {
-    /// Will connect to `host:port`.
-    pub fn new(address: String) -> Self {
-        Self { address, slot: Mutex::new(None) }
+    /// None is open yet.
+    pub fn new(dialer: Box<dyn Dialer>) -> Self {
+        Self { dialer, slot: Mutex::new(None) }
     }
 
     /// The open connection, if any.
@@ -47,8 +60,8 @@ impl Connection {
     /// # Errors
     /// If nobody answers.
     pub async fn connect(&self) -> io::Result<Sender> {
-        let sender = connect(&self.address).await?;
-        tracing::debug!(address = self.address, "connected");
+        let sender = self.dialer.dial().await?;
+        tracing::debug!(dialer = ?self.dialer, "connected");
         *self.slot() = Some(sender.clone());
         Ok(sender)
     }
@@ -63,24 +76,39 @@ impl Connection {
     }
 }
 
-async fn connect(address: &str) -> io::Result<Sender> {
-    let (sender, connection) = tokio::time::timeout(CONNECT_TIMEOUT, async {
-        let socket = connect_any(address).await?;
-        socket.set_nodelay(true)?;
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_PERIOD)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .max_frame_size(Limits::PARTS.frame_bytes)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .handshake(TokioIo::new(socket))
-            .await
-            .map_err(io::Error::other)
-    })
-    .await
-    .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+impl Dialer for TcpDialer {
+    fn dial(&self) -> BoxFuture<'_, io::Result<Sender>> {
+        Box::pin(async {
+            let connecting = async {
+                let socket = connect_any(&self.0).await?;
+                socket.set_nodelay(true)?;
+                handshake(socket).await
+            };
+            let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
+            tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?
+        })
+    }
+}
+
+/// Begins HTTP/2 over an open socket.
+///
+/// # Errors
+/// If the member does not speak it.
+pub async fn handshake<S>(socket: S) -> io::Result<Sender>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_PERIOD)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .max_frame_size(Limits::PARTS.frame_bytes)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .handshake(TokioIo::new(socket))
+        .await
+        .map_err(io::Error::other)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the connection to a group broke");

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connection::{Connection, Sender};
+use super::connection::{Connection, Dialer, Sender, TcpDialer};
 use crate::protocol::{Append, AppendId, Call, Refusal, RepeatableCall, RunOutcome};
 use attempt::Attempt;
 use gather::{Appends, Outcome, Waiting};
@@ -73,7 +73,12 @@ impl Client {
     /// A client of the member at `address`, `host:port`.
     #[must_use]
     pub fn new(address: String, budget: HoldBudget) -> Self {
-        let (authority, connection) = (address.clone(), Connection::new(address));
+        Self::with_dialer(address.clone(), Box::new(TcpDialer(address)), budget)
+    }
+
+    /// A client of the member that is named `authority`, over connections of a dialer's.
+    pub(crate) fn with_dialer(authority: String, dialer: Box<dyn Dialer>, budget: HoldBudget) -> Self {
+        let connection = Connection::new(dialer);
         let state = Mutex::new(State { health: Health::new(Instant::now()), appends: Appends::default() });
         let (session, sequences) = (rand::random(), AtomicU64::default());
         let (part, serves) = (budget.part(), watch::Sender::new(()));

@@ -37,7 +37,7 @@ enum Act {
 }
 
 /// The status of a member that serves.
-fn status(writing_ms: u64) -> MemberStatus {
+pub(super) fn status(writing_ms: u64) -> MemberStatus {
     let log = LogStatus {
         name: "g0".into(),
         durable_bytes: 0,
@@ -124,7 +124,7 @@ impl Member {
     }
 }
 
-fn body_of(answer: Encoded) -> AnswerBody {
+pub(super) fn body_of(answer: Encoded) -> AnswerBody {
     AnswerBody::new(answer, &budget(64 << 20), &Termination::by_hand().1)
 }
 

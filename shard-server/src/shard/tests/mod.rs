@@ -1,6 +1,7 @@
 //! Shard groups by scenario.
 
 mod client;
+mod forty_groups;
 mod group;
 
 use catalog::member::{Bootstrap, OpenShard};
