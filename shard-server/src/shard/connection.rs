@@ -42,12 +42,14 @@ pub struct TcpDialer(pub String);
 pub struct Connection {
     dialer: Box<dyn Dialer>,
     slot: Mutex<Option<Sender>>,
+    /// Held while another is opened beside the open one.
+    replacing: tokio::sync::Mutex<()>,
 }
 
 impl Connection {
     /// None is open yet.
     pub fn new(dialer: Box<dyn Dialer>) -> Self {
-        Self { dialer, slot: Mutex::new(None) }
+        Self { dialer, slot: Mutex::default(), replacing: tokio::sync::Mutex::default() }
     }
 
     /// The open connection, if any.
@@ -66,9 +68,14 @@ impl Connection {
         Ok(sender)
     }
 
-    /// Drops the connection: the next call opens another one. Calls under way continue.
-    pub fn forget(&self) {
-        self.slot().take();
+    /// Opens another, unless that is under way: the name may lead to another pod by now. Calls take the open one until
+    /// then, and those under way continue over it.
+    pub async fn replace(&self) {
+        if let Ok(_replacing) = self.replacing.try_lock()
+            && let Err(error) = self.connect().await
+        {
+            tracing::debug!(dialer = ?self.dialer, %error, "not connected anew");
+        }
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Sender>> {

@@ -99,7 +99,7 @@ impl Client {
             match outcome.await {
                 Ok(Outcome::Final(outcome)) => return outcome,
                 Ok(Outcome::UnknownShards(again, refusal)) => {
-                    self.shared.connection.forget();
+                    self.shared.connection.replace().await;
                     if !pauses.next(UNKNOWN_SHARD_HOLD).await {
                         return Err(refusal);
                     }
@@ -121,7 +121,7 @@ impl Client {
             let sender = self.shared.reachable(pauses.begun + HOLD).await?;
             let why = match attempt::send::<C>(&self.shared.authority, sender, message.clone()).await {
                 Attempt::Answered(Err(refusal @ Refusal::UnknownShard(_))) => {
-                    self.shared.connection.forget();
+                    self.shared.connection.replace().await;
                     if pauses.next(UNKNOWN_SHARD_HOLD).await {
                         continue;
                     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -62,13 +63,15 @@ pub(super) fn status(writing_ms: u64) -> MemberStatus {
 struct Member {
     script: Arc<Mutex<VecDeque<Act>>>,
     requests: Arc<Mutex<Vec<Bytes>>>,
+    connections: Arc<AtomicUsize>,
     status: Arc<Mutex<MemberStatus>>,
 }
 
 impl Member {
     fn new(script: impl IntoIterator<Item = Act>) -> Self {
         let script = Arc::new(Mutex::new(script.into_iter().collect()));
-        Self { script, requests: Arc::default(), status: Arc::new(Mutex::new(status(0))) }
+        let (requests, connections) = (Arc::default(), Arc::default());
+        Self { script, requests, connections, status: Arc::new(Mutex::new(status(0))) }
     }
 
     fn requests(&self) -> usize {
@@ -80,6 +83,7 @@ impl Member {
         let member = self.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
+                member.connections.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(member.clone().serve_connection(socket));
             }
         });
@@ -240,6 +244,32 @@ async fn member_that_is_not_ready_is_asked_again() {
     let client = Client::new(address, HoldBudget::new());
     assert_eq!(client.append(one()).await, appended(1));
     assert_eq!(client.read(read_all(0)).await, Ok(nothing()));
+}
+
+#[tokio::test]
+async fn unknown_shard_has_the_member_looked_up_again_and_is_no_outage_meanwhile() {
+    let (listener, address) = listen().await;
+    let unknown = Refusal::UnknownShard("not here".into());
+    let member = Member::new([
+        Act::Read(Ok(nothing())),
+        Act::Append(vec![Err(unknown.clone())]),
+        Act::Append(appended(1)),
+        Act::Read(Err(unknown)),
+        Act::Read(Ok(nothing())),
+    ]);
+    member.serve(listener);
+    let client = Client::new(address, HoldBudget::new());
+    assert_eq!(client.read(read_all(0)).await, Ok(nothing()), "it is connected");
+    let late = async {
+        assert_eq!(client.append(one()).await, appended(1));
+        assert_eq!(client.read(read_all(0)).await, Ok(nothing()));
+    };
+    let mut late = std::pin::pin!(late);
+    while futures::poll!(late.as_mut()).is_pending() {
+        assert_eq!(client.outage(), None);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(member.connections.load(Ordering::Relaxed), 3);
 }
 
 #[tokio::test]
