@@ -135,3 +135,42 @@ async fn connect_any(address: &str) -> io::Result<TcpStream> {
     }
     Err(last)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::sync::Notify;
+
+    /// Opens a pipe each time it is told to, and keeps the other ends.
+    #[derive(Debug, Default)]
+    struct ToldDialer(Notify, Mutex<Vec<DuplexStream>>);
+
+    impl Dialer for &'static ToldDialer {
+        fn dial(&self) -> BoxFuture<'_, io::Result<Sender>> {
+            Box::pin(async {
+                self.0.notified().await;
+                let (ours, theirs) = duplex(1 << 10);
+                self.1.lock().unwrap().push(theirs);
+                handshake(ours).await
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn open_connection_serves_until_another_is_open() {
+        let dialer: &ToldDialer = Box::leak(Box::default());
+        let connection = Connection::new(Box::new(dialer));
+        dialer.0.notify_one();
+        connection.connect().await.unwrap();
+        let mut replacing = std::pin::pin!(connection.replace());
+        assert!(futures::poll!(replacing.as_mut()).is_pending());
+        assert!(connection.open().is_some());
+        connection.replace().await;
+        assert_eq!(dialer.1.lock().unwrap().len(), 1, "one is opened at a time");
+        dialer.0.notify_one();
+        replacing.await;
+        assert!(connection.open().is_some());
+        assert_eq!(dialer.1.lock().unwrap().len(), 2);
+    }
+}
