@@ -28,8 +28,8 @@ const HEALTHY: usize = 10;
 const WRITERS: usize = 4;
 /// How long a member takes for an append.
 const SERVICE: Duration = Duration::from_millis(50);
-/// What is appended at once, and the pause before the next: to the groups that stay healthy, and to the others. What is
-/// appended to these is more than what all of them may hold.
+/// Bytes of an append and the pause before the next: to the groups that stay healthy, and to the thirty others, to which
+/// more is appended at once than what may wait for groups that do not answer.
 const SMALL: (usize, Duration) = (4 << 10, Duration::ZERO);
 const LARGE: (usize, Duration) = (512 << 10, Duration::from_millis(500));
 /// How long each part of the test lasts: more than twice as long as it takes until a disk that hangs is an outage.
