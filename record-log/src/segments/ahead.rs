@@ -74,7 +74,10 @@ impl ReadAhead {
         while self.records < until(RECORDS_AHEAD) && ahead_bytes < RECORD_BYTES_AHEAD {
             let batch = entries[self.records].position;
             let bytes = fetch.records(batch);
-            self.fetched.push_back((batch, bytes));
+            // Of what is in memory nothing is on its way.
+            if bytes > 0 {
+                self.fetched.push_back((batch, bytes));
+            }
             self.records += 1;
             ahead_bytes += bytes;
         }
@@ -82,19 +85,26 @@ impl ReadAhead {
 }
 
 impl Fetch<'_> {
-    /// Has the records of a batch fetched; gives how many bytes.
+    /// Has those records of a batch fetched that are not in memory; gives how many bytes.
     fn records(&self, position: u64) -> u64 {
         let mut buffer = vec![0; HEADERS_BYTES];
         let Ok(read) = self.file.read(position, &mut buffer, Wait::ForDisk) else { return 0 };
         let Ok(Decoded::Known(header)) = BatchHeader::decode(self.nonce, &buffer[..read]) else { return 0 };
         let mut fetched_bytes = 0;
         for (entry, start) in header.blocks() {
-            if entry.appends().is_some_and(|appends| appends.shard == self.shard) {
-                self.file.will_need(position + start as u64, u64::from(entry.block_bytes));
-                fetched_bytes += u64::from(entry.block_bytes);
+            let (block, bytes) = (position + start as u64, u64::from(entry.block_bytes));
+            let is_read = entry.appends().is_some_and(|appends| appends.shard == self.shard);
+            if is_read && !self.is_in_memory(block + bytes - 1) {
+                self.file.will_need(block, bytes);
+                fetched_bytes += bytes;
             }
         }
         fetched_bytes
+    }
+
+    /// Whether the byte at a position can be read without the disk. The last one of a block stands for all of it.
+    fn is_in_memory(&self, position: u64) -> bool {
+        self.file.read(position, &mut [0], Wait::Never).is_ok()
     }
 }
 

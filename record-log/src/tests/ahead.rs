@@ -1,6 +1,7 @@
 //! What is done ahead of those who wait for it: ranges that a reader comes to, and blocks that small batches fall on.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use super::watched_disk::{Watched, pass};
 use super::*;
@@ -15,6 +16,8 @@ struct Fetched {
     advised: Arc<Mutex<Vec<(u64, u64)>>>,
     /// How many runs were read that were not advised before.
     missed: Arc<AtomicU64>,
+    /// Whether everything is in memory. Else nothing is, as far as it is asked.
+    is_in_memory: Arc<AtomicBool>,
     /// How many runs may be missed: the newest segment has no index on the disk yet; of each other the first run is read
     /// at once.
     may_miss: u64,
@@ -38,10 +41,19 @@ impl Fetched {
         let (noted, known) = (Arc::clone(&advised), Arc::clone(&advised));
         let missed = Arc::<AtomicU64>::default();
         let missing = Arc::clone(&missed);
+        let is_in_memory = Arc::<AtomicBool>::default();
+        let in_memory = Arc::clone(&is_in_memory);
         let look = move |file: &dyn DiskFile, position: u64, buffer: &mut [u8], wait: Option<Wait>| {
             let has = |(from, bytes): &(u64, u64)| *from <= position && position < from + bytes;
             if buffer.len() >= RUN_BYTES && wait.is_some() && !known.lock().unwrap().iter().any(has) {
                 missing.fetch_add(1, Ordering::Relaxed);
+            }
+            if in_memory.load(Ordering::Relaxed) {
+                return pass(file, position, buffer, wait.and(Some(Wait::ForDisk)));
+            }
+            // The question whether it is in memory.
+            if buffer.len() == 1 && wait == Some(Wait::Never) {
+                return Err(std::io::ErrorKind::WouldBlock.into());
             }
             pass(file, position, buffer, wait)
         };
@@ -50,7 +62,7 @@ impl Fetched {
             advised: Arc::new(move |position, bytes| noted.lock().unwrap().push((position, bytes))),
             ..Watched::new(&bench.disk)
         });
-        Self { bench, advised, missed, may_miss: BATCHES as u64 / (segments - 2) + segments }
+        Self { bench, advised, missed, is_in_memory, may_miss: BATCHES as u64 / (segments - 2) + segments }
     }
 
     fn missed(&self) -> u64 {
@@ -110,6 +122,18 @@ fn reader_waits_for_the_disk_as_long_as_something_is_on_its_way() {
         reader.read(shard(1), Position::TrimHorizon, limits, Wait::Never).is_ok(),
         "what was read before"
     );
+}
+
+#[test]
+fn nothing_is_fetched_that_is_in_memory_and_its_reader_waits_for_nothing() {
+    let fetched = Fetched::new();
+    fetched.is_in_memory.store(true, Ordering::Relaxed);
+    let (_log, reader) = fetched.bench.open();
+    let limits = Limits { max_bytes: 3 * RUN_BYTES, ..ALL };
+    let outcome = reader.read(shard(1), Position::TrimHorizon, limits, Wait::ForDisk).unwrap();
+    assert_eq!(fetched.ranges().len(), 0);
+    let next = Position::Offset(outcome.next_offset);
+    assert!(reader.read(shard(1), next, limits, Wait::Never).is_ok());
 }
 
 #[test]
