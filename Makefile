@@ -15,7 +15,7 @@ test: ## run every test, those on a real Kubernetes included
 
 prove: simulate bugs ## run the longer forms of the tests: ten times the worlds, and every planted bug
 
-bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (25 minutes; BESIDE=commit)
+bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (45 minutes; BESIDE=commit)
 	@tests/bench/run $(if $(BESIDE),--beside $(BESIDE))
 
 simulate: ## live through 10,000 worlds of each kind, in which disks, clocks and networks fail (SEEDS=n, SEED=first, WORLDS=log|groups)

@@ -1,6 +1,7 @@
 //! Measures Kinetes, its peers and what the machine allows by the same load, and writes what came out as a page.
 #![allow(clippy::cast_precision_loss, reason = "what is measured is not known to 52 bits")]
 
+mod beside;
 mod cluster;
 mod disk;
 mod goals;
@@ -8,6 +9,7 @@ mod large_log;
 mod load;
 mod lost;
 mod machine;
+mod measurements;
 mod pread;
 mod progress;
 mod records;
@@ -27,6 +29,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
 use crate::machine::Machine;
+use crate::measurements::Measurements;
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::run::Run;
@@ -69,9 +72,9 @@ async fn main() -> Result<()> {
         log_gib: options.log_gib,
         folder: folder.path().to_owned(),
         round: 0,
-        measurements: vec![],
+        measurements: Measurements::default(),
     };
-    let order = order(&options.systems, options.rounds, run.programs.earlier.is_some());
+    let order = order(&options.systems, options.rounds);
     let mut progress = Progress::new(&order, run.duration + run.warm_up);
     let mut failed = vec![];
     for (round, system) in order {
@@ -89,7 +92,18 @@ async fn main() -> Result<()> {
         }
         progress.done(system);
     }
-    let report = Report::new(machine, run.measurements);
+    let mut beside_earlier = Measurements::default();
+    if run.programs.earlier.is_some() && is_wanted(&options.systems, System::Earlier) {
+        eprintln!("==> beside the earlier commit, in turns; about 6 minutes left");
+        match beside::measure(&run).await {
+            Ok(measured) => beside_earlier = measured,
+            Err(error) => {
+                eprintln!("{error:#}");
+                failed.push(System::Earlier.name());
+            }
+        }
+    }
+    let report = Report::new(machine, run.measurements, beside_earlier);
     fs::write(options.out.join("benchmark.json"), serde_json::to_string_pretty(&report)? + "\n")?;
     fs::write(options.out.join("benchmark.md"), report.markdown())?;
     println!("{}", report.markdown());
@@ -98,12 +112,11 @@ async fn main() -> Result<()> {
 }
 
 /// Which system is measured in which round, one after the other.
-fn order(wanted: &[System], rounds: usize, with_earlier: bool) -> Vec<(usize, System)> {
+fn order(wanted: &[System], rounds: usize) -> Vec<(usize, System)> {
     let in_round = |round| {
         let systems = System::value_variants().iter().copied();
         let mut order: Vec<_> = systems
-            .filter(|system| with_earlier || *system != System::Earlier)
-            .filter(|system| wanted.is_empty() || wanted.contains(system))
+            .filter(|system| *system != System::Earlier && is_wanted(wanted, *system))
             .filter(|system| round == 0 || system.is_ours())
             .map(|system| (round, system))
             .collect();
@@ -114,4 +127,9 @@ fn order(wanted: &[System], rounds: usize, with_earlier: bool) -> Vec<(usize, Sy
         order
     };
     (0..rounds).flat_map(in_round).collect()
+}
+
+/// Where none is named, all are measured.
+fn is_wanted(wanted: &[System], system: System) -> bool {
+    wanted.is_empty() || wanted.contains(&system)
 }

@@ -38,11 +38,13 @@ impl Progress {
 /// About how many loads a system takes as long as.
 fn loads(system: System) -> u32 {
     match system {
-        System::Kinetes | System::Earlier => 20,
-        System::ClusterOneGroup | System::ClusterTwoGroups => 16,
+        System::Kinetes => 23,
+        // It is measured in turns with the first, after all others.
+        System::Earlier => 0,
+        System::ClusterOneGroup | System::ClusterTwoGroups => 19,
         System::ClusterFourGroups => 6,
         System::Floor | System::FloorInTwoProcesses => 6,
-        System::Http => 7,
-        System::Ferrokinesis | System::Kinesalite | System::Redis | System::Kafka | System::KafkaSynced => 11,
+        System::Http => 9,
+        System::Ferrokinesis | System::Kinesalite | System::Redis | System::Kafka | System::KafkaSynced => 13,
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::goals::{Goal, Measure, goals};
 use crate::machine::Machine;
-use crate::run::Measurement;
+use crate::measurements::Measurements;
 use crate::system::System;
 
 /// No number may be worse than this part of what an earlier commit has in the same rounds.
@@ -22,14 +22,16 @@ pub struct Report {
     /// When, as a calendar date.
     pub date: String,
     /// Every number of every round.
-    pub measurements: Vec<Measurement>,
+    pub measurements: Measurements,
+    /// Every number of every turn of this commit and an earlier one, if that was measured.
+    pub beside_earlier: Measurements,
 }
 
 impl Report {
     /// The report of these measurements, made now.
     #[must_use]
-    pub fn new(machine: Machine, measurements: Vec<Measurement>) -> Self {
-        Self { machine, date: Zoned::now().date().to_string(), measurements }
+    pub fn new(machine: Machine, measurements: Measurements, beside_earlier: Measurements) -> Self {
+        Self { machine, date: Zoned::now().date().to_string(), measurements, beside_earlier }
     }
 
     /// The page that people read.
@@ -54,7 +56,7 @@ impl Report {
         for (system, goals) in goals() {
             page.push_str(&self.goals_table(system, &goals));
         }
-        page.push_str(&self.beside_earlier());
+        page.push_str(&self.earlier_table());
         let systems = self.systems();
         let names: Vec<_> = systems.iter().map(|system| system.name()).collect();
         write!(page, "## All of it\n\n| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(systems.len()))
@@ -62,11 +64,13 @@ impl Report {
         let durable: Vec<_> =
             systems.iter().map(|system| if system.is_durable() { "yes" } else { "no" }).collect();
         writeln!(page, "| acknowledged is on disk | {} |", durable.join(" | ")).ok();
-        for what in self.whats() {
+        for what in self.measurements.whats() {
             let values: Vec<_> = systems
                 .iter()
                 .map(|system| {
-                    self.median(*system, what).map_or_else(|| "-".to_owned(), |value| shown(value, what))
+                    self.measurements
+                        .median(*system, what)
+                        .map_or_else(|| "-".to_owned(), |value| shown(value, what))
                 })
                 .collect();
             writeln!(page, "| {what} | {} |", values.join(" | ")).ok();
@@ -85,9 +89,10 @@ impl Report {
 
     /// A line of the table, if all that it needs was measured.
     fn verdict(&self, system: System, Goal { what, measure }: &Goal) -> Option<String> {
-        let ours = self.median(system, what)?;
+        let ours = self.measurements.median(system, what)?;
         let part_of = |other: System, of: &str| {
-            let (theirs, reached) = (self.median(other, of)?, self.part(system, what, other, of)?);
+            let (theirs, reached) =
+                (self.measurements.median(other, of)?, self.measurements.part(system, what, other, of)?);
             let against = format!("{} of {}: {:.0} %", shown(theirs, of), other.name(), 100.0 * reached);
             Some((against, reached))
         };
@@ -102,8 +107,9 @@ impl Report {
             }
             Measure::AtMost(most) => (String::new(), format!("<= {most}"), verdict_of(ours <= *most)),
             Measure::AtMostAbove(other, of, most) => {
-                let theirs = self.median(*other, of)?;
-                let above = self.of_rounds(system, what, *other, of, |ours, theirs| ours - theirs)?;
+                let theirs = self.measurements.median(*other, of)?;
+                let above =
+                    self.measurements.of_rounds(system, what, *other, of, |ours, theirs| ours - theirs)?;
                 let against = format!("{} of {}: {above:+.2}", shown(theirs, of), other.name());
                 (against, format!("<= {most:+}"), verdict_of(above <= *most))
             }
@@ -112,81 +118,47 @@ impl Report {
     }
 
     /// A table of every number beside that of an earlier commit, if one was measured.
-    fn beside_earlier(&self) -> String {
+    fn earlier_table(&self) -> String {
         let rows: Vec<_> =
-            self.whats().into_iter().filter_map(|what| self.row_beside_earlier(what)).collect();
+            self.beside_earlier.whats().into_iter().filter_map(|what| self.earlier_row(what)).collect();
         if rows.is_empty() {
             return String::new();
         }
         format!(
-            "## Beside an earlier commit\n\nMeasured in the same rounds. 100 % is as good; more is better, also where \
-             less of it is better.\n\n| | now | earlier | | |\n|---|---|---|---|---|\n{}\n",
+            "## Beside an earlier commit\n\nBoth ran at the same time and were put under each load in turns. 100 % is as \
+             good; more is better, also where less\nof it is better. It is the median over the turns; half of them lie \
+             between the two parts behind it.\n\n| | now | earlier | | half of the turns | |\n|---|---|---|---|---|---|\n{}\n",
             rows.concat()
         )
     }
 
-    fn row_beside_earlier(&self, what: &str) -> Option<String> {
-        let (now, earlier) = (self.median(System::Kinetes, what)?, self.median(System::Earlier, what)?);
-        let ratio = self.part(System::Kinetes, what, System::Earlier, what)?;
-        let part = if what.ends_with("records/s") { ratio } else { ratio.recip() };
+    fn earlier_row(&self, what: &str) -> Option<String> {
+        let (now, earlier) = (System::Kinetes, System::Earlier);
+        let better = |now: f64, earlier: f64| match what.ends_with("records/s") {
+            true => now / earlier,
+            false => earlier / now,
+        };
+        let [low, part, high] = self.beside_earlier.quartiles(now, what, earlier, what, better)?;
         let verdict = if part >= LEAST_PART_OF_EARLIER { "" } else { "**worse**" };
-        let (now, earlier) = (shown(now, what), shown(earlier, what));
-        Some(format!("| {what} | {now} | {earlier} | {:.0} % | {verdict} |\n", part * 100.0))
+        let shown = |system| Some(shown(self.beside_earlier.median(system, what)?, what));
+        Some(format!(
+            "| {what} | {} | {} | {:.0} % | {:.0} to {:.0} % | {verdict} |\n",
+            shown(now)?,
+            shown(earlier)?,
+            part * 100.0,
+            low * 100.0,
+            high * 100.0
+        ))
     }
 
     fn systems(&self) -> Vec<System> {
-        let systems: BTreeMap<System, ()> = self.measurements.iter().map(|one| (one.system, ())).collect();
+        let systems: BTreeMap<System, ()> = self.measurements.0.iter().map(|one| (one.system, ())).collect();
         systems.into_keys().collect()
-    }
-
-    /// What was measured, in the order of the first measurement.
-    fn whats(&self) -> Vec<&str> {
-        let mut whats: Vec<&str> = vec![];
-        for measurement in &self.measurements {
-            if !whats.contains(&measurement.what.as_str()) {
-                whats.push(&measurement.what);
-            }
-        }
-        whats
-    }
-
-    fn median(&self, system: System, what: &str) -> Option<f64> {
-        median(self.of(system, what).map(|one| one.value).collect())
-    }
-
-    /// What part of another system's number that of a system is: the median of the parts in each round.
-    fn part(&self, system: System, what: &str, other: System, of: &str) -> Option<f64> {
-        self.of_rounds(system, what, other, of, |ours, theirs| ours / theirs)
-    }
-
-    /// The median over the rounds of what is computed of the numbers of two systems.
-    fn of_rounds(
-        &self,
-        system: System,
-        what: &str,
-        other: System,
-        of: &str,
-        compute: impl Fn(f64, f64) -> f64,
-    ) -> Option<f64> {
-        let of_round = |ours: &Measurement| {
-            let theirs = self.of(other, of).find(|theirs| theirs.round == ours.round)?;
-            Some(compute(ours.value, theirs.value))
-        };
-        median(self.of(system, what).filter_map(of_round).collect())
-    }
-
-    fn of(&self, system: System, what: &str) -> impl Iterator<Item = &Measurement> {
-        self.measurements.iter().filter(move |one| one.system == system && one.what == what)
     }
 }
 
 fn verdict_of(is_met: bool) -> &'static str {
     if is_met { "met" } else { "**missed**" }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
 }
 
 fn shown(value: f64, what: &str) -> String {
@@ -207,6 +179,7 @@ fn shown(value: f64, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measurements::Measurement;
     use crate::what::{ONE_BY_64, TAIL_P99};
 
     fn report(measurements: &[(System, &str, usize, f64)]) -> Report {
@@ -224,7 +197,8 @@ mod tests {
             value,
             round,
         };
-        Report::new(machine, measurements.iter().map(measurement).collect())
+        let measurements = Measurements(measurements.iter().map(measurement).collect());
+        Report::new(machine, measurements.clone(), measurements)
     }
 
     #[test]
@@ -251,5 +225,23 @@ mod tests {
         }
         // Nobody measured Kafka: a goal beside it is left out.
         assert!(!page.contains("Kafka"), "{page}");
+    }
+
+    #[test]
+    fn earlier_commit_is_judged_by_the_median_of_the_turns() {
+        let (now, earlier) = (System::Kinetes, System::Earlier);
+        let rate = &*ONE_BY_64.rate();
+        let turns = [(90.0, 2.0), (94.0, 1.0), (80.0, 1.25), (120.0, 4.0)];
+        let mut measured = Vec::new();
+        for (turn, (rate_now, tail_now)) in turns.into_iter().enumerate() {
+            measured.extend([(now, rate, turn, rate_now), (earlier, rate, turn, 100.0)]);
+            measured.extend([(now, TAIL_P99, turn, tail_now), (earlier, TAIL_P99, turn, 2.0)]);
+        }
+        let page = report(&measured).markdown();
+        let slower = format!("| {rate} | 94 | 100 | 94 % | 90 to 120 % | **worse** |");
+        let quicker = format!("| {TAIL_P99} | 2.00 | 2.00 | 160 % | 100 to 200 % |  |");
+        for row in [slower, quicker] {
+            assert!(page.contains(&row), "{row}\n{page}");
+        }
     }
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::fs::{Advice, fadvise};
-use serde::Serialize;
 
 use crate::load::{self, Puts};
 use crate::lost::{self, Outcome};
+use crate::measurements::{Measurement, Measurements};
 use crate::pread::Taken;
-use crate::records::{Tally, requests};
+use crate::records::{Record, Tally, requests};
 use crate::server::Server;
 use crate::service::Service;
 use crate::service::kafka::Kafka;
@@ -25,26 +25,16 @@ use crate::what::{self, GetLoad, PUT_LOADS, PutLoad};
 use crate::{disk, large_log};
 
 /// Shards of the stream under load.
-const SHARDS: usize = 4;
+pub const SHARDS: usize = 4;
 
 /// Shards of the stream of which only one is read.
-const MANY_SHARDS: usize = 16;
+pub const MANY_SHARDS: usize = 16;
+
+/// The folder of a system that is measured alone.
+const DATA: &str = "data";
 
 /// Records a second while the time from put to get is measured.
 const TAIL_RATE: u64 = 200;
-
-/// A number that was measured.
-#[derive(Clone, Debug, Serialize)]
-pub struct Measurement {
-    /// Of what.
-    pub system: System,
-    /// What was measured, see [`what`]: tells the unit.
-    pub what: String,
-    /// The number, in the unit that its name tells.
-    pub value: f64,
-    /// In which round.
-    pub round: usize,
-}
 
 /// A run over systems.
 pub struct Run {
@@ -61,14 +51,17 @@ pub struct Run {
     /// Which round this is.
     pub round: usize,
     /// What was measured so far.
-    pub measurements: Vec<Measurement>,
+    pub measurements: Measurements,
 }
 
 /// A system that was just started.
-struct Fresh<S> {
-    folder: PathBuf,
-    server: Server,
-    service: Arc<S>,
+pub struct Fresh<S> {
+    /// Its data.
+    pub folder: PathBuf,
+    /// Its processes.
+    pub server: Server,
+    /// What speaks to it.
+    pub service: Arc<S>,
 }
 
 impl Run {
@@ -89,7 +82,7 @@ impl Run {
         if system.is_kinetes() {
             self.one_of_many_shards(system).await?;
         }
-        if system.is_local() {
+        if system == System::Kinetes {
             self.streams(system).await?;
         }
         // The log is made by the code of this commit, whose format an earlier one may not read.
@@ -104,16 +97,17 @@ impl Run {
         system: System,
         connect: impl Fn(SocketAddr, bool) -> Arc<S>,
     ) -> Result<()> {
-        let Fresh { folder, server, service } = self.fresh(system, &connect, SHARDS).await?;
+        let Fresh { folder, server, service } = self.fresh(system, DATA, &connect, SHARDS).await?;
         let acknowledged = self.put_loads(system, &server, &service, &connect).await?;
         if !system.is_floor() {
             load::read_back(&service, acknowledged).await?;
         }
         if !system.is_keeping_floor() {
-            self.catch_up(system, &what::GET_MEMORY, &server, &service).await?;
-            self.catch_up(system, &what::GET_MEMORY_ONE, &server, &service).await?;
+            for load in [&what::GET_MEMORY, &what::GET_MEMORY_ONE] {
+                self.catch_up_warm(system, load, &server, &service).await?;
+            }
         }
-        self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
+        self.note_peak_memory(system, &server)?;
         drop(server);
         if system.is_kinetes() {
             for load in [&what::GET_DISK, &what::GET_DISK_ONE] {
@@ -141,18 +135,39 @@ impl Run {
             }
             let service = if load.hashed { connect(server.address, true) } else { Arc::clone(service) };
             let requests = requests(load.batch, seed);
-            let warm_up = load::put(&service, &requests, load.connections, self.warm_up).await?;
-            let before = server.cpu_seconds()?;
-            let puts = load::put(&service, &requests, load.connections, self.duration).await?;
-            let cpu_seconds = server.cpu_seconds()? - before;
-            acknowledged.add_times(warm_up.acknowledged, 1);
-            acknowledged.add_times(puts.acknowledged, 1);
-            self.note_puts(system, load, &puts, cpu_seconds);
+            acknowledged.add_times(self.put_load(system, load, &requests, server, &service).await?, 1);
         }
         Ok(acknowledged)
     }
 
-    async fn catch_up<S: Service>(
+    /// Puts a load; gives all that was acknowledged.
+    ///
+    /// # Errors
+    /// If a record is refused.
+    pub async fn put_load<S: Service>(
+        &mut self,
+        system: System,
+        load: &PutLoad,
+        requests: &[Vec<Record>],
+        server: &Server,
+        service: &Arc<S>,
+    ) -> Result<Tally> {
+        let mut acknowledged =
+            load::put(service, requests, load.connections, self.warm_up).await?.acknowledged;
+        let before = server.cpu_seconds()?;
+        let puts = load::put(service, requests, load.connections, self.duration).await?;
+        let cpu_seconds = server.cpu_seconds()? - before;
+        acknowledged.add_times(puts.acknowledged, 1);
+        self.note_rate(system, load, &puts);
+        self.note(system, &load.cpu(), cpu_seconds * 1e6 / puts.acknowledged.count as f64);
+        Ok(acknowledged)
+    }
+
+    /// Catches up with what was put.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn catch_up<S: Service>(
         &mut self,
         system: System,
         load: &GetLoad,
@@ -165,6 +180,18 @@ impl Run {
         self.note(system, &load.rate(), got.rate);
         self.note(system, &load.cpu(), cpu_seconds * 1e6 / got.records as f64);
         Ok(())
+    }
+
+    /// Catches up with what was read just before: of what was read earlier the kernel may have dropped a part.
+    async fn catch_up_warm<S: Service>(
+        &mut self,
+        system: System,
+        load: &GetLoad,
+        server: &Server,
+        service: &Arc<S>,
+    ) -> Result<()> {
+        load::catch_up(service, load.shards, self.duration).await?;
+        self.catch_up(system, load, server, service).await
     }
 
     /// Catches up over what is in `folder` with none of it in the page cache, then reads everything back.
@@ -187,11 +214,8 @@ impl Run {
         system: System,
         connect: impl Fn(SocketAddr, bool) -> Arc<S>,
     ) -> Result<()> {
-        let Fresh { server: _server, service, .. } = self.fresh(system, connect, 1).await?;
-        load::put_to_get(&service, TAIL_RATE, self.warm_up).await?;
-        let latency_us = load::put_to_get(&service, TAIL_RATE, self.duration * 2).await?;
-        self.note(system, what::TAIL_P50, latency_us.value_at_quantile(0.5) as f64 / 1e3);
-        self.note(system, what::TAIL_P99, latency_us.value_at_quantile(0.99) as f64 / 1e3);
+        let Fresh { server: _server, service, .. } = self.fresh(system, DATA, connect, 1).await?;
+        self.tail(system, &service, self.duration * 2).await?;
         if system == System::Kinetes {
             let (folder, duration) = (self.folder.clone(), self.duration * 2);
             let writing =
@@ -202,11 +226,28 @@ impl Run {
         Ok(())
     }
 
+    /// Measures the time from putting a record to getting it.
+    ///
+    /// # Errors
+    /// If a record is refused or does not arrive.
+    pub async fn tail<S: Service>(
+        &mut self,
+        system: System,
+        service: &Arc<S>,
+        duration: Duration,
+    ) -> Result<()> {
+        load::put_to_get(service, TAIL_RATE, self.warm_up).await?;
+        let latency_us = load::put_to_get(service, TAIL_RATE, duration).await?;
+        self.note(system, what::TAIL_P50, latency_us.value_at_quantile(0.5) as f64 / 1e3);
+        self.note(system, what::TAIL_P99, latency_us.value_at_quantile(0.99) as f64 / 1e3);
+        Ok(())
+    }
+
     async fn one_of_many_shards(&mut self, system: System) -> Result<()> {
-        let Fresh { folder, server, service } = self.fresh(system, kinesis, MANY_SHARDS).await?;
+        let Fresh { folder, server, service } = self.fresh(system, DATA, kinesis, MANY_SHARDS).await?;
         let puts = load::put(&service, &requests(500, 0), 8, self.duration).await?;
         load::read_back(&service, puts.acknowledged).await?;
-        self.catch_up(system, &what::GET_MEMORY_ONE_OF_16, &server, &service).await?;
+        self.catch_up_warm(system, &what::GET_MEMORY_ONE_OF_16, &server, &service).await?;
         drop(server);
         self.catch_up_cold(system, &what::GET_DISK_ONE_OF_16, &folder, puts.acknowledged).await?;
         if system == System::Kinetes {
@@ -224,20 +265,19 @@ impl Run {
 
     /// Puts to one group of four, before and while the other three hang.
     async fn one_group_beside_hung(&mut self, system: System) -> Result<()> {
-        let Fresh { server, service, .. } = self.fresh(system, kinesis, lost::GROUPS as usize).await?;
+        let Fresh { server, service, .. } = self.fresh(system, DATA, kinesis, lost::GROUPS as usize).await?;
         let Outcome { before, beside_hung, recovery } =
             lost::measure(&server, &service, self.duration * 3).await?;
         for (load, puts) in [(what::ONE_GROUP, before), (what::ONE_GROUP_BESIDE_HUNG, beside_hung)] {
             self.note_rate(system, &load, &puts);
         }
         self.note(system, what::RECOVERY, recovery.as_secs_f64());
-        self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
-        Ok(())
+        self.note_peak_memory(system, &server)
     }
 
     /// Starts over a large log, and reads in its middle, with nothing cached.
     async fn large_log(&mut self) -> Result<()> {
-        let Fresh { folder, server, .. } = self.fresh(System::Kinetes, kinesis, SHARDS).await?;
+        let Fresh { folder, server, .. } = self.fresh(System::Kinetes, DATA, kinesis, SHARDS).await?;
         drop(server);
         let middle_ms = large_log::fill(&folder, self.log_gib)?;
         let caches = large_log::drop_caches();
@@ -252,15 +292,19 @@ impl Run {
         Ok(())
     }
 
-    async fn streams(&mut self, system: System) -> Result<()> {
-        let folder = self.fresh_folder()?;
+    /// Creates streams, and looks at what they cost.
+    ///
+    /// # Errors
+    /// If one cannot be created.
+    pub async fn streams(&mut self, system: System) -> Result<()> {
+        let folder = self.fresh_folder(DATA)?;
         let server = self.programs.start(system, &folder).await?;
         streams::create(server.address, 100).await?;
         let idle = streams::idle_memory_bytes(&server).await?;
         self.note(system, what::IDLE_MEMORY, megabytes(idle));
         drop(server);
 
-        let folder = self.fresh_folder()?;
+        let folder = self.fresh_folder(DATA)?;
         let server = self.programs.start(system, &folder).await?;
         let took = streams::create(server.address, 1000).await?;
         self.note(system, what::THOUSAND_SECONDS, took.as_secs_f64());
@@ -274,9 +318,9 @@ impl Run {
         Ok(())
     }
 
-    /// An empty folder; those before it are gone.
-    fn fresh_folder(&self) -> Result<PathBuf> {
-        let folder = self.folder.join("data");
+    /// An empty folder; what had its name is gone.
+    fn fresh_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
@@ -284,23 +328,22 @@ impl Run {
         Ok(folder)
     }
 
-    /// A system over an empty folder, with a stream.
-    async fn fresh<S: Service>(
+    /// A system over an empty folder of this name, with a stream.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub async fn fresh<S: Service>(
         &self,
         system: System,
+        folder: &str,
         connect: impl Fn(SocketAddr, bool) -> Arc<S>,
         shards: usize,
     ) -> Result<Fresh<S>> {
-        let folder = self.fresh_folder()?;
+        let folder = self.fresh_folder(folder)?;
         let server = self.programs.start(system, &folder).await?;
         let service = connect(server.address, false);
         service.create(u32::try_from(shards)?).await?;
         Ok(Fresh { folder, server, service })
-    }
-
-    fn note_puts(&mut self, system: System, load: &PutLoad, puts: &Puts, cpu_seconds: f64) {
-        self.note_rate(system, load, puts);
-        self.note(system, &load.cpu(), cpu_seconds * 1e6 / puts.acknowledged.count as f64);
     }
 
     fn note_rate(&mut self, system: System, load: &PutLoad, puts: &Puts) {
@@ -308,18 +351,31 @@ impl Run {
         self.note(system, &load.p99(), puts.latency_us.value_at_quantile(0.99) as f64 / 1e3);
     }
 
+    /// Notes the most memory that a system ever had.
+    ///
+    /// # Errors
+    /// If it is no more.
+    pub fn note_peak_memory(&mut self, system: System, server: &Server) -> Result<()> {
+        self.note(system, what::PEAK_MEMORY, megabytes(server.peak_memory_bytes()?));
+        Ok(())
+    }
+
     fn note(&mut self, system: System, what: &str, value: f64) {
         eprintln!("{}: {what}: {value:.2}", system.name());
-        self.measurements.push(Measurement { system, what: what.to_owned(), value, round: self.round });
+        self.measurements.0.push(Measurement { system, what: what.to_owned(), value, round: self.round });
     }
 }
 
-fn kinesis(address: SocketAddr, hashed: bool) -> Arc<Kinesis> {
+/// What speaks to a Kinesis endpoint; `hashed` as in [`PutLoad`].
+pub fn kinesis(address: SocketAddr, hashed: bool) -> Arc<Kinesis> {
     Arc::new(Kinesis { address, stream: "bench".to_owned(), hashed })
 }
 
 /// Has the kernel drop what it caches of the files below a folder.
-fn forget(folder: &Path) -> Result<()> {
+///
+/// # Errors
+/// If a file cannot be opened.
+pub fn forget(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

@@ -24,7 +24,7 @@ pub enum System {
     ClusterTwoGroups,
     /// A gateway, and four pods with a shard each, of which three hang for a while.
     ClusterFourGroups,
-    /// `shard-server local` of an earlier commit.
+    /// `shard-server local` of an earlier commit, measured in turns with that of this one.
     Earlier,
     /// The floor that keeps: the least that a durable endpoint must do.
     Floor,
@@ -117,7 +117,7 @@ pub struct Programs {
     /// Folder with the peers: bin/ferrokinesis, node_modules/kinesalite, kafka/*.jar
     #[arg(long, value_name = "DIR")]
     pub peers: PathBuf,
-    /// Folder with the shard-server of an earlier commit, to be measured in the same rounds
+    /// Folder with the shard-server of an earlier commit, to be measured in turns with this one
     #[arg(long, value_name = "DIR")]
     pub earlier: Option<PathBuf>,
 }
