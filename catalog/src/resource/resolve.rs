@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DataStream;
-use crate::plan::DEFAULT_SHARD_COUNT;
+use crate::map::DEFAULT_SHARD_COUNT;
 use crate::{StreamMode, StreamName};
 
 /// What an installation uses for settings that a stream leaves out.

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn shard(index: usize, state: &str) -> Arc<Shard> {
-        let planned = catalog::plan::create(2, 1, 1).swap_remove(index);
+        let planned = catalog::map::Genesis::new(2, 1, 1).shards().swap_remove(index);
         let group = format!("orders-1a2b3-g{index}");
         let mut shard = Shard::new(&format!("s{index}"), ShardSpec::mirror(&planned, "orders", &group));
         shard.status = Some(ShardStatus { state: Some(state.into()), ending_sequence_number: None });

@@ -6,7 +6,7 @@ use super::*;
 
 fn group(state: ShardState) -> Group {
     let shards =
-        catalog::plan::create(1, 1, 1).into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
+        catalog::map::Genesis::new(1, 1, 1).shards().into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
     Group { name: "orders-1a2b3-g0".into(), log: "g0".into(), shards }
 }
 

@@ -37,7 +37,7 @@ fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding
     let resolved = stream.resolve(&settings().defaults());
     let names = Names::of(stream);
     let shards: Vec<_> =
-        catalog::plan::create(4, 2, 1).into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
+        catalog::map::Genesis::new(4, 2, 1).shards().into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
     let groups = crate::objects::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
     Finding::Live(Box::new(Live {
         resolved,

@@ -54,12 +54,12 @@ pub fn shards(
     existing: &[Arc<Shard>],
 ) -> Result<Vec<catalog::Shard>, InvalidShard> {
     let create_seconds = stream.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-    let planned = catalog::plan::create(
+    let genesis = catalog::map::Genesis::new(
         resolved.shard_count.unsigned_abs(),
         resolved.shards_per_group.unsigned_abs(),
         create_seconds.unsigned_abs(),
     );
-    let mut by_id: BTreeMap<_, _> = planned.into_iter().map(|shard| (shard.id, shard)).collect();
+    let mut by_id: BTreeMap<_, _> = genesis.shards().into_iter().map(|shard| (shard.id, shard)).collect();
     for object in existing {
         let shard = object.to_domain()?;
         by_id.insert(shard.id, shard);
