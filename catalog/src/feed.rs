@@ -2,6 +2,11 @@
 //!
 //! `GET /v1/catalog` of a catalog service answers a body that does not end: one [`CatalogEvent`] as JSON a
 //! line. The first is a [`CatalogEvent::Snapshot`]; a line at least every [`HEARTBEAT_SECONDS`].
+//!
+//! A stream that exists and has its name is in every snapshot, with the newest map that the service can prove. Its absence
+//! means that this service does not show it: it is deleted, its name belongs to another stream, or another installation
+//! manages it. A follower forgets it, and may hear of it again. But a service may be late: only the answer to a
+//! [`crate::control::FindStream`] says that a stream does not exist.
 
 use serde::{Deserialize, Serialize};
 

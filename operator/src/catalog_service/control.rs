@@ -116,7 +116,7 @@ impl Control {
     /// The stream of a name, if there is one: asked of the API server unless the copy knows it to be there.
     ///
     /// # Errors
-    /// If the API server does not answer, or the stream's shards are being put right: then nobody can say.
+    /// If the API server does not answer, or nobody can say what the stream's map is.
     pub async fn find(&self, call: &FindStream) -> Result<Option<Stream>, Refusal> {
         if call.account_id != self.settings.account_id {
             return Ok(None);
@@ -134,7 +134,7 @@ impl Control {
         let found = entry(&stream, &shards, &self.settings.account_id, &self.settings.defaults());
         let unsure =
             || refusal(RefusalCode::Unavailable, format!("Stream {} is changing: ask again.", call.name));
-        found.ok_or_else(unsure).map(Some)
+        found.ok_or_else(unsure).map(|found| Some(found.stream))
     }
 
     /// Waits until followers are told, so that who has our answer sees what it says; not for long, because it is

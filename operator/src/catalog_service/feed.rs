@@ -71,7 +71,7 @@ impl Publisher {
     }
 }
 
-/// The catalog of these streams and shards. A stream whose status and shards do not agree keeps the entry that it
+/// The catalog of these streams and shards. A stream whose map is not the one that its status names keeps the entry that it
 /// had; one that has no right to its name has none.
 fn catalog(
     streams: &[Arc<DataStream>],
@@ -99,12 +99,12 @@ fn catalog(
     }) {
         let Some(uid) = stream.uid() else { continue };
         let shards = by_stream.get(uid.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let made = entry(stream, shards, &settings.account_id, &defaults).map(Arc::new);
+        let made = entry(stream, shards, &settings.account_id, &defaults);
         let kept = before.get(&uid);
         let newest = match (made, kept) {
             // An entry that did not change stays the same one, so that comparing is cheap.
-            (Some(made), Some(kept)) if made == *kept => Some(Arc::clone(kept)),
-            (Some(made), _) => Some(made),
+            (Some(made), Some(kept)) if !made.agrees || made.stream == **kept => Some(Arc::clone(kept)),
+            (Some(made), _) => Some(Arc::new(made.stream)),
             (None, kept) => kept.cloned(),
         };
         if let Some(newest) = newest {

@@ -9,6 +9,7 @@ fn stream(uid: &str, map_version: u64) -> Arc<Stream> {
     Arc::new(Stream {
         uid: uid.into(),
         map_version,
+        map_digest: None,
         account_id: "000000000000".into(),
         name: "orders".parse().unwrap(),
         status: StreamStatus::Active,

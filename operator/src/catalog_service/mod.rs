@@ -1,8 +1,8 @@
 //! The catalog service: what gateways follow, and what they ask.
 //!
-//! Every replica of the operator serves it from its own copy of the cluster, leader or not. A stream's entry is
-//! made of its status and its shards, and shown only while the two agree, so that one map version is one map,
-//! whichever replica is asked.
+//! Every replica of the operator serves it from its own copy of the cluster, leader or not. A stream's map is what its
+//! status records, together with the map version, so that one map version is one map, whichever replica is asked, and
+//! whatever becomes of the Shards that mirror it.
 
 mod control;
 mod entry;
@@ -11,6 +11,6 @@ mod live;
 mod server;
 
 pub use control::metadata_name;
-pub use entry::entry;
+pub use entry::{Entry, entry};
 pub use feed::{Catalog, Publisher};
 pub use server::{Service, serve};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use catalog::map::{Contradiction, Refused};
 use catalog::resource::InvalidShard;
+
+use super::map::advice;
 
 /// A step that failed. The stream is looked at again after [`Error::retry_after`].
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +21,12 @@ pub enum Error {
     /// A Shard object cannot be read.
     #[error(transparent)]
     Shard(#[from] InvalidShard),
+    /// The Shards say something else than the record of their map.
+    #[error("the Shards contradict the recorded map, and nothing is changed: {0}; {help}", help = advice(.0))]
+    Contradiction(#[from] Contradiction),
+    /// A step that the record of the map does not allow.
+    #[error("the recorded map does not allow a step: {0}")]
+    Transition(#[from] Refused),
 }
 
 impl Error {
@@ -36,7 +45,7 @@ impl Error {
                 refused.then(|| self.to_string())
             }
             Self::Api { .. } => None,
-            Self::Shard(_) => Some(self.to_string()),
+            Self::Shard(_) | Self::Contradiction(_) | Self::Transition(_) => Some(self.to_string()),
         }
     }
 

@@ -1,15 +1,15 @@
 //! Looks at the pods of a stream, begins groups on empty volumes, and opens shards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use catalog::ShardState;
 use catalog::member::{
     AcceptLoss, Bootstrap, LogCondition, LogConditionKind, LogStatus, MemberPhase, MemberStatus, OpenShard,
     SetRetention,
 };
-use catalog::resource::Shard;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 
 use super::context::Context;
 use super::error::Error;
@@ -52,6 +52,8 @@ pub async fn examine(
     observed: &Observed,
 ) -> Result<Vec<Examined>, Error> {
     let storage_class = storage::missing_class(context, &groups, observed).await?;
+    let opened = observed.shards.iter().filter(|shard| shard.state() != ShardState::Pending);
+    let mirrored: HashSet<_> = opened.filter_map(|shard| shard.metadata.name.as_deref()).collect();
     stream::iter(groups)
         .map(|group| async {
             let pod = observed.pods.get(&pod_name(&group.name)).map(|pod| &**pod);
@@ -59,8 +61,8 @@ pub async fn examine(
                 Some(pod) => ask(context, names, wish, &group, pod).await?,
                 None => None,
             };
-            let group =
-                open(context, names, group, asked.as_ref().and_then(|said| said.as_ref().ok())).await?;
+            let member = asked.as_ref().and_then(|said| said.as_ref().ok());
+            let group = open(context, names, group, member, &mirrored).await?;
             let said = asked.as_ref().map(|said| said.as_ref().map_err(String::as_str));
             let sight = Sight {
                 pod,
@@ -93,7 +95,7 @@ async fn ask(
     let answer = from_the_right_pod(context.members.status(ip).await, names, group);
     let due = matches!(&answer, Ok(member) if member.phase == MemberPhase::AwaitingBootstrap)
         && !group.was_opened();
-    if !due || was_opened_after_all(context, names, group).await? {
+    if !due || !may_begin(context, names, group).await? {
         return Ok(Some(tell(context, names, wish, group, ip, answer).await));
     }
     tracing::info!(stream = names.stream, group = group.name, "begins on an empty volume");
@@ -105,11 +107,17 @@ async fn ask(
     Ok(Some(answer))
 }
 
-/// Asks the API server itself before a pod begins on an empty volume: a late copy must not make a lost volume
-/// look like a new one.
-async fn was_opened_after_all(context: &Context, names: &Names, group: &Group) -> Result<bool, Error> {
-    let shards = patch::list::<Shard>(&context.client, &names.namespace, &names.selector()).await?;
-    Ok(shards.iter().any(|shard| shard.spec.log == group.log && shard.state() != ShardState::Pending))
+/// Whether the log of a group is recorded as not opened yet. The API server itself is asked before a pod begins on an
+/// empty volume: a late copy must not make a lost volume look like a new one.
+///
+/// The record says so until the write by which gateways may hear of an open shard: nobody can have written a record
+/// before.
+async fn may_begin(context: &Context, names: &Names, group: &Group) -> Result<bool, Error> {
+    let stream = patch::stream(&context.client, &names.namespace, &names.stream).await?;
+    Ok(stream.is_some_and(|stream| {
+        stream.uid().as_ref() == Some(&names.uid)
+            && stream.recorded_map().is_some_and(|map| map.logs_to_open.contains(&group.log))
+    }))
 }
 
 fn bootstrap(names: &Names, group: &Group, retention_period_hours: u32) -> Bootstrap {
@@ -131,8 +139,8 @@ fn bootstrap(names: &Names, group: &Group, retention_period_hours: u32) -> Boots
     }
 }
 
-/// Tells a pod that has its log what it should do and does not; what it answers then. Refusals are no news: the next look
-/// tells it again.
+/// Tells a pod that has its log what it should do and does not; what it answers then. Refusals are no news: the next
+/// look tells it again.
 async fn tell(
     context: &Context,
     names: &Names,
@@ -215,12 +223,13 @@ fn due<'l>(log: &'l LogStatus, phase: MemberPhase, wish: Wish<'_>) -> Option<Due
     (accepted == format!("{}:{place}", log.name)).then_some(Due::AcceptLoss(place))
 }
 
-/// Writes down which shards take records, as the log itself says.
+/// Writes down which shards take records, as the log itself says, unless their objects do already (`mirrored`).
 async fn open(
     context: &Context,
     names: &Names,
     mut group: Group,
     member: Option<&MemberStatus>,
+    mirrored: &HashSet<&str>,
 ) -> Result<Group, Error> {
     let Some(member) = member.filter(|member| member.phase == MemberPhase::Serving) else { return Ok(group) };
     let log = member.logs.iter().find(|log| log.name == group.log);
@@ -229,8 +238,9 @@ async fn open(
     let opening: Vec<_> = group
         .shards
         .iter()
-        .filter(|shard| shard.state == ShardState::Pending && served.contains_key(&shard.id))
+        .filter(|shard| served.contains_key(&shard.id))
         .map(|shard| names.shard(shard.id.index()))
+        .filter(|name| !mirrored.contains(name.as_str()))
         .collect();
     stream::iter(opening)
         .map(|name| async move { patch::shard_is_open(&context.client, &names.namespace, &name).await })

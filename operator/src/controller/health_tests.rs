@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 use super::*;
 
 fn group(state: ShardState) -> Group {
-    let shards =
-        catalog::map::Genesis::new(1, 1, 1).shards().into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
+    let shards = catalog::map::Genesis::new(1, 1, 1)
+        .shards()
+        .into_iter()
+        .map(|shard| catalog::Shard { state, ..shard })
+        .collect();
     Group { name: "orders-1a2b3-g0".into(), log: "g0".into(), shards }
 }
 

@@ -5,7 +5,10 @@
 //!
 //! Invariants:
 //! - nothing is written unless it differs from what is there;
-//! - a pod on an empty volume is told to begin only if none of its shards was ever open;
+//! - the map of a stream is recorded before anything is made from it, and changes by its transitions alone, whatever the
+//!   spec says;
+//! - a pod on an empty volume is told to begin only if its log is recorded as not opened yet, and that is recorded before
+//!   a gateway hears of an open shard;
 //! - a shard's state only moves forward;
 //! - the status is computed by one pure function (`status`) and written in one place (`report`), under the resource
 //!   version it was computed from, so that two writers cannot give one map version to two maps;
@@ -19,6 +22,7 @@ mod error;
 mod events;
 mod examine;
 mod health;
+mod map;
 mod name;
 mod patch;
 mod reconcile;

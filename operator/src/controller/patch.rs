@@ -120,6 +120,12 @@ where
     }
 }
 
+/// A stream as the API server has it now; nothing where it is gone.
+pub async fn stream(client: &Client, namespace: &str, name: &str) -> Result<Option<DataStream>, Error> {
+    let streams: Api<DataStream> = Api::namespaced(client.clone(), namespace);
+    streams.get_opt(name).await.map_err(Error::api("look at the stream"))
+}
+
 /// We own what we apply, whoever wrote it before.
 fn owning() -> PatchParams {
     PatchParams::apply(FIELD_MANAGER).force()

@@ -1,11 +1,11 @@
 //! One look at one stream.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::ShardState;
-use catalog::resource::{DataStream, Resolved, Shard};
+use catalog::map::Map;
+use catalog::resource::{DataStream, Judgement, Resolved, Shard};
 use futures::{StreamExt, TryStreamExt, stream as streams};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -19,7 +19,7 @@ use super::name::{is_ours, owns_name};
 use super::report::report;
 use super::said::Said;
 use super::status::{Finding, Live};
-use super::{delete, patch, storage};
+use super::{delete, map, patch, storage};
 use crate::names::{ACCEPT_LOSS, FINALIZER, Names, pod as pod_name};
 use crate::objects::{self, Group};
 use crate::world::Observed;
@@ -56,8 +56,9 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
     if stream.metadata.deletion_timestamp.is_some() {
         return delete::delete(&stream, &names, context).await;
     }
-    if let Err(violations) = stream.validate() {
-        report(context, &stream, &Finding::Invalid(violations)).await?;
+    let Judgement { invalid, refused } = stream.judge();
+    if !invalid.is_empty() {
+        report(context, &stream, &Finding::Invalid(invalid)).await?;
         return Ok(Action::requeue(context.settings.requeue()));
     }
     if let Err(owner) = owns_name(&stream, &context.world.streams(), &installation) {
@@ -68,10 +69,10 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
 
     let observed = Observed::of(scope, &names.uid);
     let resolved = stream.resolve(&context.settings.defaults());
-    let shards = objects::shards(&stream, &resolved, &observed.shards)?;
-    let groups = objects::groups(&names, &shards, &observed.shards);
+    let map = map::map(context, &stream, &names, &resolved, &observed.shards).await?;
+    let groups = objects::groups(&names, map.shards(), &observed.shards);
 
-    let stream = claim(context, stream, &resolved, &groups).await?;
+    let stream = claim(context, stream, &resolved, &map, &groups).await?;
     create_shards(context, &stream, &names, &groups, &observed).await?;
     apply_objects(context, &stream, &names, &resolved, &groups, &observed).await?;
     let storage = storage::grow(context, &stream, &names, &resolved, &observed).await?;
@@ -85,18 +86,21 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
     let outdated_pods = outdated_pods(&examined, &observed);
     let logs =
         examined.iter().map(|examined| Said::of(&examined.group, examined.storage.as_deref())).collect();
+    let map = map::opened(map, examined.iter().map(|examined| &examined.group))?;
     let groups = examined.into_iter().map(|Examined { group, health, .. }| (group, health)).collect();
-    let finding = Finding::Live(Box::new(Live { resolved, groups, outdated_pods, storage, logs }));
+    let finding =
+        Finding::Live(Box::new(Live { resolved, refused, map, groups, outdated_pods, storage, logs }));
     report(context, &stream, &finding).await?;
     Ok(Action::requeue(if soon { SOON } else { context.settings.requeue().min(LOOK_EVERY) }))
 }
 
-/// Makes a new stream ours before anything is made for it: the finalizer, then a status that says so, under the
-/// resource version that we saw.
+/// Makes a new stream ours before anything is made for it: the finalizer, then a status that says so and records the map,
+/// under the resource version that we saw.
 async fn claim(
     context: &Context,
     mut stream: Arc<DataStream>,
     resolved: &Resolved,
+    map: &Map,
     groups: &[Group],
 ) -> Result<Arc<DataStream>, Error> {
     if !stream.finalizers().iter().any(|name| name == FINALIZER) {
@@ -110,17 +114,22 @@ async fn claim(
         let groups = groups.iter().map(|group| (group.clone(), Health::Waiting(made(group)))).collect();
         let live = Live {
             resolved: resolved.clone(),
+            refused: Vec::new(),
+            map: map.clone(),
             groups,
             outdated_pods: Vec::new(),
             storage: None,
             logs: Vec::new(),
         };
         stream = report(context, &stream, &Finding::Live(Box::new(live))).await?;
+    } else if stream.recorded_map().is_none() {
+        stream = report(context, &stream, &Finding::Recorded(map.clone())).await?;
     }
     Ok(stream)
 }
 
-/// Creates the shard objects that are not there, and puts those right that say less than is known.
+/// Creates the shard objects that are not there. Each is Pending until its log says that it is open, also one that was
+/// there before and was lost.
 async fn create_shards(
     context: &Context,
     stream: &DataStream,
@@ -128,31 +137,17 @@ async fn create_shards(
     groups: &[Group],
     observed: &Observed,
 ) -> Result<(), Error> {
-    let existing: BTreeMap<_, _> =
-        observed.shards.iter().map(|object| (object.name_any(), object.state())).collect();
-    let mut writes = Vec::new();
-    for (group, shard) in groups.iter().flat_map(|group| group.shards.iter().map(move |shard| (group, shard)))
-    {
-        let name = names.shard(shard.id.index());
-        let create = !existing.contains_key(&name);
-        let open = shard.state == ShardState::Open && existing.get(&name) != Some(&ShardState::Open);
-        if create || open {
-            writes.push((objects::shard(stream, names, &group.name, shard), create, open));
-        }
-    }
+    let existing: BTreeSet<_> = observed.shards.iter().map(|object| object.name_any()).collect();
+    let shards = groups.iter().flat_map(|group| group.shards.iter().map(move |shard| (group, shard)));
+    let missing: Vec<_> = shards
+        .filter(|(_, shard)| !existing.contains(&names.shard(shard.id.index())))
+        .map(|(group, shard)| objects::shard(stream, names, &group.name, shard))
+        .collect();
     let (client, namespace) = (&context.client, &names.namespace);
-    let write = |(object, create, open): (Shard, bool, bool)| async move {
-        let name = object.name_any();
-        if create {
-            apply::<Shard>(client, namespace, &name, &object, None).await?;
-        }
-        if open {
-            tracing::warn!(namespace, shard = name, "the object of an open shard was lost; made again");
-            patch::shard_is_open(client, namespace, &name).await?;
-        }
-        Ok(())
+    let write = |object: Shard| async move {
+        apply::<Shard>(client, namespace, &object.name_any(), &object, None).await.map(drop)
     };
-    streams::iter(writes).map(write).buffer_unordered(AT_A_TIME).try_collect::<Vec<()>>().await.map(drop)
+    streams::iter(missing).map(write).buffer_unordered(AT_A_TIME).try_collect::<Vec<()>>().await.map(drop)
 }
 
 /// Applies the Service and the StatefulSets where they differ from what they should be.

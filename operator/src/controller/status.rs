@@ -1,7 +1,8 @@
 //! The status of a stream: one pure function of what was found. Written elsewhere, and only if it changed.
 
 use catalog::ShardState;
-use catalog::resource::{DataStream, DataStreamStatus, Resolved, Violation};
+use catalog::map::Map;
+use catalog::resource::{DataStream, DataStreamStatus, RecordedMap, Resolved, Violation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 
@@ -24,6 +25,8 @@ pub enum Finding {
         /// Its namespace and name.
         owner: String,
     },
+    /// An earlier version made the stream and did not record its map. All else is as it was.
+    Recorded(Map),
     /// The stream is on its way, or there.
     Live(Box<Live>),
     /// The API server refuses a step. What holds for the stream goes on to hold.
@@ -42,6 +45,10 @@ pub enum Finding {
 pub struct Live {
     /// What holds for it.
     pub resolved: Resolved,
+    /// Changes of its spec that cannot be made.
+    pub refused: Vec<Violation>,
+    /// Its map.
+    pub map: Map,
     /// Its groups, and how each is.
     pub groups: Vec<(Group, Health)>,
     /// Pods that run an older template.
@@ -86,6 +93,7 @@ pub fn status(
             );
             stalled("NameTaken", &message)
         }
+        Finding::Recorded(map) => return DataStreamStatus { map: Some(RecordedMap::of(map)), ..before },
         Finding::Live(live) => {
             let mut drafts = live_conditions(live, map_changed && !is(&before.conditions, READY, true));
             let name = stream.metadata.name.as_deref().unwrap_or_default();
@@ -103,12 +111,14 @@ pub fn status(
 
 fn live_fields(status: &mut DataStreamStatus, stream: &DataStream, live: &Live, settings: &Settings) {
     let count = |state| {
-        let shards = live.groups.iter().flat_map(|(group, _)| &group.shards);
+        let shards = live.map.shards().iter();
         i32::try_from(shards.filter(|shard| shard.state == state).count()).unwrap_or(i32::MAX)
     };
     status.open_shard_count = Some(count(ShardState::Open));
     status.closed_shard_count = Some(count(ShardState::Closed));
-    let all_open = live.groups.iter().all(|(group, _)| group.is_open());
+    let recorded = RecordedMap::of(&live.map);
+    let all_open = recorded.logs_to_open.is_empty();
+    status.map = Some(recorded);
     // What was ACTIVE stays so: a pod that restarts makes writes wait, it does not take the stream away.
     if all_open || status.stream_status.is_none() {
         status.stream_status = Some(if all_open { "ACTIVE" } else { "CREATING" }.into());
@@ -125,7 +135,8 @@ fn map_fields(status: &DataStreamStatus) -> impl PartialEq {
         let Resolved { name, stream_mode, retention_period_hours, max_record_size_kib, .. } = resolved;
         (name, stream_mode, retention_period_hours, max_record_size_kib)
     });
-    (status.stream_status.clone(), status.open_shard_count, status.closed_shard_count, resolved)
+    let digest = status.map.as_ref().map(|map| map.digest.clone());
+    (status.stream_status.clone(), digest, resolved)
 }
 
 /// One more; at least the clock in seconds, so that it grows also when a status was lost, or the API server's store
@@ -145,6 +156,7 @@ fn live_conditions(live: &Live, publishing: bool) -> Vec<Draft> {
     }
     let mut drafts = match (stalls.first(), waits.first()) {
         (Some(first), _) => stalled(&first.reason, &first_of(&stalls, "stall")),
+        (None, _) if !live.refused.is_empty() => stalled("ChangeRefused", &sentences(&live.refused)),
         (None, Some(first)) => waiting(&first.reason, &first_of(&waits, "wait")),
         // Gateways learn of the stream before its user does.
         (None, None) if publishing => waiting("Publishing", "the map of the stream goes out to the gateways"),

@@ -36,11 +36,18 @@ fn stream(mode: &str) -> DataStream {
 fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding {
     let resolved = stream.resolve(&settings().defaults());
     let names = Names::of(stream);
-    let shards: Vec<_> =
-        catalog::map::Genesis::new(4, 2, 1).shards().into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
-    let groups = crate::objects::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
+    let shards: Vec<_> = catalog::map::Genesis::new(4, 2, 1)
+        .shards()
+        .into_iter()
+        .map(|shard| catalog::Shard { state, ..shard })
+        .collect();
+    let groups: Vec<_> = crate::objects::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
+    let map = Map::create(catalog::map::Genesis::new(4, 2, 1));
+    let map = crate::controller::map::opened(map, groups.iter().map(|(group, _)| group)).unwrap();
     Finding::Live(Box::new(Live {
         resolved,
+        refused: Vec::new(),
+        map,
         groups,
         outdated_pods: Vec::new(),
         storage: None,
@@ -81,6 +88,7 @@ fn a_new_stream_is_creating_and_says_what_it_waits_for() {
     let status = status(&stream, &finding, &settings(), at(100));
     assert_eq!(status.stream_status.as_deref(), Some("CREATING"));
     assert_eq!((status.open_shard_count, status.map_version), (Some(0), Some(100)));
+    assert_eq!(status.map.as_ref().unwrap().logs_to_open, ["g0", "g1"]);
     assert_eq!(status.stream_arn.as_deref(), Some("arn:aws:kinesis:us-east-1:000000000000:stream/orders"));
     assert_eq!(status.selector.as_deref(), Some("kinetes.dev/stream-uid=1a2b3c4d"));
     assert_eq!(status.observed_generation, Some(3));
@@ -95,6 +103,7 @@ fn gateways_hear_of_a_stream_before_it_is_ready() {
     let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
     let published = status(&stream, &finding, &settings(), at(100));
     assert_eq!(published.stream_status.as_deref(), Some("ACTIVE"));
+    assert_eq!(published.map.as_ref().unwrap().logs_to_open, [""; 0]);
     assert_eq!(told(&published), ["Ready=False Publishing", "Reconciling=True Publishing"]);
     stream.status = Some(published.clone());
     let ready = status(&stream, &finding, &settings(), at(101));
@@ -240,6 +249,29 @@ fn an_invalid_spec_stalls_and_what_held_before_holds_on() {
     assert_eq!(told(&after), ["Ready=False InvalidSpec", "Stalled=True InvalidSpec"]);
     assert_eq!(after.conditions[1].message, "spec.replicas: replicas must be 1");
     assert_eq!(after.resolved, stream.status.unwrap().resolved);
+}
+
+#[test]
+fn a_refused_change_stalls_the_stream_and_what_was_in_force_is_in_force() {
+    let stream = ready_stream("PROVISIONED");
+    let mut finding = live(&stream, ShardState::Open, [Health::Serving, waits("PodMissing")]);
+    let Finding::Live(live) = &mut finding else { unreachable!("it is live") };
+    live.refused = vec![Violation { field: "spec.shardCount".into(), message: "8 is asked for".into() }];
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!(told(&after), ["Ready=False ChangeRefused", "Stalled=True ChangeRefused"]);
+    assert_eq!(after.conditions[1].message, "spec.shardCount: 8 is asked for");
+    assert_eq!(after.stream_status.as_deref(), Some("ACTIVE"));
+    let before = stream.status.unwrap();
+    assert_eq!((after.map, after.map_version), (before.map, before.map_version));
+}
+
+#[test]
+fn a_record_of_the_map_changes_nothing_else_of_a_status() {
+    let mut stream = ready_stream("PROVISIONED");
+    let whole = stream.status.clone().unwrap();
+    let map = whole.map.as_ref().unwrap().restore();
+    stream.status.as_mut().unwrap().map = None;
+    assert_eq!(status(&stream, &Finding::Recorded(map), &settings(), at(200)), whole);
 }
 
 #[test]

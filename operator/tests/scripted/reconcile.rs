@@ -30,6 +30,23 @@ async fn a_new_stream_is_claimed_before_anything_is_made_for_it() {
     assert_eq!(stream["status"]["installation"], "kinetes-system/kinetes");
     assert_eq!(stream["status"]["streamStatus"], "CREATING");
     assert_eq!(ready(&stage), "False PodMissing");
+    // By the write before the first Shard.
+    let map = &stream["status"]["map"];
+    let begins = json!({
+        "shardCount": 4, "shardsPerGroup": 2, "createSeconds": 1_795_428_000, "logsToOpen": ["g0", "g1"],
+    });
+    for (field, value) in begins.as_object().unwrap() {
+        assert_eq!(&map[field], value, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_made_for_a_stream_whose_map_could_not_be_recorded() {
+    let mut stage = Stage::new(orders(), NO_POD);
+    stage.server.refuse(Some("PATCH datastreams/orders/status"));
+    let lines = stage.failing_lines().await;
+    assert!(lines.iter().all(|line| line.contains("datastreams/orders")), "{lines:?}");
+    assert_eq!(stage.server.stream()["status"]["map"], Value::Null);
 }
 
 #[tokio::test]
@@ -64,9 +81,9 @@ async fn a_pod_on_an_empty_volume_is_told_to_begin_once_and_its_shards_open() {
     let lines = stage.lines().await;
     assert_eq!(
         lines,
-        // The API server itself is asked whether the shards are new.
+        // The API server itself is asked whether the log is new.
         [
-            "GET shards",
+            "GET datastreams/orders",
             "PATCH shards/orders-1a2b3-s0/status",
             "PATCH datastreams/orders/status",
             "POST events"
@@ -108,19 +125,11 @@ async fn an_empty_volume_under_open_shards_is_a_lost_volume_and_stays_empty() {
 async fn a_late_copy_does_not_make_a_lost_volume_look_new() {
     let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
     let mut stage = made(one_shard(), pod.port).await;
-    let open = json!({
-        "apiVersion": "kinetes.dev/v1alpha1", "kind": "Shard",
-        "metadata": {"name": "orders-1a2b3-s0", "namespace": NAMESPACE},
-        "spec": {
-            "streamName": "orders", "shardId": "shardId-000000000000", "log": "g0", "group": GROUP_0, "createSeconds": 1,
-            "hashKeyRange": {"startingHashKey": "0", "endingHashKey": "1"}, "startingSequenceNumber": "1",
-        },
-        "status": {"state": "Open"},
-    });
-    stage.server.has("shards", vec![open]);
+    let late = stage.server.stream();
+    stage.change(|stream| stream["status"]["map"]["logsToOpen"] = json!([]));
     stage.see(Stage::pod(GROUP_0, false));
-    let lines = stage.lines().await;
-    assert_eq!(lines[0], "GET shards");
+    let calls = stage.look_at(late).await.unwrap();
+    assert_eq!(calls[0].line, "GET datastreams/orders");
     assert_eq!(pod.bootstraps().len(), 0);
 }
 
@@ -135,12 +144,147 @@ async fn an_answer_of_another_streams_pod_is_none() {
 }
 
 #[tokio::test]
-async fn a_shard_object_that_somebody_deleted_comes_back_open() {
+async fn a_shard_object_that_somebody_deleted_comes_back_open_by_the_word_of_its_log() {
     let (mut stage, _pod) = serving().await;
     stage.forget_shards();
     let lines = stage.lines().await;
     assert_eq!(lines, ["PATCH shards/orders-1a2b3-s0", "PATCH shards/orders-1a2b3-s0/status"]);
     assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_shard_object_that_somebody_deleted_comes_back_pending_while_its_log_says_nothing() {
+    let (mut stage, _pod) = serving().await;
+    let before = stage.server.stream();
+    stage.forget_shards();
+    stage.move_pods_to(NO_POD);
+    assert_eq!(stage.lines().await, ["PATCH shards/orders-1a2b3-s0"]);
+    assert_eq!(stage.lines().await, [""; 0]);
+    assert_eq!(stage.server.stream(), before, "the map is what was recorded");
+}
+
+#[tokio::test]
+async fn a_lost_volume_is_one_also_where_the_shard_objects_are_lost_too() {
+    let (mut stage, _pod) = serving().await;
+    let fresh = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    stage.forget_shards();
+    stage.move_pods_to(fresh.port);
+    stage.see(Stage::pod(GROUP_0, false));
+    let lines = stage.lines().await;
+    assert_eq!(lines, ["PATCH shards/orders-1a2b3-s0", "PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(condition(&stage, "Stalled"), "True VolumeLost");
+    assert_eq!(fresh.bootstraps().len(), 0);
+}
+
+#[tokio::test]
+async fn a_changed_shard_count_that_a_newer_crd_let_through_changes_nothing_but_a_condition() {
+    let (mut stage, pod) = serving().await;
+    let before = stage.server.stream()["status"].clone();
+    stage.change(|stream| stream["spec"]["shardCount"] = json!(8));
+    let calls = stage.look().await.unwrap();
+    let lines: Vec<_> = calls.iter().map(|call| call.line.as_str()).collect();
+    assert_eq!(lines, ["PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(condition(&stage, "Stalled"), "True ChangeRefused");
+    let note = calls[1].body["note"].as_str().unwrap();
+    assert!(note.starts_with("spec.shardCount: 8 is asked for, 1 is in force and stays so: "), "{note}");
+    let status = stage.server.stream()["status"].clone();
+    for field in ["map", "mapVersion", "streamStatus", "resolved", "openShardCount"] {
+        assert_eq!(status[field], before[field], "{field}");
+    }
+    assert_eq!(pod.bootstraps().len(), 1);
+    assert_eq!(stage.lines().await, [""; 0], "it is told once");
+
+    stage.change(|stream| stream["spec"]["shardCount"] = json!(1));
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!((ready(&stage), condition(&stage, "Stalled")), ("True Serving".into(), String::new()));
+}
+
+#[tokio::test]
+async fn no_field_that_cannot_change_is_changed_and_what_can_is() {
+    type Change = (&'static str, fn(&mut Value));
+    let changes: [Change; 4] = [
+        ("spec.shardsPerGroup", |spec| spec["shardsPerGroup"] = json!(1)),
+        ("spec.name", |spec| spec["name"] = json!("Orders")),
+        ("spec.storage.size", |spec| spec["storage"]["size"] = json!("16Mi")),
+        ("spec.storage.storageClassName", |spec| spec["storage"]["storageClassName"] = json!("other")),
+    ];
+    for (field, change) in changes {
+        let (mut stage, _pod) = serving().await;
+        stage.change(|stream| {
+            change(&mut stream["spec"]);
+            stream["spec"]["podTemplate"] = json!({"labels": {"team": "payments"}});
+        });
+        let lines = stage.lines().await;
+        let expected =
+            ["PATCH statefulsets/orders-1a2b3-g0", "PATCH datastreams/orders/status", "POST events"];
+        assert_eq!(lines, expected, "{field}");
+        let conditions = stage.server.stream()["status"]["conditions"].clone();
+        let message = conditions[0]["message"].as_str().unwrap();
+        assert!(message.starts_with(field), "{message}");
+        assert_eq!(condition(&stage, "Stalled"), "True ChangeRefused");
+    }
+}
+
+/// The Shards of the example as an earlier version made them: `count` in groups of two, all open.
+fn shards_of_an_earlier_version(count: u32) -> Vec<Value> {
+    let shards = catalog::map::Genesis::new(count, 2, 1_795_428_000).shards();
+    let object = |shard: &catalog::Shard| {
+        json!({
+            "apiVersion": "kinetes.dev/v1alpha1", "kind": "Shard",
+            "metadata": {
+                "name": format!("orders-1a2b3-s{}", shard.id.index()), "namespace": NAMESPACE,
+                "labels": {"kinetes.dev/stream-uid": UID, "kinetes.dev/stream": "orders"},
+            },
+            "spec": catalog::resource::ShardSpec::mirror(shard, "orders", &format!("orders-1a2b3-{}", shard.log)),
+            "status": {"state": "Open"},
+        })
+    };
+    shards.iter().map(object).collect()
+}
+
+#[tokio::test]
+async fn the_map_of_a_stream_of_an_earlier_version_is_recorded_once_and_nothing_else_changes() {
+    let (mut stage, _pod) = serving().await;
+    let before = stage.server.stream()["status"].clone();
+    stage.change(|stream| drop(stream["status"].as_object_mut().unwrap().remove("map")));
+    stage.server.has("shards", shards_of_an_earlier_version(1));
+    assert_eq!(
+        stage.lines().await,
+        ["GET shards", "PATCH datastreams/orders/status", "PATCH datastreams/orders/status"]
+    );
+    let status = stage.server.stream()["status"].clone();
+    assert_eq!(status["map"], before["map"]);
+    assert_eq!(ready(&stage), "True Serving");
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_log_that_an_earlier_version_opened_is_not_bootstrapped_again_though_its_shards_are_lost() {
+    let (mut stage, _pod) = serving().await;
+    stage.change(|stream| drop(stream["status"].as_object_mut().unwrap().remove("map")));
+    stage.forget_shards();
+    let fresh = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    stage.move_pods_to(fresh.port);
+    stage.see(Stage::pod(GROUP_0, false));
+    stage.lines().await;
+    assert_eq!(condition(&stage, "Stalled"), "True VolumeLost");
+    assert_eq!(fresh.bootstraps().len(), 0);
+}
+
+#[tokio::test]
+async fn shards_that_contradict_the_map_are_named_and_nothing_is_done_with_them() {
+    let (mut stage, _pod) = serving().await;
+    // What an earlier version made of a changed shardCount: an eighth beside the whole ring.
+    stage.see(shards_of_an_earlier_version(8).swap_remove(4));
+    assert_eq!(stage.failing_lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!(
+        (ready(&stage), condition(&stage, "Reconciling")),
+        ("True Serving".into(), "True Refused".into())
+    );
+    let conditions = stage.server.stream()["status"]["conditions"].clone();
+    let message = conditions[1]["message"].as_str().unwrap();
+    assert!(message.contains("shardId-000000000004 is not one of the 1 shards"), "{message}");
+    assert_eq!(stage.failing_lines().await, [""; 0]);
 }
 
 #[tokio::test]

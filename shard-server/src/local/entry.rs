@@ -184,6 +184,7 @@ fn new_stream(settings: Settings, creation: Creation) -> Stream {
     Stream {
         uid: creation.uid,
         map_version: 1,
+        map_digest: None,
         account_id: settings.account_id,
         name: settings.name,
         status: StreamStatus::Active,

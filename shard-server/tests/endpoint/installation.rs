@@ -250,6 +250,7 @@ pub fn stream(name: &str) -> Stream {
     Stream {
         uid: format!("uid-of-{name}"),
         map_version: 1,
+        map_digest: None,
         account_id: "000000000000".into(),
         name: name.parse().unwrap(),
         status: StreamStatus::Active,

@@ -101,6 +101,7 @@ impl ApiServer {
                 let items = self.lists.lock().unwrap().get(resource).cloned().unwrap_or_default();
                 json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
             }
+            Method::GET if resource.starts_with("datastreams/") => self.stream(),
             Method::DELETE => {
                 json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
             }

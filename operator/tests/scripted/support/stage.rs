@@ -133,7 +133,11 @@ impl Stage {
 
     /// One look at the stream as the API server has it; gives the calls that it made.
     pub async fn look(&mut self) -> Result<Vec<Call>, Error> {
-        let stream = self.server.stream();
+        self.look_at(self.server.stream()).await
+    }
+
+    /// One look at the stream as a copy has it, which may be late; gives the calls that it made.
+    pub async fn look_at(&mut self, stream: Value) -> Result<Vec<Call>, Error> {
         self.see(stream.clone());
         reconcile(Arc::new(read(stream)), Arc::clone(&self.context)).await?;
         Ok(self.server.calls())

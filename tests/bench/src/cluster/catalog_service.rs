@@ -188,6 +188,7 @@ impl Known {
         let stream = Stream {
             uid: STREAM_UID.to_owned(),
             map_version: 1,
+            map_digest: None,
             account_id: call.account_id.clone(),
             name: call.name.clone(),
             status: StreamStatus::Active,
