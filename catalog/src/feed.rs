@@ -20,16 +20,20 @@ pub const HEARTBEAT_SECONDS: u64 = 5;
 
 /// One line of the feed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum CatalogEvent {
     /// All streams. A stream that the follower has and that is not in the snapshot is gone.
     Snapshot(Vec<Stream>),
     /// A new or changed stream. A follower ignores it if its own entry is newer (by `map_version`).
     Changed(Stream),
-    /// The stream with this UID is gone.
+    /// The stream with this UID is gone, or not shown any more.
     Removed {
         /// [`Stream::uid`].
         uid: String,
+        /// Where the stream exists and may be shown again: the newest version that was shown of it. A later version brings
+        /// it back, and this or an older one is late. Absent: the stream is gone, and nothing brings it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        map_version: Option<u64>,
     },
     /// No change; the feed still works.
     Heartbeat,

@@ -16,6 +16,9 @@ pub const FINALIZER: &str = "kinetes.dev/stream";
 /// The annotation of a DataStream by which somebody gives up damaged records: `LOG:FILE:POSITION`, as the condition
 /// StorageDamaged names them.
 pub const ACCEPT_LOSS: &str = "kinetes.dev/accept-loss";
+/// The annotation of a DataStream by which somebody hands it over to another installation: `NAMESPACE/RELEASE` of that
+/// one.
+pub const ADOPT: &str = "kinetes.dev/adopt";
 /// The label that names a stream's object.
 pub const STREAM_LABEL: &str = "kinetes.dev/stream";
 /// The label that carries a stream's UID: by it everything of a stream is found, and nothing of a stream of the

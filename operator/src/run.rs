@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, Metrics};
 use crate::catalog_service::{self, Publisher, Service};
-use crate::controller::{self, Context};
+use crate::controller::{self, Context, NameRegister};
 use crate::install;
 use crate::lease::Election;
 use crate::listener;
@@ -51,6 +51,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         client: client.clone(),
         settings: Arc::clone(&settings),
         world: Arc::clone(&world),
+        names: NameRegister::default(),
         members: Members::new(GROUP_PORT),
         metrics,
         now: Timestamp::now,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -174,6 +174,9 @@ pub struct DataStreamStatus {
     /// Which installation manages the stream: namespace/release of its operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installation: Option<String>,
+    /// Since when the stream has its name in the Kinesis API. Who has a name keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_held_since: Option<Time>,
     /// What holds, defaults included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,

@@ -18,7 +18,7 @@ use kube::ResourceExt;
 use tokio::sync::watch;
 
 use super::entry::entry;
-use crate::controller::owns_name;
+use crate::controller::name_owner;
 use crate::names::STREAM_UID_LABEL;
 use crate::settings::Settings;
 use crate::world::World;
@@ -88,13 +88,13 @@ fn catalog(
     let (installation, defaults) = (settings.installation(), settings.defaults());
     let mut by_name = HashMap::<&str, Vec<Arc<DataStream>>>::new();
     for stream in streams {
-        by_name.entry(stream.stream_name()).or_default().push(Arc::clone(stream));
+        by_name.entry(stream.name_in_force()).or_default().push(Arc::clone(stream));
     }
     let mut catalog = Catalog::new();
     for stream in by_name.values().filter_map(|rivals| {
         rivals.iter().find(|stream| {
-            crate::controller::is_ours(stream, &installation)
-                && owns_name(stream, rivals, &installation).is_ok()
+            name_owner(rivals, stream.name_in_force(), &installation)
+                .is_some_and(|owner| owner.uid() == stream.uid())
         })
     }) {
         let Some(uid) = stream.uid() else { continue };
@@ -147,7 +147,7 @@ fn difference(sent: &Catalog, now: &Catalog) -> Vec<CatalogEvent> {
     let gone = sent
         .keys()
         .filter(|uid| !now.contains_key(*uid))
-        .map(|uid| CatalogEvent::Removed { uid: uid.clone() });
+        .map(|uid| CatalogEvent::Removed { uid: uid.clone(), map_version: None });
     let changed = now
         .iter()
         .filter(|(uid, entry)| sent.get(*uid).is_none_or(|old| !Arc::ptr_eq(old, entry) && old != *entry))

@@ -45,7 +45,10 @@ async fn a_follower_gets_a_snapshot_and_then_the_differences() {
     assert_eq!(next(&mut lines).await, [CatalogEvent::Changed((*second).clone())]);
     let newer = stream("b", 2);
     publish.send_replace(of(&[&newer]));
-    let expected = [CatalogEvent::Removed { uid: "a".into() }, CatalogEvent::Changed((*newer).clone())];
+    let expected = [
+        CatalogEvent::Removed { uid: "a".into(), map_version: None },
+        CatalogEvent::Changed((*newer).clone()),
+    ];
     assert_eq!(next(&mut lines).await, expected);
 }
 

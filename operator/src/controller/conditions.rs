@@ -77,7 +77,8 @@ pub fn settle(
 }
 
 /// The API server keeps whole seconds; more would be a difference each time.
-fn whole_seconds(time: Timestamp) -> Timestamp {
+#[must_use]
+pub fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 

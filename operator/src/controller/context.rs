@@ -5,6 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
+use super::name::NameRegister;
 use crate::admin::Metrics;
 use crate::members::Members;
 use crate::settings::Settings;
@@ -18,6 +19,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// What is known of the cluster.
     pub world: Arc<World>,
+    /// The names that this process granted.
+    pub names: NameRegister,
     /// The storage pods.
     pub members: Members,
     /// What is counted.

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::error::Error;
 use super::examine::{Examined, Wish, examine};
 use super::health::{Health, Trouble};
-use super::name::{is_ours, owns_name};
+use super::name::{foreign_manager, is_handed_to, is_ours, name_held_since, owns_name};
 use super::report::report;
 use super::said::Said;
 use super::status::{Finding, Live};
@@ -50,8 +50,8 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
     let installation = context.settings.installation();
     let names = Names::of(&stream);
     let Some(scope) = context.scope(&names.namespace) else { return Ok(Action::await_change()) };
-    if !is_ours(&stream, &installation) {
-        return Ok(Action::await_change());
+    if !is_ours(&stream, &installation) && !is_handed_to(&stream, &installation) {
+        return tell_of_foreign(context, &stream, &installation).await;
     }
     if stream.metadata.deletion_timestamp.is_some() {
         return delete::delete(&stream, &names, context).await;
@@ -61,7 +61,7 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
         report(context, &stream, &Finding::Invalid(invalid)).await?;
         return Ok(Action::requeue(context.settings.requeue()));
     }
-    if let Err(owner) = owns_name(&stream, &context.world.streams(), &installation) {
+    if let Err(owner) = get_name(context, &stream, &installation) {
         let owner = format!("{}/{}", owner.namespace().unwrap_or_default(), owner.name_any());
         report(context, &stream, &Finding::NameTaken { owner }).await?;
         return Ok(Action::requeue(context.settings.requeue()));
@@ -94,8 +94,38 @@ async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Err
     Ok(Action::requeue(if soon { SOON } else { context.settings.requeue().min(LOOK_EVERY) }))
 }
 
-/// Makes a new stream ours before anything is made for it: the finalizer, then a status that says so and records the map,
-/// under the resource version that we saw.
+/// Says of a stream that another installation manages it, and how it is handed over; once in the life of this process,
+/// because that installation may be alive and write back.
+async fn tell_of_foreign(
+    context: &Context,
+    stream: &Arc<DataStream>,
+    installation: &str,
+) -> Result<Action, Error> {
+    if let Some(manager) = foreign_manager(stream, installation)
+        && context.names.tells(stream)
+    {
+        tracing::warn!(name = stream.name_any(), manager, "a stream of another installation is left alone");
+        let manager = manager.to_owned();
+        if let Err(error) = report(context, stream, &Finding::Foreign { manager }).await {
+            context.names.not_told(stream);
+            return Err(error);
+        }
+    }
+    Ok(Action::await_change())
+}
+
+/// Sees to it that the stream has its name, or says which stream has it.
+fn get_name(context: &Context, stream: &DataStream, installation: &str) -> Result<(), Arc<DataStream>> {
+    let streams = context.world.streams();
+    owns_name(stream, &streams, installation)?;
+    match name_held_since(stream, installation) {
+        Some(_) => Ok(()),
+        None => context.names.grant(stream, &streams),
+    }
+}
+
+/// Makes a stream ours before anything is made for it: the finalizer, then a status that says so and records its name
+/// and its map, under the resource version that we saw.
 async fn claim(
     context: &Context,
     mut stream: Arc<DataStream>,
@@ -106,7 +136,7 @@ async fn claim(
     if !stream.finalizers().iter().any(|name| name == FINALIZER) {
         stream = Arc::new(patch::add_finalizer(&context.client, &stream).await?);
     }
-    if stream.status.as_ref().is_none_or(|status| status.installation.is_none()) {
+    if stream.resolved().is_none() {
         let made = |group: &Group| Trouble {
             reason: "PodMissing".into(),
             message: format!("waits for pod {} to be made", pod_name(&group.name)),
@@ -122,10 +152,19 @@ async fn claim(
             logs: Vec::new(),
         };
         stream = report(context, &stream, &Finding::Live(Box::new(live))).await?;
-    } else if stream.recorded_map().is_none() {
+    } else if !is_recorded(&stream, &context.settings.installation()) {
         stream = report(context, &stream, &Finding::Recorded(map.clone())).await?;
     }
     Ok(stream)
+}
+
+/// Whether a stream's status says that it is this installation's, that it has its name, and what its map is.
+fn is_recorded(stream: &DataStream, installation: &str) -> bool {
+    stream.status.as_ref().is_some_and(|status| {
+        status.map.is_some()
+            && status.name_held_since.is_some()
+            && status.installation.as_deref() == Some(installation)
+    })
 }
 
 /// Creates the shard objects that are not there. Each is Pending until its log says that it is open, also one that was

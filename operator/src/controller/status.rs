@@ -3,16 +3,17 @@
 use catalog::ShardState;
 use catalog::map::Map;
 use catalog::resource::{DataStream, DataStreamStatus, RecordedMap, Resolved, Violation};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{
     CLOCK_SUSPECT, Draft, PODS_OUTDATED, READY, RECONCILING, SCALING_ACTIVE, STALLED, STORAGE_DAMAGED,
-    STORAGE_FULL, STORAGE_RESIZED, condition, is, settle,
+    STORAGE_FULL, STORAGE_RESIZED, condition, is, settle, whole_seconds,
 };
 use super::health::{Health, Trouble};
+use super::name::{NAME_TAKEN, name_held_since};
 use super::said::{Said, storage_conditions};
-use crate::names::{ACCEPT_LOSS, Names};
+use crate::names::{ACCEPT_LOSS, ADOPT, Names};
 use crate::objects::Group;
 use crate::settings::Settings;
 
@@ -20,13 +21,19 @@ use crate::settings::Settings;
 pub enum Finding {
     /// The spec breaks rules that a CRD without them let through.
     Invalid(Vec<Violation>),
-    /// An older stream has the name.
+    /// Another stream has the name.
     NameTaken {
         /// Its namespace and name.
         owner: String,
     },
-    /// An earlier version made the stream and did not record its map. All else is as it was.
+    /// The stream was made before this installation recorded that it is its own, that it has its name, and its map: by
+    /// an earlier version, by another installation, or while another stream had the name. All else is as it was.
     Recorded(Map),
+    /// Another installation manages the stream.
+    Foreign {
+        /// Which one.
+        manager: String,
+    },
     /// The stream is on its way, or there.
     Live(Box<Live>),
     /// The API server refuses a step. What holds for the stream goes on to hold.
@@ -76,8 +83,23 @@ pub fn status(
     if let Finding::Live(live) = finding {
         live_fields(&mut status, stream, live, settings);
     }
-    if matches!(finding, Finding::Deleting { .. }) {
-        status.stream_status = Some("DELETING".into());
+    match finding {
+        Finding::Deleting { .. } => status.stream_status = Some("DELETING".into()),
+        Finding::NameTaken { .. } => status.name_held_since = None,
+        Finding::Foreign { manager } => status.installation = Some(manager.clone()),
+        Finding::Recorded(map) => {
+            status.map = Some(RecordedMap::of(map));
+            status.observed_generation = before.observed_generation;
+        }
+        Finding::Invalid(_) | Finding::Live(_) | Finding::Refused { .. } => {}
+    }
+    if status.installation != before.installation {
+        // What another installation granted is nothing here.
+        status.name_held_since = None;
+    }
+    if matches!(finding, Finding::Live(_) | Finding::Recorded(_)) {
+        let since = name_held_since(stream, &settings.installation()).unwrap_or_else(|| whole_seconds(now));
+        status.name_held_since = Some(Time(since));
     }
     let map_changed = map_fields(&status) != map_fields(&before);
     if map_changed {
@@ -86,14 +108,15 @@ pub fn status(
     let drafts = match finding {
         Finding::Invalid(violations) => stalled("InvalidSpec", &sentences(violations)),
         Finding::NameTaken { owner } => {
-            let name = stream.stream_name();
+            let name = stream.name_in_force();
             let message = format!(
-                "the name {name} belongs to DataStream {owner}, which is older: delete that one, or make this stream \
+                "the name {name} belongs to DataStream {owner}, which had it first: delete that one, or make this stream \
                  under another spec.name"
             );
-            stalled("NameTaken", &message)
+            stalled(NAME_TAKEN, &message)
         }
-        Finding::Recorded(map) => return DataStreamStatus { map: Some(RecordedMap::of(map)), ..before },
+        Finding::Recorded(_) => return DataStreamStatus { conditions: before.conditions, ..status },
+        Finding::Foreign { manager } => stalled("OtherInstallation", &foreign(stream, manager, settings)),
         Finding::Live(live) => {
             let mut drafts = live_conditions(live, map_changed && !is(&before.conditions, READY, true));
             let name = stream.metadata.name.as_deref().unwrap_or_default();
@@ -136,7 +159,9 @@ fn map_fields(status: &DataStreamStatus) -> impl PartialEq {
         (name, stream_mode, retention_period_hours, max_record_size_kib)
     });
     let digest = status.map.as_ref().map(|map| map.digest.clone());
-    (status.stream_status.clone(), digest, resolved)
+    // What was shown under the name, or by another installation, and is shown again, is newer than it was then.
+    let shown = (status.name_held_since.clone(), status.installation.clone());
+    (status.stream_status.clone(), digest, resolved, shown)
 }
 
 /// One more; at least the clock in seconds, so that it grows also when a status was lost, or the API server's store
@@ -208,6 +233,21 @@ fn refused(before: &[Condition], message: &str) -> Vec<Draft> {
     }
     drafts.push(Draft::new(RECONCILING, true, "Refused", message));
     drafts
+}
+
+/// Why nothing is done for a stream of another installation, and how it is handed over.
+fn foreign(stream: &DataStream, manager: &str, settings: &Settings) -> String {
+    let namespace = stream.metadata.namespace.as_deref().unwrap_or_default();
+    let name = stream.metadata.name.as_deref().unwrap_or_default();
+    let ours = settings.installation();
+    let waits = match stream.metadata.deletion_timestamp {
+        Some(_) => "it is deleted by that one, or once it is handed over",
+        None => "nothing is done for it",
+    };
+    format!(
+        "the stream belongs to installation {manager}, not to {ours}, and {waits}: if {manager} is gone, type kubectl \
+         annotate dstream {name} -n {namespace} --overwrite {ADOPT}={ours}"
+    )
 }
 
 fn stalled(reason: &str, message: &str) -> Vec<Draft> {

@@ -233,12 +233,39 @@ fn an_on_demand_stream_says_that_it_does_not_scale_yet() {
 
 #[test]
 fn a_taken_name_names_its_owner_and_leaves_no_map() {
-    let stream = stream("PROVISIONED");
+    let mut stream = stream("PROVISIONED");
+    stream.status = Some(DataStreamStatus { name_held_since: Some(Time(at(9))), ..Default::default() });
     let finding = Finding::NameTaken { owner: "shop/orders".into() };
     let after = status(&stream, &finding, &settings(), at(100));
     assert_eq!(told(&after), ["Ready=False NameTaken", "Stalled=True NameTaken"]);
     assert!(after.conditions[0].message.contains("shop/orders"));
-    assert_eq!((after.stream_status, after.map_version), (None, None));
+    assert_eq!((after.stream_status, after.name_held_since), (None, None));
+}
+
+#[test]
+fn a_stream_of_another_installation_stays_its_and_says_how_it_is_handed_over() {
+    let mut stream = ready_stream("PROVISIONED");
+    stream.metadata.namespace = Some("shop".into());
+    stream.status.as_mut().unwrap().installation = Some("gone/kinetes".into());
+    let finding = Finding::Foreign { manager: "gone/kinetes".into() };
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!(told(&after), ["Ready=False OtherInstallation", "Stalled=True OtherInstallation"]);
+    let command =
+        "kubectl annotate dstream orders -n shop --overwrite kinetes.dev/adopt=kinetes-system/kinetes";
+    assert!(after.conditions[1].message.ends_with(command), "{}", after.conditions[1].message);
+    let before = stream.status.clone().unwrap();
+    assert_eq!((&after.installation, &after.map_version), (&before.installation, &before.map_version));
+
+    // A name that it had there is not granted here by anything but a grant.
+    let invalid = status(&stream, &Finding::Invalid(Vec::new()), &settings(), at(300));
+    assert_eq!(invalid.installation.as_deref(), Some("kinetes-system/kinetes"));
+    assert_eq!(invalid.name_held_since, None);
+
+    // Handed over, it is newer than anything that was shown of it.
+    let map = before.map.as_ref().unwrap().restore();
+    let adopted = status(&stream, &Finding::Recorded(map), &settings(), at(300));
+    assert_eq!(adopted.installation.as_deref(), Some("kinetes-system/kinetes"));
+    assert_eq!((adopted.map_version, adopted.name_held_since), (Some(300), Some(Time(at(300)))));
 }
 
 #[test]
@@ -271,7 +298,8 @@ fn a_record_of_the_map_changes_nothing_else_of_a_status() {
     let whole = stream.status.clone().unwrap();
     let map = whole.map.as_ref().unwrap().restore();
     stream.status.as_mut().unwrap().map = None;
-    assert_eq!(status(&stream, &Finding::Recorded(map), &settings(), at(200)), whole);
+    let recorded = status(&stream, &Finding::Recorded(map), &settings(), at(200));
+    assert_eq!(recorded, DataStreamStatus { map_version: Some(200), ..whole });
 }
 
 #[test]

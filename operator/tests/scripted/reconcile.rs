@@ -313,6 +313,35 @@ async fn a_younger_stream_does_not_get_the_name_and_nothing_is_made_for_it() {
 }
 
 #[tokio::test]
+async fn a_stream_that_has_its_name_keeps_it_whatever_older_one_appears() {
+    let (mut stage, _pod) = serving().await;
+    let mut older = orders();
+    older["metadata"]["uid"] = json!("0ld");
+    older["metadata"]["namespace"] = json!("elsewhere");
+    for created in ["2026-11-23T09:00:00Z", "2026-11-23T10:00:00Z"] {
+        older["metadata"]["creationTimestamp"] = json!(created);
+        stage.see(older.clone());
+        assert_eq!(stage.lines().await, [""; 0]);
+        assert_eq!(ready(&stage), "True Serving");
+    }
+}
+
+#[tokio::test]
+async fn two_streams_do_not_get_one_name_though_the_copy_does_not_show_yet_that_one_has_it() {
+    let mut stage = Stage::new(orders(), NO_POD);
+    stage.lines().await;
+    // The grant was written, and the watch did not deliver it yet.
+    let first = orders();
+    let mut second = orders();
+    second["metadata"]["uid"] = json!("0");
+    second["metadata"]["namespace"] = json!("elsewhere");
+    stage.see(first);
+    let lines: Vec<_> = stage.look_at(second).await.unwrap().into_iter().map(|call| call.line).collect();
+    assert_eq!(lines, ["PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(condition(&stage, "Stalled"), "True NameTaken");
+}
+
+#[tokio::test]
 async fn an_invalid_spec_that_slipped_in_stalls_and_nothing_is_made_for_it() {
     let mut stream = orders();
     stream["spec"]["replicas"] = json!(3);
@@ -322,13 +351,52 @@ async fn an_invalid_spec_that_slipped_in_stalls_and_nothing_is_made_for_it() {
 }
 
 #[tokio::test]
-async fn a_stream_of_another_installation_is_left_alone() {
-    let mut stream = orders();
-    stream["status"]["installation"] = json!("elsewhere/kinetes");
-    stream["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
-    stream["metadata"]["finalizers"] = json!(["kinetes.dev/stream"]);
-    let mut stage = Stage::new(stream, NO_POD);
+async fn a_stream_of_another_installation_is_told_so_once_and_left_alone() {
+    for deleted in [false, true] {
+        let mut stream = orders();
+        stream["status"]["installation"] = json!("elsewhere/kinetes");
+        stream["metadata"]["finalizers"] = json!(["kinetes.dev/stream"]);
+        if deleted {
+            stream["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
+        }
+        let mut stage = Stage::new(stream, NO_POD);
+        let calls = stage.look().await.unwrap();
+        let lines: Vec<_> = calls.iter().map(|call| call.line.as_str()).collect();
+        assert_eq!(lines, ["PATCH datastreams/orders/status", "POST events"]);
+        assert_eq!(condition(&stage, "Stalled"), "True OtherInstallation");
+        assert_eq!(stage.server.stream()["status"]["installation"], "elsewhere/kinetes");
+        let note = calls[1].body["note"].as_str().unwrap();
+        let command =
+            "kubectl annotate dstream orders -n shop --overwrite kinetes.dev/adopt=kinetes-system/kinetes";
+        assert!(note.ends_with(command), "{note}");
+        // The other one is alive and writes what it knows.
+        stage.change(|stream| stream["status"]["conditions"] = json!([]));
+        assert_eq!(stage.lines().await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_handed_over_is_served_on_and_goes_when_it_is_deleted() {
+    let (mut stage, pod) = serving().await;
+    stage.change(|stream| stream["status"]["installation"] = json!("gone/kinetes"));
+    stage.lines().await;
+    assert_eq!(condition(&stage, "Stalled"), "True OtherInstallation");
+    stage.change(|stream| {
+        stream["metadata"]["annotations"] = json!({"kinetes.dev/adopt": "kinetes-system/kinetes"});
+    });
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status", "PATCH datastreams/orders/status"]);
+    let stream = stage.server.stream();
+    assert_eq!(stream["status"]["installation"], "kinetes-system/kinetes");
+    assert_eq!((ready(&stage), condition(&stage, "Stalled")), ("True Serving".into(), String::new()));
+    assert_eq!(pod.bootstraps().len(), 1, "it is the same log");
     assert_eq!(stage.lines().await, [""; 0]);
+
+    stage.change(|stream| {
+        stream["status"]["installation"] = json!("gone/kinetes");
+        stream["metadata"]["deletionTimestamp"] = json!("2026-11-23T12:00:00Z");
+    });
+    stage.lines().await;
+    assert_eq!(stage.server.stream()["metadata"]["finalizers"], json!([]));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::runtime::watcher::Event;
 use operator::admin::Metrics;
 use operator::cli::{Cli, Command};
-use operator::controller::{Context, Error, reconcile};
+use operator::controller::{Context, Error, NameRegister, reconcile};
 use operator::members::Members;
 use operator::settings::Settings;
 use operator::world::{Scope, World, Writers};
@@ -106,6 +106,7 @@ impl Stage {
             client,
             settings: Arc::new(settings()),
             world: Arc::new(World::new(vec![scope])),
+            names: NameRegister::default(),
             members: Members::new(pod_port),
             metrics: Metrics::new(),
             now: || Timestamp::from_second(1_795_428_000).unwrap(),
@@ -183,6 +184,7 @@ impl Stage {
             client: old.client.clone(),
             settings: Arc::clone(&old.settings),
             world: Arc::clone(&old.world),
+            names: NameRegister::default(),
             members: Members::new(port),
             metrics: old.metrics.clone(),
             now: old.now,
