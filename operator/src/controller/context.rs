@@ -33,9 +33,6 @@ impl Context {
     /// The scope that has a namespace.
     #[must_use]
     pub fn scope(&self, namespace: &str) -> Option<&Arc<Scope>> {
-        self.world
-            .scopes()
-            .iter()
-            .find(|scope| scope.namespace.as_deref().is_none_or(|name| name == namespace))
+        self.world.scope(namespace)
     }
 }

@@ -3,6 +3,7 @@
 //! A scope is one watched namespace, or all of them. The copies may be late, never wrong in kind: whoever decides
 //! something that cannot be undone (a bootstrap, the end of a deletion) asks the API server itself.
 
+mod changes;
 mod observed;
 mod watch;
 
@@ -12,8 +13,11 @@ use catalog::resource::{DataStream, Shard};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use kube::runtime::reflector::{ObjectRef, Store, store};
-use tokio::sync::{broadcast, watch as signal};
+use tokio::sync::broadcast;
 
+use changes::{Gathered, ShardIndex};
+
+pub use changes::CatalogChanges;
 pub use observed::Observed;
 pub use watch::follow;
 
@@ -103,7 +107,8 @@ impl Scope {
 pub struct World {
     scopes: Vec<Arc<Scope>>,
     wakes: broadcast::Sender<Wake>,
-    catalog_changes: signal::Sender<u64>,
+    gathered: Gathered,
+    shard_index: ShardIndex,
 }
 
 impl World {
@@ -113,7 +118,8 @@ impl World {
         Self {
             scopes: scopes.into_iter().map(Arc::new).collect(),
             wakes: broadcast::Sender::new(WAKES),
-            catalog_changes: signal::Sender::new(0),
+            gathered: Gathered::default(),
+            shard_index: ShardIndex::default(),
         }
     }
 
@@ -131,6 +137,19 @@ impl World {
             }
         }
         true
+    }
+
+    /// The scope that has a namespace.
+    #[must_use]
+    pub fn scope(&self, namespace: &str) -> Option<&Arc<Scope>> {
+        let has = |scope: &&Arc<Scope>| scope.namespace.as_deref().is_none_or(|name| name == namespace);
+        self.scopes.iter().find(has)
+    }
+
+    /// A stream, if it is there.
+    #[must_use]
+    pub fn stream(&self, object: &ObjectRef<DataStream>) -> Option<Arc<DataStream>> {
+        self.scope(object.namespace.as_deref().unwrap_or_default())?.streams.get(object)
     }
 
     /// Every stream of every scope, in no order.
@@ -151,18 +170,13 @@ impl World {
         self.wakes.subscribe()
     }
 
-    /// News for the catalog: a number that grows whenever a stream or a shard changed.
-    #[must_use]
-    pub fn catalog_changes(&self) -> signal::Receiver<u64> {
-        self.catalog_changes.subscribe()
+    /// Waits for a change of what the catalog is made of, and takes all that nobody took yet.
+    pub async fn catalog_changes(&self) -> CatalogChanges {
+        self.gathered.take().await
     }
 
     /// Tells the controllers. Nobody may be listening: a standby has none.
     fn wake(&self, wake: Wake) {
         let _ = self.wakes.send(wake);
-    }
-
-    fn catalog_changed(&self) {
-        self.catalog_changes.send_modify(|changes| *changes += 1);
     }
 }

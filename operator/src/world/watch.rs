@@ -30,7 +30,7 @@ pub async fn follow(client: Client, world: Arc<World>, namespace: Option<String>
         )),
         keep::<Shard>(api(client, namespace), all, writers.shards, |event| {
             owned_news(world, event);
-            world.catalog_changed();
+            world.shard_event(event);
         }),
         keep::<StatefulSet>(api(client, namespace), owned.clone(), writers.stateful_sets, |event| {
             owned_news(world, event);
@@ -76,13 +76,18 @@ where
 }
 
 fn stream_news(world: &World, event: &Event<DataStream>) {
+    world.stream_event(event);
     match event {
         Event::Apply(stream) => world.wake(Wake::Stream(ObjectRef::from_obj(stream))),
         // A name is free now, and another stream may wait for it.
-        Event::Delete(_) | Event::InitDone => world.wake(Wake::All),
-        Event::Init | Event::InitApply(_) => return,
+        Event::Delete(gone) => {
+            let name = gone.name_in_force();
+            let waiting = world.streams().into_iter().filter(|stream| stream.name_in_force() == name);
+            waiting.for_each(|stream| world.wake(Wake::Stream(ObjectRef::from_obj(&*stream))));
+        }
+        Event::InitDone => world.wake(Wake::All),
+        Event::Init | Event::InitApply(_) => {}
     }
-    world.catalog_changed();
 }
 
 /// Wakes the stream that an object belongs to by its labels.
@@ -96,5 +101,35 @@ fn owned_news<K: ResourceExt<DynamicType = ()>>(world: &World, event: &Event<K>)
         }
         Event::InitDone => world.wake(Wake::All),
         Event::Init | Event::InitApply(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::resource::DataStreamSpec;
+
+    use super::*;
+    use crate::world::Scope;
+
+    #[tokio::test]
+    async fn a_deleted_stream_wakes_those_that_wait_for_its_name_and_no_other() {
+        let stream = |object: &str, name: &str| {
+            let mut stream =
+                DataStream::new(object, DataStreamSpec { name: Some(name.into()), ..Default::default() });
+            stream.metadata.namespace = Some("shop".into());
+            stream
+        };
+        let (scope, mut writers) = Scope::new(None);
+        let world = World::new(vec![scope]);
+        for event in [stream("first", "orders"), stream("second", "orders"), stream("other", "bills")] {
+            writers.streams.apply_watcher_event(&Event::Apply(event));
+        }
+        let mut wakes = world.wakes();
+        let event = Event::Delete(stream("first", "orders"));
+        writers.streams.apply_watcher_event(&event);
+        stream_news(&world, &event);
+        let woken: Vec<_> = std::iter::from_fn(|| wakes.try_recv().ok()).collect();
+        assert_eq!(woken.len(), 1);
+        assert!(matches!(&woken[0], Wake::Stream(stream) if stream.name == "second"), "{woken:?}");
     }
 }
