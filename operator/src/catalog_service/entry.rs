@@ -7,7 +7,7 @@ use catalog::resource::{DataStream, Defaults, Shard};
 use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamStatus};
 use kube::ResourceExt;
 
-use crate::names::Names;
+use crate::names::{self, Names};
 
 /// The entry of a stream with these shards; nothing while the two do not agree: one copy is then later than the
 /// other, and what agrees is on its way.
@@ -49,9 +49,15 @@ pub fn entry(
             .collect(),
         groups: groups
             .into_values()
-            .map(|group| Group { members: vec![Member { address: names.address(&group) }], name: group })
+            .map(|group| Group { members: members(&names, &group, resolved.replicas), name: group })
             .collect(),
     })
+}
+
+fn members(names: &Names, group: &str, replicas: i32) -> Vec<Member> {
+    names::Member::of_group(group, replicas)
+        .map(|member| Member { address: names.address(&member) })
+        .collect()
 }
 
 fn count(shards: &[Arc<Shard>], state: ShardState) -> Option<i32> {

@@ -1,9 +1,11 @@
-//! What the operator knows of the cluster: copies of its objects, kept by watches.
+//! What the operator knows of the cluster: copies of its objects, kept by watches, and what its storage pods report,
+//! kept by the prober.
 //!
 //! A scope is one watched namespace, or all of them. The copies may be late, never wrong in kind: whoever decides
 //! something that cannot be undone (a bootstrap, the end of a deletion) asks the API server itself.
 
 mod observed;
+mod probes;
 mod watch;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store};
 use tokio::sync::{broadcast, watch as signal};
 
 pub use observed::Observed;
+pub use probes::{Failure, Probe, Probes, RunningPod, container};
 pub use watch::follow;
 
 /// How many wakes may wait for a slow controller; one that missed some looks at every stream.
@@ -26,6 +29,15 @@ pub enum Wake {
     /// Something of this stream changed.
     Stream(ObjectRef<DataStream>),
     /// Anything may have changed.
+    All,
+}
+
+/// Which storage pods changed.
+#[derive(Clone, Debug)]
+pub enum PodChange {
+    /// This one came, changed or went.
+    Pod(ObjectRef<Pod>),
+    /// Any may have.
     All,
 }
 
@@ -102,7 +114,9 @@ impl Scope {
 /// All scopes, and the news of them.
 pub struct World {
     scopes: Vec<Arc<Scope>>,
+    probes: Probes,
     wakes: broadcast::Sender<Wake>,
+    pod_changes: broadcast::Sender<PodChange>,
     catalog_changes: signal::Sender<u64>,
 }
 
@@ -112,7 +126,9 @@ impl World {
     pub fn new(scopes: Vec<Scope>) -> Self {
         Self {
             scopes: scopes.into_iter().map(Arc::new).collect(),
+            probes: Probes::default(),
             wakes: broadcast::Sender::new(WAKES),
+            pod_changes: broadcast::Sender::new(WAKES),
             catalog_changes: signal::Sender::new(0),
         }
     }
@@ -121,6 +137,18 @@ impl World {
     #[must_use]
     pub fn scopes(&self) -> &[Arc<Scope>] {
         &self.scopes
+    }
+
+    /// The scope that has a namespace.
+    #[must_use]
+    pub fn scope(&self, namespace: &str) -> Option<&Arc<Scope>> {
+        self.scopes.iter().find(|scope| scope.namespace.as_deref().is_none_or(|name| name == namespace))
+    }
+
+    /// What the storage pods report.
+    #[must_use]
+    pub fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     /// Returns once every copy was whole once; false if a watch ended instead.
@@ -151,15 +179,25 @@ impl World {
         self.wakes.subscribe()
     }
 
+    /// News for the prober.
+    #[must_use]
+    pub fn pod_changes(&self) -> broadcast::Receiver<PodChange> {
+        self.pod_changes.subscribe()
+    }
+
     /// News for the catalog: a number that grows whenever a stream or a shard changed.
     #[must_use]
     pub fn catalog_changes(&self) -> signal::Receiver<u64> {
         self.catalog_changes.subscribe()
     }
 
-    /// Tells the controllers. Nobody may be listening: a standby has none.
-    fn wake(&self, wake: Wake) {
+    /// Wakes the controllers. Nobody may be listening: a standby has none.
+    pub(crate) fn wake(&self, wake: Wake) {
         let _ = self.wakes.send(wake);
+    }
+
+    pub(crate) fn pods_changed(&self, change: PodChange) {
+        let _ = self.pod_changes.send(change);
     }
 
     fn catalog_changed(&self) {

@@ -16,7 +16,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::{Wake, World, Writers};
+use super::{PodChange, Wake, World, Writers};
 use crate::names::{OWNED_SELECTOR, STREAM_LABEL};
 
 /// Follows everything of one scope, for as long as it is polled.
@@ -38,7 +38,7 @@ pub async fn follow(client: Client, world: Arc<World>, namespace: Option<String>
         keep::<Service>(api(client, namespace), owned.clone(), writers.services, |event| owned_news(
             world, event
         )),
-        keep::<Pod>(api(client, namespace), owned.clone(), writers.pods, |event| owned_news(world, event)),
+        keep::<Pod>(api(client, namespace), owned.clone(), writers.pods, |event| pod_news(world, event)),
         keep::<PersistentVolumeClaim>(api(client, namespace), owned, writers.claims, |event| {
             owned_news(world, event);
         }),
@@ -56,8 +56,8 @@ where
     }
 }
 
-/// Keeps one copy; tells of each event after the copy has it. Errors are retried with a growing pause.
-async fn keep<K>(api: Api<K>, config: watcher::Config, mut writer: Writer<K>, tell: impl Fn(&Event<K>))
+/// Keeps one copy; passes each event on after the copy has it. Errors are retried with a growing pause.
+async fn keep<K>(api: Api<K>, config: watcher::Config, mut writer: Writer<K>, pass_on: impl Fn(&Event<K>))
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static,
     K::DynamicType: Hash + Eq,
@@ -68,7 +68,7 @@ where
         match event {
             Ok(event) => {
                 writer.apply_watcher_event(&event);
-                tell(&event);
+                pass_on(&event);
             }
             Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch broke; it is taken up again"),
         }
@@ -83,6 +83,17 @@ fn stream_news(world: &World, event: &Event<DataStream>) {
         Event::Init | Event::InitApply(_) => return,
     }
     world.catalog_changed();
+}
+
+fn pod_news(world: &World, event: &Event<Pod>) {
+    match event {
+        Event::Apply(pod) | Event::Delete(pod) => {
+            world.pods_changed(PodChange::Pod(ObjectRef::from_obj(pod)));
+        }
+        Event::InitDone => world.pods_changed(PodChange::All),
+        Event::Init | Event::InitApply(_) => {}
+    }
+    owned_news(world, event);
 }
 
 /// Wakes the stream that an object belongs to by its labels.

@@ -1,8 +1,8 @@
 //! Reconciles against a scripted API server: the exact calls, and no other.
 
 use crate::support::{
-    FakePod, GROUP_0, GROUP_1, NAMESPACE, NO_POD, Stage, UID, condition, made, one_shard, orders, ready,
-    serving,
+    FakePod, GROUP_0, GROUP_1, NAMESPACE, NO_POD, Stage, UID, condition, made, message, one_shard, orders,
+    ready, serving,
 };
 use serde_json::{Value, json};
 
@@ -57,10 +57,13 @@ async fn writes_are_applied_as_ours_under_the_version_that_was_seen() {
 }
 
 #[tokio::test]
-async fn a_pod_on_an_empty_volume_is_told_to_begin_once_and_its_shards_open() {
+async fn a_pod_on_an_empty_volume_is_bootstrapped_once_and_its_shards_open() {
     let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
     let mut stage = made(one_shard(), pod.port).await;
     stage.see(Stage::pod(GROUP_0, false));
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!(ready(&stage), "False Starting");
+    assert_eq!(pod.bootstraps().len(), 0, "a look calls no pod");
     let lines = stage.lines().await;
     assert_eq!(
         lines,
@@ -119,9 +122,141 @@ async fn a_late_copy_does_not_make_a_lost_volume_look_new() {
     });
     stage.server.has("shards", vec![open]);
     stage.see(Stage::pod(GROUP_0, false));
+    stage.lines().await;
     let lines = stage.lines().await;
     assert_eq!(lines[0], "GET shards");
     assert_eq!(pod.bootstraps().len(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_bootstrapped_while_the_api_server_does_not_say_that_the_shards_are_new() {
+    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    stage.lines().await;
+    stage.server.fail("GET shards", 500);
+    assert_eq!(stage.lines().await, ["GET shards", "PATCH datastreams/orders/status"]);
+    assert_eq!(ready(&stage), "False Starting");
+    assert_eq!(pod.bootstraps().len(), 0);
+    stage.server.refuse(None);
+    assert_eq!(stage.lines().await[0], "GET shards", "it is tried again");
+    assert_eq!(pod.bootstraps().len(), 1);
+}
+
+#[tokio::test]
+async fn prober_and_controllers_make_a_stream_active_by_waking_each_other() {
+    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    stage.run_until(|stage| stage.server.stream()["status"]["streamStatus"] == "ACTIVE").await;
+    assert_eq!(pod.bootstraps().len(), 1);
+}
+
+#[tokio::test]
+async fn an_instruction_ends_with_the_process_that_got_it() {
+    let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
+    let mut stage = made(one_shard(), pod.port).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    stage.lines().await;
+    // The container restarts before it was bootstrapped, and the volume is another one by then.
+    let mut restarted = Stage::pod(GROUP_0, false);
+    restarted["status"]["containerStatuses"][0]["containerID"] = json!("containerd://2");
+    stage.see(restarted);
+    stage.probe().await;
+    assert_eq!(stage.server.calls().len(), 0);
+    assert_eq!(pod.bootstraps().len(), 0);
+}
+
+#[tokio::test]
+async fn a_pod_that_cannot_be_reached_is_told_with_its_error_and_as_a_metric() {
+    let mut stage = made(one_shard(), NO_POD).await;
+    stage.see(Stage::pod(GROUP_0, false));
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!(ready(&stage), "False PodNotReady", "one answer that does not come is no news");
+    for _ in 0..2 {
+        assert_eq!(stage.lines().await, [""; 0]);
+    }
+    assert_eq!(stage.metric("kinetes_pods_unreachable"), "0");
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(ready(&stage), "False PodUnreachable");
+    assert_eq!(condition(&stage, "PodsUnreachable"), "True ConnectFailed");
+    assert_eq!(stage.metric("kinetes_pods_unreachable"), "1");
+    let message = message(&stage, "Ready");
+    assert!(
+        message.starts_with("the operator cannot reach pod orders-1a2b3-g0-0: no connection to 127.0.0.1:1"),
+        "{message}"
+    );
+    assert_eq!(stage.lines().await, [""; 0], "it is told once");
+}
+
+#[tokio::test]
+async fn a_stream_that_serves_stays_ready_while_the_operator_cannot_reach_it_and_says_so() {
+    let (mut stage, pod) = serving().await;
+    let at = pod.port;
+    stage.move_pods_to(NO_POD);
+    stage.see(Stage::pod(GROUP_0, true));
+    for _ in 0..3 {
+        assert_eq!(stage.lines().await, [""; 0]);
+    }
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status", "POST events"]);
+    assert_eq!(
+        (ready(&stage), condition(&stage, "PodsUnreachable")),
+        ("True Serving".into(), "True ConnectFailed".into())
+    );
+
+    stage.move_pods_to(at);
+    stage.see(Stage::pod(GROUP_0, true));
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!(condition(&stage, "PodsUnreachable"), "");
+}
+
+#[tokio::test]
+async fn an_object_that_an_admission_policy_changes_is_applied_once() {
+    let mut stage = Stage::new(one_shard(), NO_POD);
+    stage
+        .server
+        .mutate(|set| set["spec"]["template"]["spec"]["containers"][0]["image"] = json!("mirror/x:1"));
+    assert!(stage.lines().await.contains(&"PATCH statefulsets/orders-1a2b3-g0".to_owned()));
+    assert_eq!(stage.lines().await, [""; 0]);
+    // What somebody else changes is still put right.
+    stage.edit_set(GROUP_0, |set| set["spec"]["replicas"] = json!(0));
+    assert_eq!(stage.lines().await, ["PATCH statefulsets/orders-1a2b3-g0"]);
+    assert_eq!(stage.lines().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_the_api_server_may_do_later_is_no_refusal() {
+    for code in [409, 429, 500, 503] {
+        let (mut stage, _pod) = serving().await;
+        stage.change(|stream| stream["spec"]["podTemplate"] = json!({"labels": {"team": "payments"}}));
+        stage.server.fail("PATCH statefulsets/orders-1a2b3-g0", code);
+        assert_eq!(stage.failing_lines().await, ["PATCH statefulsets/orders-1a2b3-g0"], "{code}");
+        assert_eq!((ready(&stage), condition(&stage, "Reconciling")), ("True Serving".into(), String::new()));
+    }
+}
+
+#[tokio::test]
+async fn a_stateful_set_that_cannot_create_its_pod_says_why() {
+    let mut stage = made(one_shard(), NO_POD).await;
+    stage.edit_set(GROUP_0, |set| {
+        set["metadata"]["generation"] = json!(1);
+        set["status"] = json!({"observedGeneration": 1, "replicas": 0});
+    });
+    stage.server.has("events", vec![json!({
+        "metadata": {}, "involvedObject": {"kind": "StatefulSet", "name": GROUP_0}, "reason": "FailedCreate",
+        "lastTimestamp": "2026-11-23T10:00:01Z", "message": "pods \"orders-1a2b3-g0-0\" is forbidden: exceeded quota: small",
+    })]);
+    let calls = stage.look().await.unwrap();
+    let lines: Vec<_> = calls.iter().map(|call| call.line.as_str()).collect();
+    assert_eq!(lines, ["GET events", "PATCH datastreams/orders/status"]);
+    assert!(calls[0].query.contains("reason%3DFailedCreate"), "{}", calls[0].query);
+    assert_eq!(ready(&stage), "False FailedCreate");
+    assert!(message(&stage, "Ready").ends_with("exceeded quota: small"));
+    assert_eq!(stage.lines().await, ["GET events"], "it is asked while the pod is missing");
+
+    stage.see(Stage::pod(GROUP_0, false));
+    assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
+    assert_eq!(ready(&stage), "False PodNotReady");
 }
 
 #[tokio::test]

@@ -4,14 +4,14 @@ use clap::Parser;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::*;
-use crate::controller::condition;
+use crate::names::Member;
 
 fn settings() -> Settings {
     let arguments =
         ["operator", "run", "--release=kinetes", "--namespace=kinetes-system", "--shard-server-image=x"];
     match crate::cli::Cli::parse_from(arguments).command {
         crate::cli::Command::Run(settings) => *settings,
-        crate::cli::Command::Crds { .. } => unreachable!("it says run"),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -33,32 +33,37 @@ fn stream(mode: &str) -> DataStream {
 }
 
 /// Two groups of two shards each.
-fn live(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding {
+fn managed(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Finding {
     let resolved = stream.resolve(&settings().defaults());
     let names = Names::of(stream);
     let shards: Vec<_> =
         catalog::plan::create(4, 2, 1).into_iter().map(|shard| catalog::Shard { state, ..shard }).collect();
     let groups = crate::objects::groups(&names, &shards, &[]).into_iter().zip(healths).collect();
-    Finding::Live(Box::new(Live {
+    Finding::Managed(Box::new(Managed {
         resolved,
         groups,
         outdated_pods: Vec::new(),
-        storage: None,
+        unreachable_pods: Vec::new(),
+        growth: None,
         logs: Vec::new(),
     }))
 }
 
 fn waits(reason: &str) -> Health {
-    Health::Waiting(Trouble { reason: reason.into(), message: format!("{reason} it is") })
+    Health::Waiting(Problem::new(Reason::repeated(reason), format!("{reason} it is")))
 }
 
-/// [`live`], with what the first group's pod says of its storage; the other's is well.
-fn saying(stream: &DataStream, healths: [Health; 2], conditions: &[LogCondition]) -> Finding {
-    let mut finding = live(stream, ShardState::Open, healths);
-    if let Finding::Live(live) = &mut finding {
-        let said = [conditions, &[]];
-        live.logs =
-            live.groups.iter().zip(said).map(|((group, _), said)| Said::of(group, Some(said))).collect();
+/// [`managed`], with what the first group's pod reports of its storage; the other's is healthy.
+fn reporting(stream: &DataStream, healths: [Health; 2], conditions: &[LogCondition]) -> Finding {
+    let mut finding = managed(stream, ShardState::Open, healths);
+    if let Finding::Managed(managed) = &mut finding {
+        let reports =
+            managed.groups.iter().zip([conditions, &[]]).map(|((group, _), conditions)| LogReport {
+                member: Member { group: group.name.clone(), ordinal: 0 },
+                log: group.log.clone(),
+                conditions: Some(conditions.to_vec()),
+            });
+        managed.logs = reports.collect();
     }
     finding
 }
@@ -69,43 +74,43 @@ fn damage() -> LogCondition {
 }
 
 /// `Ready=False Unschedulable` and so on, in order.
-fn told(status: &DataStreamStatus) -> Vec<String> {
-    let tell = |found: &Condition| format!("{}={} {}", found.type_, found.status, found.reason);
-    status.conditions.iter().map(tell).collect()
+fn summary(status: &DataStreamStatus) -> Vec<String> {
+    let line = |found: &Condition| format!("{}={} {}", found.type_, found.status, found.reason);
+    status.conditions.iter().map(line).collect()
 }
 
 #[test]
 fn a_new_stream_is_creating_and_says_what_it_waits_for() {
     let stream = stream("PROVISIONED");
-    let finding = live(&stream, ShardState::Pending, [waits("Unschedulable"), waits("PodMissing")]);
+    let finding = managed(&stream, ShardState::Pending, [waits("Unschedulable"), waits("PodMissing")]);
     let status = status(&stream, &finding, &settings(), at(100));
     assert_eq!(status.stream_status.as_deref(), Some("CREATING"));
     assert_eq!((status.open_shard_count, status.map_version), (Some(0), Some(100)));
     assert_eq!(status.stream_arn.as_deref(), Some("arn:aws:kinesis:us-east-1:000000000000:stream/orders"));
     assert_eq!(status.selector.as_deref(), Some("kinetes.dev/stream-uid=1a2b3c4d"));
     assert_eq!(status.observed_generation, Some(3));
-    assert_eq!(told(&status), ["Ready=False Unschedulable", "Reconciling=True Unschedulable"]);
-    let ready = condition(&status.conditions, READY).unwrap();
+    assert_eq!(summary(&status), ["Ready=False Unschedulable", "Reconciling=True Unschedulable"]);
+    let ready = condition(&status.conditions, ConditionType::Ready).unwrap();
     assert_eq!(ready.message, "Unschedulable it is (and 1 more of its groups wait)");
 }
 
 #[test]
 fn gateways_hear_of_a_stream_before_it_is_ready() {
     let mut stream = stream("PROVISIONED");
-    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
     let published = status(&stream, &finding, &settings(), at(100));
     assert_eq!(published.stream_status.as_deref(), Some("ACTIVE"));
-    assert_eq!(told(&published), ["Ready=False Publishing", "Reconciling=True Publishing"]);
+    assert_eq!(summary(&published), ["Ready=False Publishing", "Reconciling=True Publishing"]);
     stream.status = Some(published.clone());
     let ready = status(&stream, &finding, &settings(), at(101));
-    assert_eq!(told(&ready), ["Ready=True Serving"]);
+    assert_eq!(summary(&ready), ["Ready=True Serving"]);
     assert_eq!(ready.map_version, published.map_version, "the map is the same");
 }
 
 fn ready_stream(mode: &str) -> DataStream {
     let mut stream = stream(mode);
     for second in [100, 101] {
-        let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+        let finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
         stream.status = Some(status(&stream, &finding, &settings(), at(second)));
     }
     stream
@@ -114,50 +119,50 @@ fn ready_stream(mode: &str) -> DataStream {
 #[test]
 fn nothing_changes_while_nothing_happens() {
     let stream = ready_stream("PROVISIONED");
-    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
     assert_eq!(Some(status(&stream, &finding, &settings(), at(999))), stream.status);
 }
 
 #[test]
 fn a_pod_that_restarts_leaves_the_stream_active_and_its_map_as_it_is() {
     let stream = ready_stream("PROVISIONED");
-    let finding = live(&stream, ShardState::Open, [Health::Serving, waits("PodMissing")]);
+    let finding = managed(&stream, ShardState::Open, [Health::Serving, waits("PodMissing")]);
     let after = status(&stream, &finding, &settings(), at(200));
     assert_eq!(after.stream_status.as_deref(), Some("ACTIVE"));
     assert_eq!(after.map_version, stream.status.as_ref().unwrap().map_version);
-    assert_eq!(told(&after), ["Ready=False PodMissing", "Reconciling=True PodMissing"]);
-    assert_eq!(condition(&after.conditions, READY).unwrap().last_transition_time.0, at(200));
+    assert_eq!(summary(&after), ["Ready=False PodMissing", "Reconciling=True PodMissing"]);
+    assert_eq!(condition(&after.conditions, ConditionType::Ready).unwrap().last_transition_time.0, at(200));
 }
 
 #[test]
 fn a_changed_retention_is_a_new_map_and_the_stream_stays_ready() {
     let mut stream = ready_stream("PROVISIONED");
     stream.spec.retention_period_hours = Some(48);
-    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
     let after = status(&stream, &finding, &settings(), at(101));
     assert_eq!(after.map_version, Some(101));
-    assert_eq!(told(&after), ["Ready=True Serving"]);
+    assert_eq!(summary(&after), ["Ready=True Serving"]);
 }
 
 #[test]
 fn a_map_version_grows_also_against_a_clock_that_went_back() {
     let mut stream = ready_stream("PROVISIONED");
     stream.spec.retention_period_hours = Some(48);
-    let finding = live(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
     assert_eq!(status(&stream, &finding, &settings(), at(7)).map_version, Some(101));
 }
 
 #[test]
 fn a_lost_volume_stalls_the_stream_whatever_else_it_waits_for() {
     let stream = ready_stream("PROVISIONED");
-    let lost = Health::Stalled(Trouble { reason: "VolumeLost".into(), message: "gone".into() });
-    let finding = live(&stream, ShardState::Open, [waits("PodMissing"), lost]);
+    let lost = Health::Stalled(Problem::new(Reason::VolumeLost, "gone"));
+    let finding = managed(&stream, ShardState::Open, [waits("PodMissing"), lost]);
     let after = status(&stream, &finding, &settings(), at(200));
-    assert_eq!(told(&after), ["Ready=False VolumeLost", "Stalled=True VolumeLost"]);
+    assert_eq!(summary(&after), ["Ready=False VolumeLost", "Stalled=True VolumeLost"]);
 }
 
 #[test]
-fn what_a_pod_says_of_its_storage_is_told_beside_ready_with_what_to_do_until_it_is_over() {
+fn what_a_pod_reports_of_its_storage_is_a_condition_beside_ready_with_what_to_do_until_it_is_over() {
     let cases = [
         (LogConditionKind::StorageFull, "StorageFull=True VolumeFull", "raise spec.storage.size"),
         (LogConditionKind::StorageDamaged, "StorageDamaged=True LogDamaged", "kinetes.dev/accept-loss=g0:"),
@@ -166,31 +171,31 @@ fn what_a_pod_says_of_its_storage_is_told_beside_ready_with_what_to_do_until_it_
     for (kind, expected, what_to_do) in cases {
         let mut stream = ready_stream("PROVISIONED");
         let well = stream.status.clone();
-        let said = [LogCondition { kind, ..damage() }];
+        let reported = [LogCondition { kind, ..damage() }];
         let healths = || [Health::Serving, Health::Serving];
-        let finding = saying(&stream, healths(), &said);
+        let finding = reporting(&stream, healths(), &reported);
         let raised = status(&stream, &finding, &settings(), at(200));
         let mut both = ["Ready=True Serving", expected];
         both.sort_unstable();
-        assert_eq!(told(&raised), both);
+        assert_eq!(summary(&raised), both);
         let type_ = expected.split('=').next().unwrap();
         let message = &raised.conditions.iter().find(|condition| condition.type_ == type_).unwrap().message;
         assert!(message.starts_with("pod orders-1a2b3-g0-0: ") && message.contains(what_to_do), "{message}");
 
         stream.status = Some(raised.clone());
         assert_eq!(status(&stream, &finding, &settings(), at(300)), raised, "nothing is written again");
-        assert_eq!(Some(status(&stream, &saying(&stream, healths(), &[]), &settings(), at(400))), well);
+        assert_eq!(Some(status(&stream, &reporting(&stream, healths(), &[]), &settings(), at(400))), well);
     }
 }
 
 #[test]
-fn a_failed_log_stalls_the_stream_and_its_damage_is_told_too() {
+fn a_failed_log_stalls_the_stream_and_its_corruption_is_a_condition_too() {
     let mut stream = ready_stream("PROVISIONED");
-    let failed = || Health::Stalled(Trouble { reason: "StorageFailed".into(), message: "failed".into() });
-    let finding = saying(&stream, [failed(), failed()], &[damage()]);
+    let failed = || Health::Stalled(Problem::new(Reason::StorageFailed, "failed"));
+    let finding = reporting(&stream, [failed(), failed()], &[damage()]);
     let after = status(&stream, &finding, &settings(), at(200));
     assert_eq!(
-        told(&after),
+        summary(&after),
         ["Ready=False StorageFailed", "Stalled=True StorageFailed", "StorageDamaged=True LogDamaged"]
     );
     assert_eq!(after.conditions[1].message, "failed (and 1 more of its groups stall)");
@@ -200,26 +205,26 @@ fn a_failed_log_stalls_the_stream_and_its_damage_is_told_too() {
 }
 
 #[test]
-fn an_annotation_that_names_other_damage_is_said_not_to_be_obeyed() {
+fn an_annotation_that_names_other_corruption_is_reported_as_not_obeyed() {
     let mut stream = ready_stream("PROVISIONED");
     let mut with = |accepted: &str| {
         stream.metadata.annotations = Some([(ACCEPT_LOSS.to_owned(), accepted.to_owned())].into());
-        let finding = saying(&stream, [Health::Serving, Health::Serving], &[damage()]);
+        let finding = reporting(&stream, [Health::Serving, Health::Serving], &[damage()]);
         status(&stream, &finding, &settings(), at(200))
     };
-    assert_eq!(told(&with("g0:segment-000000000001:8192"))[1], "StorageDamaged=True LogDamaged");
+    assert_eq!(summary(&with("g0:segment-000000000001:8192"))[1], "StorageDamaged=True LogDamaged");
     let other = with("g0:segment-000000000001:4096");
-    assert_eq!(told(&other)[1], "StorageDamaged=True OtherLossAccepted");
+    assert_eq!(summary(&other)[1], "StorageDamaged=True AnnotationMismatch");
     let message = &other.conditions[1].message;
-    assert!(message.contains("accept-loss=g0:segment-000000000001:4096 names other damage"), "{message}");
+    assert!(message.contains("accept-loss=g0:segment-000000000001:4096 names other corruption"), "{message}");
     assert!(message.ends_with("accept-loss=g0:segment-000000000001:8192"), "{message}");
 }
 
 #[test]
 fn an_on_demand_stream_says_that_it_does_not_scale_yet() {
     let stream = ready_stream("ON_DEMAND");
-    let told = told(stream.status.as_ref().unwrap());
-    assert_eq!(told, ["Ready=True Serving", "ScalingActive=False NotServedYet"]);
+    let conditions = summary(stream.status.as_ref().unwrap());
+    assert_eq!(conditions, ["Ready=True Serving", "ScalingActive=False NotServedYet"]);
 }
 
 #[test]
@@ -227,7 +232,7 @@ fn a_taken_name_names_its_owner_and_leaves_no_map() {
     let stream = stream("PROVISIONED");
     let finding = Finding::NameTaken { owner: "shop/orders".into() };
     let after = status(&stream, &finding, &settings(), at(100));
-    assert_eq!(told(&after), ["Ready=False NameTaken", "Stalled=True NameTaken"]);
+    assert_eq!(summary(&after), ["Ready=False NameTaken", "Stalled=True NameTaken"]);
     assert!(after.conditions[0].message.contains("shop/orders"));
     assert_eq!((after.stream_status, after.map_version), (None, None));
 }
@@ -237,7 +242,7 @@ fn an_invalid_spec_stalls_and_what_held_before_holds_on() {
     let stream = ready_stream("PROVISIONED");
     let violation = Violation { field: "spec.replicas".into(), message: "replicas must be 1".into() };
     let after = status(&stream, &Finding::Invalid(vec![violation]), &settings(), at(200));
-    assert_eq!(told(&after), ["Ready=False InvalidSpec", "Stalled=True InvalidSpec"]);
+    assert_eq!(summary(&after), ["Ready=False InvalidSpec", "Stalled=True InvalidSpec"]);
     assert_eq!(after.conditions[1].message, "spec.replicas: replicas must be 1");
     assert_eq!(after.resolved, stream.status.unwrap().resolved);
 }
@@ -247,5 +252,69 @@ fn a_stream_that_goes_is_deleting_in_the_map_too() {
     let stream = ready_stream("PROVISIONED");
     let after = status(&stream, &Finding::Deleting { message: "its pods end".into() }, &settings(), at(200));
     assert_eq!((after.stream_status.as_deref(), after.map_version), (Some("DELETING"), Some(200)));
-    assert_eq!(told(&after), ["Ready=False Deleting", "Reconciling=True Deleting"]);
+    assert_eq!(summary(&after), ["Ready=False Deleting", "Reconciling=True Deleting"]);
+}
+
+#[test]
+fn pods_that_cannot_be_reached_are_a_condition_beside_ready() {
+    let stream = ready_stream("PROVISIONED");
+    let mut finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let Finding::Managed(managed) = &mut finding else { unreachable!() };
+    let problem = |pod| Problem::new(Reason::ConnectTimeout, format!("the operator cannot reach pod {pod}"));
+    managed.unreachable_pods = vec![problem("orders-1a2b3-g0-0"), problem("orders-1a2b3-g1-0")];
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!(summary(&after), ["PodsUnreachable=True ConnectTimeout", "Ready=True Serving"]);
+    let message = &condition(&after.conditions, ConditionType::PodsUnreachable).unwrap().message;
+    assert_eq!(message, "the operator cannot reach pod orders-1a2b3-g0-0 (and 1 more of its pods)");
+    let events = news(stream.status.as_ref().unwrap(), &after);
+    assert_eq!(events.len(), 1);
+    assert!(events[0].warning && events[0].reason == "ConnectTimeout");
+}
+
+/// A `kubectl` that writes down what it is called with; a pod is ready at the second time that it is waited for.
+const FAKE_KUBECTL: &str = r#"#!/bin/sh
+printf '%s\n' "$*" >> "$CALLS"
+case "$*" in *wait*) [ "$(grep -cx -e "$*" "$CALLS")" -ge 2 ];; esac
+"#;
+
+#[test]
+fn the_command_for_outdated_pods_replaces_one_after_the_other() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut stream = ready_stream("PROVISIONED");
+    stream.metadata.namespace = Some("shop".into());
+    let mut finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let Finding::Managed(managed) = &mut finding else { unreachable!() };
+    managed.outdated_pods = vec!["orders-1a2b3-g0-0".into(), "orders-1a2b3-g1-0".into()];
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!(summary(&after), ["PodsOutdated=True OldTemplate", "Ready=True Serving"]);
+    let message = &condition(&after.conditions, ConditionType::PodsOutdated).unwrap().message;
+    let (_, command) = message.split_once("one after the other: ").unwrap();
+
+    let folder = std::env::temp_dir().join(format!("kinetes-outdated-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (kubectl, calls) = (folder.join("kubectl"), folder.join("calls"));
+    std::fs::write(&kubectl, FAKE_KUBECTL).unwrap();
+    // It need not sleep.
+    let sleep = folder.join("sleep");
+    std::fs::write(&sleep, "#!/bin/sh\n").unwrap();
+    for program in [&kubectl, &sleep] {
+        std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let run = std::process::Command::new("sh")
+        .args(["-c", command])
+        .env("PATH", path)
+        .env("CALLS", &calls)
+        .status();
+    let calls = std::fs::read_to_string(&calls).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(run.unwrap().success());
+    let delete = |pod| format!("-n shop delete pod {pod}");
+    let wait = |pod| format!("-n shop wait --for=condition=Ready pod/{pod} --timeout=60s");
+    let (first, second) = ("orders-1a2b3-g0-0", "orders-1a2b3-g1-0");
+    // The second pod is only touched when the first is ready again.
+    let expected =
+        [delete(first), wait(first), wait(first), delete(second), wait(second), wait(second)].join("\n");
+    assert_eq!(calls.trim_end(), expected);
 }
