@@ -2,7 +2,7 @@
 export KINETES_CACHE ?= $(HOME)/.cache/kinetes
 export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
 
-.PHONY: help run test prove bench simulate bugs version-skew images crds
+.PHONY: help run test prove bench simulate bugs version-skew images crds signals
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,3 +32,6 @@ images: ## build the container images as archives, with no daemon
 
 crds: ## write the generated resource definitions to crds/
 	@cargo run --quiet --package operator -- crds --dir crds/templates
+
+signals: ## write the generated list of the operator's conditions, reasons and metrics to docs/
+	@cargo run --quiet --package operator -- signals > docs/signals.md

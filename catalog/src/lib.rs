@@ -1,5 +1,5 @@
-//! The domain of Kinetes, pure: streams, shards, hash keys and sequence numbers, how a new stream is planned, and the
-//! messages in which the parts exchange them.
+//! The domain of Kinetes, pure: streams, shards, hash keys and sequence numbers, the map of a stream and how it
+//! changes, and the messages in which the parts exchange them.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: those come in as arguments, so that every
 //! rule is tested as a function. The one exception is [`machine_id`], which all parts show each other. Of `kube` only
@@ -9,8 +9,8 @@ pub mod control;
 pub mod feed;
 mod hash_key;
 mod machine;
+pub mod map;
 pub mod member;
-pub mod plan;
 pub mod resource;
 mod sequence_number;
 mod sequence_text;

@@ -89,6 +89,9 @@ pub struct Stream {
     pub uid: String,
     /// Grows with every change of this entry.
     pub map_version: u64,
+    /// Names the map of its shards ([`crate::map::Digest`]); absent where none is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_digest: Option<String>,
     /// The 12 digits of the account that owns the name.
     pub account_id: String,
     /// The name, unique in its account.

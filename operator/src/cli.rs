@@ -28,4 +28,6 @@ pub enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+    /// Print the list of conditions, reasons and metrics as Markdown
+    Signals,
 }

@@ -1,9 +1,10 @@
 //! The Kinetes operator: turns DataStreams into shard groups, and serves the catalog that gateways follow.
 //!
-//! The rooms: [`world`] keeps copies of what is in the cluster; [`objects`] says what should be there; [`controller`]
-//! makes it so, calling storage pods through [`members`]; [`catalog_service`] hands out the result and takes the
-//! control calls of the Kinesis API; [`lease`] lets one replica alone run the controllers; [`install`] sees to
-//! what an installation needs; [`admin`] tells how it goes. [`run`](run::run) puts them together.
+//! The rooms: [`world`] keeps copies of what is in the cluster; [`prober`] asks the storage pods, through [`members`],
+//! and adds what they report; [`objects`] says what should be there; [`controller`] makes it so; [`catalog_service`]
+//! hands out the result and takes the control calls of the Kinesis API; [`lease`] lets one replica alone run the
+//! controllers and the prober; [`install`] sees to what an installation needs; [`admin`] shows how it goes;
+//! [`signals`] lists every condition, reason, event and metric. [`run`](run::run) puts them together.
 //!
 //! It is the only part of Kinetes that talks to the Kubernetes API, and it never sees a record.
 
@@ -18,6 +19,8 @@ pub mod listener;
 pub mod members;
 pub mod names;
 pub mod objects;
+pub mod prober;
 pub mod run;
 pub mod settings;
+pub mod signals;
 pub mod world;

@@ -5,12 +5,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use operator::cli::{Cli, Command};
 use operator::settings::Settings;
-use operator::{crds, run};
+use operator::{crds, run, signals};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Crds { dir: Some(dir) } => crds::write(&dir).map_err(Into::into),
         Command::Crds { dir: None } => crds::print(&mut std::io::stdout().lock()).map_err(Into::into),
+        Command::Signals => {
+            print!("{}", signals::page());
+            Ok(())
+        }
         Command::Run(settings) => run(*settings),
     };
     match outcome {

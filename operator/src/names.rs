@@ -13,9 +13,12 @@ pub const FIELD_MANAGER: &str = "kinetes-operator";
 pub const API_FIELD_MANAGER: &str = "kinetes-api";
 /// Keeps a deleted stream until its pods are gone, and its volumes where they go with it.
 pub const FINALIZER: &str = "kinetes.dev/stream";
-/// The annotation of a DataStream by which somebody gives up damaged records: `LOG:FILE:POSITION`, as the condition
-/// StorageDamaged names them.
+/// The annotation of a DataStream by which somebody accepts the loss of corrupt records: `LOG:FILE:POSITION`, as the
+/// condition StorageDamaged names them.
 pub const ACCEPT_LOSS: &str = "kinetes.dev/accept-loss";
+/// The annotation of a DataStream by which somebody hands it over to another installation: `NAMESPACE/RELEASE` of that
+/// one.
+pub const ADOPT: &str = "kinetes.dev/adopt";
 /// The label that names a stream's object.
 pub const STREAM_LABEL: &str = "kinetes.dev/stream";
 /// The label that carries a stream's UID: by it everything of a stream is found, and nothing of a stream of the
@@ -70,10 +73,10 @@ impl Names {
         format!("{}-s{index}", self.base)
     }
 
-    /// Where a group's pod answers the internal protocol; the name outlives the pod and its IP.
+    /// Where a member's pod answers the internal protocol; the name outlives the pod and its IP.
     #[must_use]
-    pub fn address(&self, group: &str) -> String {
-        format!("{}.{}.{}.svc:{GROUP_PORT}", pod(group), self.service(), self.namespace)
+    pub fn address(&self, member: &Member) -> String {
+        format!("{}.{}.{}.svc:{GROUP_PORT}", member.pod(), self.service(), self.namespace)
     }
 
     /// Selects everything of the stream.
@@ -97,16 +100,39 @@ impl Names {
     }
 }
 
-/// The one pod of a group.
-#[must_use]
-pub fn pod(group: &str) -> String {
-    format!("{group}-0")
+/// A member of a shard group: the group's StatefulSet, and the ordinal of the member's pod in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Member {
+    /// The StatefulSet's name.
+    pub group: String,
+    /// From 0.
+    pub ordinal: u32,
 }
 
-/// The claim of a group's one pod.
-#[must_use]
-pub fn claim(group: &str) -> String {
-    format!("{VOLUME}-{group}-0")
+impl Member {
+    /// The members of a group, by ordinal.
+    pub fn of_group(group: &str, replicas: i32) -> impl Iterator<Item = Self> + use<'_> {
+        (0..u32::try_from(replicas).unwrap_or(0)).map(|ordinal| Self { group: group.to_owned(), ordinal })
+    }
+
+    /// The member whose pod has this name.
+    #[must_use]
+    pub fn of_pod(pod: &str) -> Option<Self> {
+        let (group, ordinal) = pod.rsplit_once('-')?;
+        Some(Self { group: group.to_owned(), ordinal: ordinal.parse().ok()? })
+    }
+
+    /// Its pod's name.
+    #[must_use]
+    pub fn pod(&self) -> String {
+        format!("{}-{}", self.group, self.ordinal)
+    }
+
+    /// Its claim's name.
+    #[must_use]
+    pub fn claim(&self) -> String {
+        format!("{VOLUME}-{}-{}", self.group, self.ordinal)
+    }
 }
 
 /// The suffix of a group's name that says which log it was made for: `g0`.
@@ -127,5 +153,21 @@ pub fn owner(stream: &DataStream) -> OwnerReference {
         uid: stream.uid().unwrap_or_default(),
         controller: Some(true),
         block_owner_deletion: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_named_by_group_and_ordinal_and_found_by_its_pod() {
+        let members: Vec<_> = Member::of_group("orders-1a2b3-g0", 3).collect();
+        assert_eq!(members.len(), 3);
+        assert_eq!(members[2].pod(), "orders-1a2b3-g0-2");
+        assert_eq!(members[2].claim(), "data-orders-1a2b3-g0-2");
+        assert_eq!(Member::of_pod("orders-1a2b3-g0-2").as_ref(), Some(&members[2]));
+        assert_eq!(Member::of_pod("orders"), None);
+        assert_eq!(Member::of_pod("orders-x"), None);
     }
 }

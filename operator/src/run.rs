@@ -11,11 +11,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin, Metrics};
 use crate::catalog_service::{self, Publisher, Service};
-use crate::controller::{self, Context};
+use crate::controller::{self, Context, Memory, NameRegister};
 use crate::install;
 use crate::lease::Election;
 use crate::listener;
 use crate::members::Members;
+use crate::prober::{self, Prober};
 use crate::settings::Settings;
 use crate::world::{self, Scope, World};
 
@@ -47,11 +48,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let service = Service::new(client.clone(), Arc::clone(&settings), &publisher, metrics.clone());
 
     let mut election = election(&client, &settings);
+    let members = Members::new(GROUP_PORT);
+    let prober = Prober::new(Arc::clone(&world), members, client.clone(), metrics.clone(), Timestamp::now);
     let context = Arc::new(Context {
         client: client.clone(),
         settings: Arc::clone(&settings),
         world: Arc::clone(&world),
-        members: Members::new(GROUP_PORT),
+        names: NameRegister::default(),
+        prober: Arc::new(prober),
+        memory: Memory::default(),
         metrics,
         now: Timestamp::now,
     });
@@ -94,7 +99,7 @@ fn watch(client: &Client, settings: &Settings) -> (Arc<World>, impl Future<Outpu
     (world, async move { futures::future::join_all(follows).await.into_iter().collect() })
 }
 
-/// Says that it is ready, waits for the lease, and runs the controllers while it has it.
+/// Reports that it is ready, waits for the lease, and runs the prober and the controllers while it has it.
 async fn lead(election: &mut Election, context: Arc<Context>, admin: &Admin) -> anyhow::Result<()> {
     if !context.world.synced().await {
         anyhow::bail!("the watches ended");
@@ -103,8 +108,9 @@ async fn lead(election: &mut Election, context: Arc<Context>, admin: &Admin) -> 
     election.acquire().await;
     admin.metrics.leads();
     tokio::select! {
+        () = prober::run(Arc::clone(&context.prober)) => anyhow::bail!("the prober ended"),
         () = controller::run(Arc::clone(&context)) => anyhow::bail!("the controllers ended"),
-        () = keep_iterator_key(&context) => anyhow::bail!("the iterator key was given up"),
+        () = keep_iterator_key(&context) => anyhow::bail!("the watch over the iterator key ended"),
         lost = election.keep() => Err(lost.into()),
     }
 }

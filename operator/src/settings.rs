@@ -1,4 +1,4 @@
-//! What an operator is told at its start.
+//! The settings of an operator.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{PodTemplate, Resolved, rules};
+use super::{PodTemplate, RecordedMap, Resolved, rules};
 
 /// What a user wants of a stream. Every field may be left out; the operator publishes what it then took in
 /// `status.resolved`.
@@ -168,9 +168,15 @@ pub struct DataStreamStatus {
     /// The version of the stream's catalog entry; it grows with every change of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map_version: Option<i64>,
+    /// The stream's map as it is recorded; there before anything is made for the stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<RecordedMap>,
     /// Which installation manages the stream: namespace/release of its operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installation: Option<String>,
+    /// Since when the stream has its name in the Kinesis API. Who has a name keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_held_since: Option<Time>,
     /// What holds, defaults included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,

@@ -8,6 +8,7 @@ mod crd;
 mod data_stream;
 mod pod_template;
 mod quantity;
+mod recorded_map;
 mod resolve;
 mod rules;
 mod shard;
@@ -17,9 +18,10 @@ pub use crd::crds;
 pub use data_stream::{DataStream, DataStreamSpec, DataStreamStatus, Storage, StreamModeDetails};
 pub use pod_template::{PodTemplate, Resources};
 pub use quantity::{quantity_bytes, quantity_nanos};
+pub use recorded_map::RecordedMap;
 pub use resolve::{Defaults, Resolved};
 pub use shard::{HashKeyRange, InvalidShard, Shard, ShardSpec, ShardStatus};
-pub use validate::Violation;
+pub use validate::{Judgement, Violation};
 
 /// The API group of all resources.
 pub const GROUP: &str = "kinetes.dev";

@@ -3,8 +3,8 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::DataStream;
-use crate::plan::DEFAULT_SHARD_COUNT;
+use super::{DataStream, DataStreamSpec, Storage, quantity_bytes};
+use crate::map::DEFAULT_SHARD_COUNT;
 use crate::{StreamMode, StreamName};
 
 /// What an installation uses for settings that a stream leaves out.
@@ -20,8 +20,8 @@ pub struct Defaults {
 
 /// What holds for a stream, published in its status.
 ///
-/// What cannot change (the shards' number and places, the storage class) is taken from an earlier status where
-/// the spec is silent: a new default is for new streams.
+/// What cannot change (the name, the shards' number and places, the storage class) is what was recorded first, whatever
+/// the spec says later, and a volume's size never falls: [`DataStream::judge`] tells what of the spec is not in force.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolved {
@@ -61,29 +61,33 @@ impl DataStream {
         let spec = &self.spec;
         let before = self.resolved();
         let storage = spec.storage.clone().unwrap_or_default();
-        let before_or = |value: fn(&Resolved) -> i32, default| before.map_or(default, value);
-        let class = match before {
-            Some(before) => before.storage_class_name.clone(),
-            None => defaults.storage_class_name.clone(),
-        };
-        let size = before.map_or_else(|| defaults.storage_size.clone(), |before| before.storage_size.clone());
         let mode = spec.stream_mode_details.as_ref().map(|details| details.stream_mode.clone());
-        let on_demand = mode.as_deref() == Some("ON_DEMAND");
-        // A stream that switched to ON_DEMAND keeps the number of shards that it was created with.
-        let created = before_or(|before| before.shard_count, DEFAULT_SHARD_COUNT.cast_signed());
-        let requested = if on_demand && before.is_some() { None } else { spec.shard_count };
+        let recorded = self.recorded_map().map(|map| (map.shard_count, map.shards_per_group));
+        let recorded = recorded.or(before.map(|before| (before.shard_count, before.shards_per_group)));
+        let (shard_count, shards_per_group) = recorded.unwrap_or((
+            spec.shard_count.unwrap_or(DEFAULT_SHARD_COUNT.cast_signed()),
+            spec.shards_per_group.unwrap_or(defaults.shards_per_group),
+        ));
         Resolved {
-            name: self.stream_name().to_owned(),
+            name: before.map_or_else(|| self.stream_name().to_owned(), |before| before.name.clone()),
             stream_mode: mode.unwrap_or_else(|| "PROVISIONED".into()),
-            shard_count: requested.unwrap_or(created),
+            shard_count,
             retention_period_hours: spec.retention_period_hours.unwrap_or(24),
             max_record_size_kib: spec.max_record_size_kib.unwrap_or(1024),
             replicas: spec.replicas.unwrap_or(1),
-            shards_per_group: spec
-                .shards_per_group
-                .unwrap_or_else(|| before_or(|before| before.shards_per_group, defaults.shards_per_group)),
-            storage_size: storage.size.unwrap_or(size),
-            storage_class_name: storage.storage_class_name.or(class),
+            shards_per_group,
+            storage_size: match (storage.size, before) {
+                (Some(size), Some(before)) if is_less(&size, &before.storage_size) => {
+                    before.storage_size.clone()
+                }
+                (Some(size), _) => size,
+                (None, Some(before)) => before.storage_size.clone(),
+                (None, None) => defaults.storage_size.clone(),
+            },
+            storage_class_name: match before {
+                Some(before) => before.storage_class_name.clone(),
+                None => storage.storage_class_name.or_else(|| defaults.storage_class_name.clone()),
+            },
             deletion_policy: spec.deletion_policy.clone().unwrap_or_else(|| "Retain".into()),
         }
     }
@@ -92,6 +96,32 @@ impl DataStream {
     #[must_use]
     pub fn stream_name(&self) -> &str {
         self.spec.name.as_deref().or(self.metadata.name.as_deref()).unwrap_or_default()
+    }
+
+    /// The stream's name in the Kinesis API that is in force: that of its status, and before it has one, of its spec.
+    #[must_use]
+    pub fn name_in_force(&self) -> &str {
+        self.resolved().map_or_else(|| self.stream_name(), |resolved| &resolved.name)
+    }
+
+    /// The stream as it would be written for what is in force of the fields that cannot change, or not to less; nothing
+    /// before that was recorded.
+    pub(super) fn in_force(&self) -> Option<Self> {
+        let resolved = self.resolved()?;
+        let shard_count = self.recorded_map().map_or(resolved.shard_count, |map| map.shard_count);
+        let shards_per_group =
+            self.recorded_map().map_or(resolved.shards_per_group, |map| map.shards_per_group);
+        let spec = DataStreamSpec {
+            name: Some(resolved.name.clone()),
+            shard_count: Some(shard_count),
+            shards_per_group: Some(shards_per_group),
+            storage: Some(Storage {
+                size: Some(resolved.storage_size.clone()),
+                storage_class_name: resolved.storage_class_name.clone(),
+            }),
+            ..DataStreamSpec::default()
+        };
+        Some(Self { metadata: self.metadata.clone(), spec, status: self.status.clone() })
     }
 
     /// The effective settings when the status was last written.
@@ -121,10 +151,14 @@ impl Resolved {
     }
 }
 
+fn is_less(size: &str, than: &str) -> bool {
+    matches!((quantity_bytes(size), quantity_bytes(than)), (Some(size), Some(than)) if size < than)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{DataStreamSpec, DataStreamStatus};
+    use crate::resource::DataStreamStatus;
 
     fn defaults() -> Defaults {
         Defaults { storage_size: "20Gi".into(), storage_class_name: None, shards_per_group: 16 }
@@ -152,5 +186,23 @@ mod tests {
             shards_per_group: 1,
         };
         assert_eq!(stream.resolve(&changed), resolved);
+    }
+
+    #[test]
+    fn what_cannot_change_stays_as_it_was_recorded() {
+        let mut stream = DataStream::new("orders", DataStreamSpec::default());
+        let resolved = stream.resolve(&defaults());
+        stream.status = Some(DataStreamStatus { resolved: Some(resolved.clone()), ..Default::default() });
+        stream.spec = DataStreamSpec {
+            name: Some("other".into()),
+            shard_count: Some(8),
+            shards_per_group: Some(1),
+            storage: Some(Storage { size: Some("10Gi".into()), storage_class_name: Some("fast".into()) }),
+            ..Default::default()
+        };
+        assert_eq!(stream.resolve(&defaults()), resolved);
+        let larger = Storage { size: Some("30Gi".into()), storage_class_name: None };
+        stream.spec.storage = Some(larger);
+        assert_eq!(stream.resolve(&defaults()).storage_size, "30Gi");
     }
 }

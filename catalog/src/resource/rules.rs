@@ -22,10 +22,15 @@ pub(super) struct Rule {
 }
 
 impl Rule {
+    /// Whether it compares a stream with the stream before a change.
+    pub fn is_about_change(&self) -> bool {
+        self.expression.contains("oldSelf")
+    }
+
     /// The rule as the CRD carries it.
     pub fn cel(&self) -> Cel {
-        let forbids_change = self.expression.contains("oldSelf");
-        let reason = if forbids_change { Reason::FieldValueForbidden } else { Reason::FieldValueInvalid };
+        let reason =
+            if self.is_about_change() { Reason::FieldValueForbidden } else { Reason::FieldValueInvalid };
         let rule = Cel::new(self.expression).message(self.message).reason(reason);
         let rule = if self.optional_old_self { rule.optional_old_self(true) } else { rule };
         rule.field_path(format!(".{}", self.field))

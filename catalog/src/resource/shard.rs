@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn mirrored_shard_converts_back() {
-        let planned = crate::plan::create(2, 1, 1_700_000_000).pop().unwrap();
+        let planned = crate::map::Genesis::new(2, 1, 1_700_000_000).shards().pop().unwrap();
         let object = Shard::new("orders-s1", ShardSpec::mirror(&planned, "orders", "orders-1a2b3-g1"));
         assert_eq!(object.to_domain(), Ok(planned));
     }

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use super::Metrics;
 use crate::world::World;
 
-/// What the admin port tells of.
+/// What the admin port shows.
 pub struct Admin {
     /// What is counted.
     pub metrics: Metrics,

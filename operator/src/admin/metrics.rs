@@ -9,10 +9,15 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::members::ErrorKind;
+use crate::signals::metrics::{self, Metric};
 use crate::world::World;
 
-/// Every status that a stream can have, so that a count that falls to none says 0.
+/// Every status that a stream can have, so that a count that falls to none is shown as 0.
 const STREAM_STATUSES: [&str; 4] = ["CREATING", "ACTIVE", "UPDATING", "DELETING"];
+
+/// The upper bounds of the histogram of looks, in seconds.
+const DURATION_BUCKETS: [f64; 8] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0];
 
 /// How a look at a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct Metrics {
     leads: IntGauge,
     followers: IntGauge,
     control_calls: IntCounterVec,
+    unreachable_pods: IntGauge,
+    failed_probes: IntCounterVec,
 }
 
 impl Metrics {
@@ -46,37 +53,40 @@ impl Metrics {
     /// Never: the names are constants, and every test that needs metrics makes them.
     #[must_use]
     pub fn new() -> Self {
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            IntCounterVec::new(Opts::new(name, help), labels).expect("a constant name is valid")
+        let options = |metric: Metric| Opts::new(metric.name, metric.help);
+        let counters = |metric: Metric| {
+            IntCounterVec::new(options(metric), metric.labels).expect("a constant name is valid")
         };
-        let gauge = |name: &str, help: &str| IntGauge::new(name, help).expect("a constant name is valid");
-        let reconciles =
-            counters("kinetes_reconciles_total", "Looks at streams, by how they ended", &["outcome"]);
-        let buckets = vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0];
-        let options =
-            HistogramOpts::new("kinetes_reconcile_duration_seconds", "How long a look at a stream took")
-                .buckets(buckets);
-        let duration_seconds = Histogram::with_opts(options).expect("a constant name is valid");
-        let streams = IntGaugeVec::new(Opts::new("kinetes_streams", "Streams by status"), &["status"])
-            .expect("a constant name is valid");
-        let leads = gauge("kinetes_operator_leads", "1 if this replica runs the controllers");
-        let followers = gauge("kinetes_catalog_followers", "Gateways that follow this replica's catalog");
-        let control_calls = counters(
-            "kinetes_control_calls_total",
-            "Control calls, by what and how they ended",
-            &["call", "outcome"],
-        );
+        let gauges = |metric: Metric| {
+            IntGaugeVec::new(options(metric), metric.labels).expect("a constant name is valid")
+        };
+        let gauge = |metric: Metric| IntGauge::with_opts(options(metric)).expect("a constant name is valid");
+        let reconciles = counters(metrics::RECONCILES);
+        let duration =
+            HistogramOpts::from(options(metrics::RECONCILE_DURATION)).buckets(DURATION_BUCKETS.into());
+        let duration_seconds = Histogram::with_opts(duration).expect("a constant name is valid");
+        let streams = gauges(metrics::STREAMS);
+        let leads = gauge(metrics::LEADS);
+        let followers = gauge(metrics::FOLLOWERS);
+        let control_calls = counters(metrics::CONTROL_CALLS);
+        let unreachable_pods = gauge(metrics::UNREACHABLE_PODS);
+        let failed_probes = counters(metrics::FAILED_PROBES);
         let registry = Registry::new();
-        let all: [Box<dyn prometheus::core::Collector>; 6] = [
+        let all: [Box<dyn prometheus::core::Collector>; 8] = [
             Box::new(reconciles.clone()),
             Box::new(duration_seconds.clone()),
             Box::new(streams.clone()),
             Box::new(leads.clone()),
             Box::new(followers.clone()),
             Box::new(control_calls.clone()),
+            Box::new(unreachable_pods.clone()),
+            Box::new(failed_probes.clone()),
         ];
         for metric in all {
             registry.register(metric).expect("every name is there once");
+        }
+        for kind in ErrorKind::ALL {
+            failed_probes.with_label_values(&[kind.as_str()]);
         }
         Self {
             registry,
@@ -88,6 +98,8 @@ impl Metrics {
             leads,
             followers,
             control_calls,
+            unreachable_pods,
+            failed_probes,
         }
     }
 
@@ -111,6 +123,11 @@ impl Metrics {
         self.control_calls.with_label_values(&[call, outcome]).inc();
     }
 
+    /// A storage pod did not answer.
+    pub fn probe_failed(&self, kind: ErrorKind) {
+        self.failed_probes.with_label_values(&[kind.as_str()]).inc();
+    }
+
     /// A follower came; it is counted until what this gives is dropped.
     #[must_use]
     pub fn follower(&self) -> Arc<Follower> {
@@ -118,7 +135,7 @@ impl Metrics {
         Arc::new(Follower(self.followers.clone()))
     }
 
-    /// All of it in Prometheus's text format, the streams counted now.
+    /// All of it in Prometheus's text format, streams and pods counted now.
     #[must_use]
     pub fn text(&self, world: &World) -> Vec<u8> {
         let mut counts: BTreeMap<&str, i64> = STREAM_STATUSES.map(|status| (status, 0)).into();
@@ -133,6 +150,7 @@ impl Metrics {
         for (status, count) in counts {
             self.streams.with_label_values(&[status]).set(count);
         }
+        self.unreachable_pods.set(i64::try_from(world.probes().unreachable()).unwrap_or(i64::MAX));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::warn!(%error, "metrics were not written");
@@ -153,5 +171,24 @@ pub struct Follower(IntGauge);
 impl Drop for Follower {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_metrics_are_those_of_the_table() {
+        let metrics = Metrics::new();
+        // A vector without a member is not gathered.
+        metrics.control_call("create", "success");
+        metrics.streams.with_label_values(&["ACTIVE"]);
+        let gathered = metrics.registry.gather();
+        let there: BTreeSet<_> = gathered.iter().map(|family| (family.name(), family.help())).collect();
+        let listed: BTreeSet<_> = metrics::METRICS.iter().map(|metric| (metric.name, metric.help)).collect();
+        assert_eq!(there, listed);
     }
 }

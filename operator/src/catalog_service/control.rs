@@ -9,11 +9,10 @@ use catalog::{Stream, StreamMode, StreamName, StreamStatus};
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
 
 use super::entry::entry;
-use super::feed::Catalog;
 use super::live::{Live, spec_managers};
+use super::published::Published;
 use crate::controller::name_owner;
 use crate::names::API_FIELD_MANAGER;
 use crate::settings::Settings;
@@ -26,17 +25,13 @@ pub struct Control {
     client: Client,
     settings: Arc<Settings>,
     live: Live,
-    published: watch::Receiver<Option<Arc<Catalog>>>,
+    published: Arc<Published>,
 }
 
 impl Control {
     /// Takes calls; `published` is what followers were told.
     #[must_use]
-    pub fn new(
-        client: Client,
-        settings: Arc<Settings>,
-        published: watch::Receiver<Option<Arc<Catalog>>>,
-    ) -> Self {
+    pub fn new(client: Client, settings: Arc<Settings>, published: Arc<Published>) -> Self {
         let live = Live::new(client.clone(), Arc::clone(&settings));
         Self { client, settings, live, published }
     }
@@ -63,7 +58,7 @@ impl Control {
         match streams.create(&params, &stream).await {
             Ok(_) => {
                 tracing::info!(namespace, name = stream.name_any(), stream = %call.name, "created by the API");
-                self.told(|catalog| catalog.values().any(|entry| entry.name == call.name)).await;
+                self.told(|published| published.find(&call.name).is_some()).await;
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.code == 409 => Err(exists(&call.name, &call.account_id)),
@@ -103,8 +98,8 @@ impl Control {
             Ok(_) => {
                 tracing::info!(namespace, name, stream = %call.name, "deleted by the API");
                 let uid = stream.uid().unwrap_or_default();
-                let going = |entry: &Arc<Stream>| entry.status == StreamStatus::Deleting;
-                self.told(|catalog| catalog.get(&uid).is_none_or(going)).await;
+                let going = |entry: Arc<Stream>| entry.status == StreamStatus::Deleting;
+                self.told(|published| published.get(&uid).is_none_or(going)).await;
                 Ok(())
             }
             // Gone, or gone and made again: what was asked for is gone.
@@ -113,35 +108,34 @@ impl Control {
         }
     }
 
-    /// The stream of a name, if there is one: asked of the API server unless the copy knows it to be there.
+    /// The stream of a name, if there is one. The API server is asked about a name that is not in the copy alone, and
+    /// for all who ask at once.
     ///
     /// # Errors
-    /// If the API server does not answer, or the stream's shards are being put right: then nobody can say.
+    /// If the API server does not answer, or nobody can say what the stream's map is.
     pub async fn find(&self, call: &FindStream) -> Result<Option<Stream>, Refusal> {
         if call.account_id != self.settings.account_id {
             return Ok(None);
         }
-        let known = self.published.borrow().as_ref().and_then(|catalog| {
-            let active =
-                |entry: &&Arc<Stream>| entry.name == call.name && entry.status == StreamStatus::Active;
-            catalog.values().find(active).map(|entry| (**entry).clone())
-        });
-        if known.is_some() {
-            return Ok(known);
+        if let Some(known) = self.published.find(&call.name) {
+            return Ok(Some((*known).clone()));
         }
-        let Some(stream) = self.owner(&call.name).await? else { return Ok(None) };
-        let shards = self.live.shards(&stream).await.map_err(|error| unavailable(&error))?;
-        let found = entry(&stream, &shards, &self.settings.account_id, &self.settings.defaults());
+        let streams = self.live.streams_for_lookup().await.map_err(|error| unavailable(&error))?;
+        let Some(stream) = name_owner(&streams, call.name.as_str(), &self.settings.installation()) else {
+            return Ok(None);
+        };
+        let shards = self.live.shards(stream).await.map_err(|error| unavailable(&error))?;
+        let found = entry(stream, &shards, &self.settings.account_id, &self.settings.defaults());
         let unsure =
             || refusal(RefusalCode::Unavailable, format!("Stream {} is changing: ask again.", call.name));
-        found.ok_or_else(unsure).map(Some)
+        found.ok_or_else(unsure).map(|found| Some(found.stream))
     }
 
     /// Waits until followers are told, so that who has our answer sees what it says; not for long, because it is
     /// done all the same.
-    async fn told(&self, says: impl Fn(&Catalog) -> bool) {
-        let mut published = self.published.clone();
-        let told = published.wait_for(|catalog| catalog.as_ref().is_some_and(|catalog| says(catalog)));
+    async fn told(&self, says: impl Fn(&Published) -> bool) {
+        let mut changes = self.published.changes();
+        let told = changes.wait_for(|_| self.published.is_whole() && says(&self.published));
         if tokio::time::timeout(TELL_WITHIN, told).await.is_err() {
             tracing::warn!(seconds = TELL_WITHIN.as_secs(), "followers were not told of a change in time");
         }

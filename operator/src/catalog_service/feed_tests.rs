@@ -1,29 +1,17 @@
 use std::pin::pin;
 
-use catalog::{StreamMode, StreamStatus};
+use catalog::Stream;
 use futures::StreamExt;
 
 use super::*;
+use crate::catalog_service::published::{Shown, Withdrawn};
+use crate::catalog_service::testing::stream;
 
-fn stream(uid: &str, map_version: u64) -> Arc<Stream> {
-    Arc::new(Stream {
-        uid: uid.into(),
-        map_version,
-        account_id: "000000000000".into(),
-        name: "orders".parse().unwrap(),
-        status: StreamStatus::Active,
-        mode: StreamMode::Provisioned,
-        retention_period_hours: 24,
-        max_record_size_kib: 1024,
-        created_ms: 0,
-        shards: Vec::new(),
-        logs: Vec::new(),
-        groups: Vec::new(),
-    })
-}
-
-fn of(entries: &[&Arc<Stream>]) -> Option<Arc<Catalog>> {
-    Some(Arc::new(entries.iter().map(|entry| (entry.uid.clone(), Arc::clone(entry))).collect()))
+fn publish(published: &Published, withdrawn: &[&str], shown: &[&Stream]) {
+    let withdrawn = withdrawn.iter().map(|uid| Withdrawn { uid: (*uid).into(), exists: false });
+    let shown =
+        shown.iter().map(|stream| Shown { namespace: "shop".into(), stream: Arc::new((*stream).clone()) });
+    published.publish(withdrawn.collect(), shown.collect());
 }
 
 async fn next(
@@ -35,31 +23,40 @@ async fn next(
 }
 
 #[tokio::test]
-async fn a_follower_gets_a_snapshot_and_then_the_differences() {
+async fn a_follower_gets_a_snapshot_and_then_the_changes() {
     let (first, second) = (stream("a", 1), stream("b", 1));
-    let publish = watch::Sender::new(of(&[&first]));
-    let mut lines = pin!(lines(publish.subscribe()));
-    assert_eq!(next(&mut lines).await, [CatalogEvent::Snapshot(vec![(*first).clone()])]);
-    publish.send_replace(of(&[&first, &second]));
-    assert_eq!(next(&mut lines).await, [CatalogEvent::Changed((*second).clone())]);
+    let published = Arc::new(Published::default());
+    publish(&published, &[], &[&first]);
+    let mut lines = pin!(lines(Arc::clone(&published), Part::default()));
+    assert_eq!(next(&mut lines).await, [CatalogEvent::Snapshot(vec![first])]);
+    publish(&published, &[], &[&second]);
+    assert_eq!(next(&mut lines).await, [CatalogEvent::Changed(second)]);
     let newer = stream("b", 2);
-    publish.send_replace(of(&[&newer]));
-    let expected = [CatalogEvent::Removed { uid: "a".into() }, CatalogEvent::Changed((*newer).clone())];
+    publish(&published, &["a"], &[&newer]);
+    let expected =
+        [CatalogEvent::Removed { uid: "a".into(), map_version: None }, CatalogEvent::Changed(newer)];
     assert_eq!(next(&mut lines).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_feed_says_that_it_lives() {
-    let publish = watch::Sender::new(of(&[]));
-    let mut lines = pin!(lines(publish.subscribe()));
+    let published = Arc::new(Published::default());
+    publish(&published, &[], &[]);
+    let part = Part::of_query("stream=a").unwrap();
+    let mut lines = pin!(lines(Arc::clone(&published), part));
     assert_eq!(next(&mut lines).await, [CatalogEvent::Snapshot(Vec::new())]);
-    assert_eq!(next(&mut lines).await, [CatalogEvent::Heartbeat]);
+    publish(&published, &[], &[&stream("b", 1)]);
+    assert_eq!(next(&mut lines).await, [CatalogEvent::Heartbeat], "another stream is not in its part");
 }
 
 #[tokio::test]
 async fn a_follower_that_comes_too_early_waits_for_the_first_catalog() {
-    let publish = watch::Sender::new(None);
-    let mut lines = pin!(lines(publish.subscribe()));
-    publish.send_replace(of(&[]));
-    assert_eq!(next(&mut lines).await, [CatalogEvent::Snapshot(Vec::new())]);
+    let published = Arc::new(Published::default());
+    let mut lines = pin!(lines(Arc::clone(&published), Part::default()));
+    let publishing = async {
+        tokio::task::yield_now().await;
+        publish(&published, &[], &[]);
+    };
+    let (events, ()) = tokio::join!(next(&mut lines), publishing);
+    assert_eq!(events, [CatalogEvent::Snapshot(Vec::new())]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use catalog::control::{CREATE_STREAM_PATH, DELETE_STREAM_PATH, FIND_STREAM_PATH, Refusal, RefusalCode};
-use catalog::feed;
+use catalog::feed::{self, Part};
 use futures::StreamExt;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -16,10 +16,11 @@ use kube::Client;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use super::control::Control;
-use super::feed::{Catalog, Publisher, lines};
+use super::feed::lines;
+use super::published::Published;
+use super::publisher::Publisher;
 use crate::admin::Metrics;
 use crate::listener;
 use crate::settings::Settings;
@@ -34,7 +35,7 @@ type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 /// What the port needs.
 pub struct Service {
     control: Control,
-    published: watch::Receiver<Option<Arc<Catalog>>>,
+    published: Arc<Published>,
     metrics: Metrics,
 }
 
@@ -43,13 +44,13 @@ impl Service {
     #[must_use]
     pub fn new(client: Client, settings: Arc<Settings>, publisher: &Publisher, metrics: Metrics) -> Self {
         let published = publisher.published();
-        Self { control: Control::new(client, settings, published.clone()), published, metrics }
+        Self { control: Control::new(client, settings, Arc::clone(&published)), published, metrics }
     }
 
     /// Answers one request.
     pub async fn respond(&self, request: Request<Incoming>) -> Answer {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, feed::PATH) => self.follow(),
+            (&Method::GET, feed::PATH) => self.follow(request.uri().query().unwrap_or_default()),
             (&Method::POST, CREATE_STREAM_PATH) => {
                 self.call("create", request, async |call| self.control.create(&call).await).await
             }
@@ -63,13 +64,17 @@ impl Service {
         }
     }
 
-    fn follow(&self) -> Answer {
+    fn follow(&self, query: &str) -> Answer {
+        let part = match Part::of_query(query) {
+            Ok(part) => part,
+            Err(invalid) => return plain(StatusCode::BAD_REQUEST, invalid.to_string()),
+        };
         // An empty snapshot would say that there are no streams: rather none.
-        if self.published.borrow().is_none() {
+        if !self.published.is_whole() {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "the catalog is not whole yet: ask again".into());
         }
         let follower = self.metrics.follower();
-        let lines = lines(self.published.clone()).inspect(move |_| {
+        let lines = lines(Arc::clone(&self.published), part).inspect(move |_| {
             let _counted = &follower;
         });
         let mut answer = Response::new(StreamBody::new(lines).boxed_unsync());

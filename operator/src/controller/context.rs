@@ -5,34 +5,29 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
+use super::memory::Memory;
+use super::name::NameRegister;
 use crate::admin::Metrics;
-use crate::members::Members;
+use crate::prober::Prober;
 use crate::settings::Settings;
-use crate::world::{Scope, World};
+use crate::world::World;
 
 /// What every reconcile has at hand.
 pub struct Context {
     /// The API server.
     pub client: Client,
-    /// What the operator was told.
+    /// The settings of the installation.
     pub settings: Arc<Settings>,
     /// What is known of the cluster.
     pub world: Arc<World>,
-    /// The storage pods.
-    pub members: Members,
+    /// The names that this process granted.
+    pub names: NameRegister,
+    /// Who asks the storage pods, and instructs them.
+    pub prober: Arc<Prober>,
+    /// What is remembered from one look at a stream to the next.
+    pub memory: Memory,
     /// What is counted.
     pub metrics: Metrics,
     /// The clock.
     pub now: fn() -> Timestamp,
-}
-
-impl Context {
-    /// The scope that has a namespace.
-    #[must_use]
-    pub fn scope(&self, namespace: &str) -> Option<&Arc<Scope>> {
-        self.world
-            .scopes()
-            .iter()
-            .find(|scope| scope.namespace.as_deref().is_none_or(|name| name == namespace))
-    }
 }

@@ -1,36 +1,40 @@
 //! From DataStreams to shard groups that serve.
 //!
-//! [`reconcile()`] looks at one stream and takes the steps that are due, in named phases: claim it (finalizer,
-//! status), build what should be, apply what differs, look at the pods and open shards, write the status.
+//! [`reconcile()`] looks at one stream in three steps: [`observe`] gathers what is known (copies of objects, what pods
+//! report, the few things that only the API server can answer), [`decide`] makes commands, instructions for pods and a
+//! status of that, and [`act`] carries them out. Only the first and the last call anybody. [`health`] judges pods, and
+//! [`status`] sums up.
 //!
 //! Invariants:
+//! - deciding is pure: the same knowledge gives the same decision;
+//! - nothing here calls a storage pod: instructions go to the prober;
 //! - nothing is written unless it differs from what is there;
-//! - a pod on an empty volume is told to begin only if none of its shards was ever open;
+//! - the map of a stream is recorded before anything is made from it, and changes by its transitions alone, whatever the
+//!   spec says;
+//! - a pod on an empty volume is bootstrapped only if its log is recorded as not opened yet; the write through which
+//!   gateways hear of its open shards records it as opened;
 //! - a shard's state only moves forward;
-//! - the status is computed by one pure function (`status`) and written in one place (`report`), under the resource
-//!   version it was computed from, so that two writers cannot give one map version to two maps;
+//! - the status is written under the resource version it was computed from, so that two writers cannot give one map
+//!   version to two maps;
+//! - a name is granted once, and whoever has it keeps it;
+//! - a stream of another installation is not touched until somebody hands it over;
 //! - the finalizer goes last, after the API server itself said that no pod is left.
 
-mod apply;
-mod conditions;
+mod act;
 mod context;
-mod delete;
+mod decide;
 mod error;
-mod events;
-mod examine;
 mod health;
+mod memory;
 mod name;
-mod patch;
+mod observe;
 mod reconcile;
-mod report;
 mod run;
-mod said;
 mod status;
-mod storage;
 
-pub use conditions::{READY, RECONCILING, STALLED, condition};
 pub use context::Context;
 pub use error::Error;
-pub use name::{is_ours, name_owner, owns_name};
+pub use memory::Memory;
+pub use name::{NameRegister, name_owner};
 pub use reconcile::reconcile;
 pub use run::run;

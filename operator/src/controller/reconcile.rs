@@ -1,191 +1,59 @@
-//! One look at one stream.
+//! One look at one stream: observe, decide, act.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use catalog::ShardState;
-use catalog::resource::{DataStream, Resolved, Shard};
-use futures::{StreamExt, TryStreamExt, stream as streams};
-use kube::ResourceExt;
+use catalog::resource::DataStream;
 use kube::runtime::controller::Action;
 
-use super::apply::apply;
+use super::act::{Outcome, carry_out, delete};
 use super::context::Context;
+use super::decide::{Next, after_refusal, decide};
 use super::error::Error;
-use super::examine::{Examined, Wish, examine};
-use super::health::{Health, Trouble};
-use super::name::{is_ours, owns_name};
-use super::report::report;
-use super::said::Said;
-use super::status::{Finding, Live};
-use super::{delete, patch, storage};
-use crate::names::{ACCEPT_LOSS, FINALIZER, Names, pod as pod_name};
-use crate::objects::{self, Group};
-use crate::world::Observed;
+use super::observe::{Known, observe};
 
-/// How soon a pod that is about to begin is asked again.
-const SOON: Duration = Duration::from_millis(300);
-/// How often pods are asked at least: so late a full or damaged volume is told of.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// How many shards are written at a time.
-const AT_A_TIME: usize = 8;
+/// How often it is decided in one look: a new stream takes the finalizer, the first status and the rest; a refused
+/// growth one more.
+const MOST_DECISIONS: usize = 4;
 
 /// Looks at one stream and takes the steps that are due.
 ///
 /// # Errors
 /// If a step fails; what was done before it stays done, and the next look goes on from there.
 pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result<Action, Error> {
-    let outcome = steps(Arc::clone(&stream), &context).await;
-    if let Some(message) = outcome.as_ref().err().and_then(Error::refusal) {
-        // Under the version that this look began with: if it wrote a status before it failed, the next look tells.
-        if let Err(error) = report(&context, &stream, &Finding::Refused { message }).await {
-            tracing::debug!(%error, "the refusal was not written down");
-        }
+    let Some(mut known) = observe(&context, stream).await? else { return Ok(Action::await_change()) };
+    let outcome = steps(&context, &mut known).await;
+    if outcome.is_err() && known.reports_foreign {
+        context.names.not_reported(&known.stream);
+    }
+    // Under the version that is known: where a status was written before the step that failed, the next look reports it.
+    if let Some(message) = outcome.as_ref().err().and_then(Error::refusal)
+        && let Some(status) = after_refusal(&known, message, &context.settings)
+        && let Err(error) = carry_out(&context, &known, vec![status]).await
+    {
+        tracing::debug!(%error, "the refusal was not written down");
     }
     outcome
 }
 
-async fn steps(stream: Arc<DataStream>, context: &Context) -> Result<Action, Error> {
-    let installation = context.settings.installation();
-    let names = Names::of(&stream);
-    let Some(scope) = context.scope(&names.namespace) else { return Ok(Action::await_change()) };
-    if !is_ours(&stream, &installation) {
-        return Ok(Action::await_change());
-    }
-    if stream.metadata.deletion_timestamp.is_some() {
-        return delete::delete(&stream, &names, context).await;
-    }
-    if let Err(violations) = stream.validate() {
-        report(context, &stream, &Finding::Invalid(violations)).await?;
-        return Ok(Action::requeue(context.settings.requeue()));
-    }
-    if let Err(owner) = owns_name(&stream, &context.world.streams(), &installation) {
-        let owner = format!("{}/{}", owner.namespace().unwrap_or_default(), owner.name_any());
-        report(context, &stream, &Finding::NameTaken { owner }).await?;
-        return Ok(Action::requeue(context.settings.requeue()));
-    }
-
-    let observed = Observed::of(scope, &names.uid);
-    let resolved = stream.resolve(&context.settings.defaults());
-    let shards = objects::shards(&stream, &resolved, &observed.shards)?;
-    let groups = objects::groups(&names, &shards, &observed.shards);
-
-    let stream = claim(context, stream, &resolved, &groups).await?;
-    create_shards(context, &stream, &names, &groups, &observed).await?;
-    apply_objects(context, &stream, &names, &resolved, &groups, &observed).await?;
-    let storage = storage::grow(context, &stream, &names, &resolved, &observed).await?;
-    let wish = Wish {
-        retention_hours: resolved.retention_period_hours.cast_unsigned(),
-        accepted_loss: stream.annotations().get(ACCEPT_LOSS).map(String::as_str),
-    };
-    let examined = examine(context, &names, wish, groups, &observed).await?;
-
-    let soon = examined.iter().any(|examined| examined.soon);
-    let outdated_pods = outdated_pods(&examined, &observed);
-    let logs =
-        examined.iter().map(|examined| Said::of(&examined.group, examined.storage.as_deref())).collect();
-    let groups = examined.into_iter().map(|Examined { group, health, .. }| (group, health)).collect();
-    let finding = Finding::Live(Box::new(Live { resolved, groups, outdated_pods, storage, logs }));
-    report(context, &stream, &finding).await?;
-    Ok(Action::requeue(if soon { SOON } else { context.settings.requeue().min(LOOK_EVERY) }))
-}
-
-/// Makes a new stream ours before anything is made for it: the finalizer, then a status that says so, under the
-/// resource version that we saw.
-async fn claim(
-    context: &Context,
-    mut stream: Arc<DataStream>,
-    resolved: &Resolved,
-    groups: &[Group],
-) -> Result<Arc<DataStream>, Error> {
-    if !stream.finalizers().iter().any(|name| name == FINALIZER) {
-        stream = Arc::new(patch::add_finalizer(&context.client, &stream).await?);
-    }
-    if stream.status.as_ref().is_none_or(|status| status.installation.is_none()) {
-        let made = |group: &Group| Trouble {
-            reason: "PodMissing".into(),
-            message: format!("waits for pod {} to be made", pod_name(&group.name)),
-        };
-        let groups = groups.iter().map(|group| (group.clone(), Health::Waiting(made(group)))).collect();
-        let live = Live {
-            resolved: resolved.clone(),
-            groups,
-            outdated_pods: Vec::new(),
-            storage: None,
-            logs: Vec::new(),
-        };
-        stream = report(context, &stream, &Finding::Live(Box::new(live))).await?;
-    }
-    Ok(stream)
-}
-
-/// Creates the shard objects that are not there, and puts those right that say less than is known.
-async fn create_shards(
-    context: &Context,
-    stream: &DataStream,
-    names: &Names,
-    groups: &[Group],
-    observed: &Observed,
-) -> Result<(), Error> {
-    let existing: BTreeMap<_, _> =
-        observed.shards.iter().map(|object| (object.name_any(), object.state())).collect();
-    let mut writes = Vec::new();
-    for (group, shard) in groups.iter().flat_map(|group| group.shards.iter().map(move |shard| (group, shard)))
-    {
-        let name = names.shard(shard.id.index());
-        let create = !existing.contains_key(&name);
-        let open = shard.state == ShardState::Open && existing.get(&name) != Some(&ShardState::Open);
-        if create || open {
-            writes.push((objects::shard(stream, names, &group.name, shard), create, open));
+async fn steps(context: &Context, known: &mut Known) -> Result<Action, Error> {
+    for _ in 0..MOST_DECISIONS {
+        let decision = decide(known, &context.settings)?;
+        for (pod, instruction) in decision.instructions {
+            context.prober.instruct(&pod, instruction);
+        }
+        match carry_out(context, known, decision.commands).await? {
+            Outcome::Done(stream) => known.stream = stream,
+            Outcome::GrowthRefused { claim, message } => {
+                known.growth_refusals.insert(claim, message);
+                continue;
+            }
+        }
+        match decision.next {
+            Next::DecideAgain => {}
+            Next::Look(pause) => return Ok(Action::requeue(pause)),
+            Next::AwaitChange => return Ok(Action::await_change()),
+            Next::Delete => return delete(context, &known.stream, &known.names).await,
         }
     }
-    let (client, namespace) = (&context.client, &names.namespace);
-    let write = |(object, create, open): (Shard, bool, bool)| async move {
-        let name = object.name_any();
-        if create {
-            apply::<Shard>(client, namespace, &name, &object, None).await?;
-        }
-        if open {
-            tracing::warn!(namespace, shard = name, "the object of an open shard was lost; made again");
-            patch::shard_is_open(client, namespace, &name).await?;
-        }
-        Ok(())
-    };
-    streams::iter(writes).map(write).buffer_unordered(AT_A_TIME).try_collect::<Vec<()>>().await.map(drop)
-}
-
-/// Applies the Service and the StatefulSets where they differ from what they should be.
-async fn apply_objects(
-    context: &Context,
-    stream: &DataStream,
-    names: &Names,
-    resolved: &Resolved,
-    groups: &[Group],
-    observed: &Observed,
-) -> Result<(), Error> {
-    let (client, namespace) = (&context.client, &names.namespace);
-    let service = objects::service(stream, names);
-    let live = observed.services.get(names.service()).map(|live| &**live);
-    apply(client, namespace, names.service(), &service, live).await?;
-    for group in groups {
-        let live = observed.stateful_sets.get(&group.name).map(|live| &**live);
-        let desired = objects::stateful_set(stream, names, resolved, group, &context.settings, live);
-        apply(client, namespace, &group.name, &desired, live).await?;
-    }
-    Ok(())
-}
-
-/// Pods that run an older template than their StatefulSet has. They are replaced when somebody deletes them.
-fn outdated_pods(examined: &[Examined], observed: &Observed) -> Vec<String> {
-    let outdated = |name: &str| {
-        let set = observed.stateful_sets.get(name)?;
-        let status = set.status.as_ref()?;
-        let settled = status.observed_generation == set.metadata.generation;
-        let wanted = status.update_revision.as_ref()?;
-        let pod = observed.pods.get(&pod_name(name))?;
-        let has = pod.labels().get("controller-revision-hash")?;
-        (settled && has != wanted).then(|| pod.name_any())
-    };
-    examined.iter().filter_map(|examined| outdated(&examined.group.name)).collect()
+    Ok(Action::requeue(context.settings.requeue()))
 }

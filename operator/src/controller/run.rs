@@ -1,5 +1,6 @@
 //! The loop: looks at streams when something of them changed, and once in a while.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use crate::admin::Outcome;
 use crate::world::{Scope, Wake};
 
 /// How many streams are looked at at a time in one scope.
-const AT_A_TIME: u16 = 16;
+const CONCURRENT_LOOKS: u16 = 16;
 /// How long news of one stream gather before it is looked at.
 const GATHER: Duration = Duration::from_millis(20);
 
@@ -30,23 +31,26 @@ pub async fn run(context: Arc<Context>) {
 }
 
 async fn run_scope(context: Arc<Context>, scope: Arc<Scope>) {
-    let config = Config::default().concurrency(AT_A_TIME).debounce(GATHER);
-    let queue = queue(&context, Arc::clone(&scope));
+    let config = Config::default().concurrency(CONCURRENT_LOOKS).debounce(GATHER);
+    let queue = queue(Arc::clone(&context), Arc::clone(&scope));
     applier(measured, after_error, context, scope.streams.clone(), queue.map(Ok::<_, Infallible>), config)
-        // What is there to be told was told by `measured`; a stream that is gone needs no look.
+        // `measured` has counted and logged it; a stream that is gone needs no look.
         .for_each(|_| std::future::ready(()))
         .await;
 }
 
 /// The streams to look at: all of them first, then those of which there is news.
-fn queue(context: &Context, scope: Arc<Scope>) -> impl Stream<Item = ObjectRef<DataStream>> + use<> {
+fn queue(context: Arc<Context>, scope: Arc<Scope>) -> impl Stream<Item = ObjectRef<DataStream>> {
     let news = BroadcastStream::new(context.world.wakes());
     let first = stream::once(async { Ok(Wake::All) });
     first.chain(news).flat_map(move |wake| {
         stream::iter(match wake {
             Ok(Wake::Stream(stream)) => vec![stream],
-            // Who missed news looks at everything.
+            // Who missed news looks at everything. So does everybody when a stream is gone.
             Ok(Wake::All) | Err(_) => {
+                let there: HashSet<_> =
+                    context.world.streams().iter().filter_map(|stream| stream.uid()).collect();
+                context.memory.keep(|uid| there.contains(uid));
                 scope.streams.state().iter().map(|stream| ObjectRef::from_obj(&**stream)).collect()
             }
         })
@@ -69,16 +73,20 @@ fn measured(
                 Err(_) => Outcome::Failed,
             },
         );
+        if outcome.is_ok() {
+            context.memory.succeeded(&stream.uid().unwrap_or_default());
+        }
         outcome
     })
 }
 
-fn after_error(stream: Arc<DataStream>, error: &Error, _: Arc<Context>) -> Action {
+fn after_error(stream: Arc<DataStream>, error: &Error, context: Arc<Context>) -> Action {
     let (namespace, name) = (stream.namespace().unwrap_or_default(), stream.name_any());
     if error.is_conflict() {
-        tracing::debug!(namespace, name, %error, "somebody was quicker; looks again");
+        tracing::debug!(namespace, name, %error, "somebody else wrote first; looking again");
     } else {
-        tracing::warn!(namespace, name, %error, "a step failed; it is tried again");
+        tracing::warn!(namespace, name, %error, "a step failed; retrying");
     }
-    Action::requeue(error.retry_after())
+    let failures = context.memory.failed(&stream.uid().unwrap_or_default());
+    Action::requeue(error.retry_after(failures))
 }

@@ -29,7 +29,7 @@ pub enum SchemaError {
     Unknown {
         /// Its name.
         name: String,
-        /// What it said.
+        /// What it answered.
         source: kube::Error,
     },
 }

@@ -110,7 +110,7 @@ impl Election {
         Lost { lease: self.name.clone(), reason: reason.into() }
     }
 
-    /// Looks at the lease and does what is due; says whether it is ours then.
+    /// Looks at the lease and does what is due; returns whether it is ours then.
     async fn step(&mut self) -> Result<bool, String> {
         match tokio::time::timeout(REQUEST_TIMEOUT, self.take_step()).await {
             Ok(Ok(ours)) => Ok(ours),

@@ -8,5 +8,5 @@ mod shards;
 mod stateful_set;
 
 pub use service::service;
-pub use shards::{Group, groups, shard, shards};
+pub use shards::{Group, groups, shard};
 pub use stateful_set::stateful_set;

@@ -1,10 +1,10 @@
-//! The shards of a stream, and the groups that they make up.
+//! The groups that a stream's shards make up, and the objects that mirror the shards.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::ShardState;
-use catalog::resource::{DataStream, InvalidShard, Resolved, Shard, ShardSpec};
+use catalog::resource::{DataStream, Shard, ShardSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::names::{Names, group_suffix, owner};
@@ -21,7 +21,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Whether some shard may have records: then a new volume means that records were lost.
+    /// Whether its log was opened, by the record of the map: then a new volume means that records were lost.
     #[must_use]
     pub fn was_opened(&self) -> bool {
         self.shards.iter().any(|shard| shard.state != ShardState::Pending)
@@ -38,36 +38,6 @@ impl Group {
     pub fn suffix(&self) -> &str {
         group_suffix(&self.name)
     }
-}
-
-/// The shards that a stream should have, sorted by id: those that exist, and those that its plan has besides.
-///
-/// The plan follows from the stream alone (its creation time is that of its shards), so making it twice gives the
-/// same. All shards of a stream that was ever ACTIVE were open: one whose object somebody deleted, or put back from
-/// an old copy, comes back open.
-///
-/// # Errors
-/// If an existing object makes no sense.
-pub fn shards(
-    stream: &DataStream,
-    resolved: &Resolved,
-    existing: &[Arc<Shard>],
-) -> Result<Vec<catalog::Shard>, InvalidShard> {
-    let create_seconds = stream.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
-    let planned = catalog::plan::create(
-        resolved.shard_count.unsigned_abs(),
-        resolved.shards_per_group.unsigned_abs(),
-        create_seconds.unsigned_abs(),
-    );
-    let mut by_id: BTreeMap<_, _> = planned.into_iter().map(|shard| (shard.id, shard)).collect();
-    for object in existing {
-        let shard = object.to_domain()?;
-        by_id.insert(shard.id, shard);
-    }
-    let was_active =
-        stream.status.as_ref().is_some_and(|status| status.stream_status.as_deref() == Some("ACTIVE"));
-    let least = if was_active { ShardState::Open } else { ShardState::Pending };
-    Ok(by_id.into_values().map(|shard| catalog::Shard { state: shard.state.max(least), ..shard }).collect())
 }
 
 /// The groups of a stream's shards, by log. A log stays in the group that its objects name.
@@ -102,7 +72,7 @@ pub fn shard(stream: &DataStream, names: &Names, group: &str, shard: &catalog::S
             owner_references: Some(vec![owner(stream)]),
             ..Default::default()
         },
-        spec: ShardSpec::mirror(shard, stream.stream_name(), group),
+        spec: ShardSpec::mirror(shard, stream.name_in_force(), group),
         status: None,
     }
 }

@@ -148,7 +148,7 @@ fn container(names: &Names, group: &Group, settings: &Settings, template: &PodTe
         startup_probe: Some(Probe { failure_threshold: Some(START_SECONDS), ..probe("/healthz", 1) }),
         liveness_probe: Some(Probe { failure_threshold: Some(15), ..probe("/healthz", 2) }),
         readiness_probe: Some(Probe { failure_threshold: Some(2), ..probe("/readyz", 1) }),
-        // The last words of a pod that gave up are repeated in the stream's Ready condition.
+        // The last error of a pod that keeps ending is repeated in the stream's Ready condition.
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -174,7 +174,7 @@ fn probe(path: &str, period_seconds: i32) -> Probe {
     }
 }
 
-/// What the user says, and requests where he says none: enough for a quiet stream, so that many of them fit a node.
+/// What the spec has, and requests where it has none: enough for a quiet stream, so that many of them fit a node.
 fn resources(template: &PodTemplate) -> ResourceRequirements {
     let given = template.resources.clone().unwrap_or_default();
     let mut requests = given.requests;

@@ -1,9 +1,12 @@
-//! What the operator knows of the cluster: copies of its objects, kept by watches.
+//! What the operator knows of the cluster: copies of its objects, kept by watches, and what its storage pods report,
+//! kept by the prober.
 //!
 //! A scope is one watched namespace, or all of them. The copies may be late, never wrong in kind: whoever decides
 //! something that cannot be undone (a bootstrap, the end of a deletion) asks the API server itself.
 
+mod changes;
 mod observed;
+mod probes;
 mod watch;
 
 use std::sync::Arc;
@@ -12,9 +15,13 @@ use catalog::resource::{DataStream, Shard};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use kube::runtime::reflector::{ObjectRef, Store, store};
-use tokio::sync::{broadcast, watch as signal};
+use tokio::sync::broadcast;
 
+use changes::{Gathered, ShardIndex};
+
+pub use changes::CatalogChanges;
 pub use observed::Observed;
+pub use probes::{Failure, Probe, Probes, RunningPod, container};
 pub use watch::follow;
 
 /// How many wakes may wait for a slow controller; one that missed some looks at every stream.
@@ -26,6 +33,15 @@ pub enum Wake {
     /// Something of this stream changed.
     Stream(ObjectRef<DataStream>),
     /// Anything may have changed.
+    All,
+}
+
+/// Which storage pods changed.
+#[derive(Clone, Debug)]
+pub enum PodChange {
+    /// This one came, changed or went.
+    Pod(ObjectRef<Pod>),
+    /// Any may have.
     All,
 }
 
@@ -102,8 +118,11 @@ impl Scope {
 /// All scopes, and the news of them.
 pub struct World {
     scopes: Vec<Arc<Scope>>,
+    probes: Probes,
     wakes: broadcast::Sender<Wake>,
-    catalog_changes: signal::Sender<u64>,
+    pod_changes: broadcast::Sender<PodChange>,
+    gathered: Gathered,
+    shard_index: ShardIndex,
 }
 
 impl World {
@@ -112,8 +131,11 @@ impl World {
     pub fn new(scopes: Vec<Scope>) -> Self {
         Self {
             scopes: scopes.into_iter().map(Arc::new).collect(),
+            probes: Probes::default(),
             wakes: broadcast::Sender::new(WAKES),
-            catalog_changes: signal::Sender::new(0),
+            pod_changes: broadcast::Sender::new(WAKES),
+            gathered: Gathered::default(),
+            shard_index: ShardIndex::default(),
         }
     }
 
@@ -121,6 +143,12 @@ impl World {
     #[must_use]
     pub fn scopes(&self) -> &[Arc<Scope>] {
         &self.scopes
+    }
+
+    /// What the storage pods report.
+    #[must_use]
+    pub fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     /// Returns once every copy was whole once; false if a watch ended instead.
@@ -131,6 +159,19 @@ impl World {
             }
         }
         true
+    }
+
+    /// The scope that has a namespace.
+    #[must_use]
+    pub fn scope(&self, namespace: &str) -> Option<&Arc<Scope>> {
+        let has = |scope: &&Arc<Scope>| scope.namespace.as_deref().is_none_or(|name| name == namespace);
+        self.scopes.iter().find(has)
+    }
+
+    /// A stream, if it is there.
+    #[must_use]
+    pub fn stream(&self, object: &ObjectRef<DataStream>) -> Option<Arc<DataStream>> {
+        self.scope(object.namespace.as_deref().unwrap_or_default())?.streams.get(object)
     }
 
     /// Every stream of every scope, in no order.
@@ -151,18 +192,23 @@ impl World {
         self.wakes.subscribe()
     }
 
-    /// News for the catalog: a number that grows whenever a stream or a shard changed.
+    /// News for the prober.
     #[must_use]
-    pub fn catalog_changes(&self) -> signal::Receiver<u64> {
-        self.catalog_changes.subscribe()
+    pub fn pod_changes(&self) -> broadcast::Receiver<PodChange> {
+        self.pod_changes.subscribe()
     }
 
-    /// Tells the controllers. Nobody may be listening: a standby has none.
-    fn wake(&self, wake: Wake) {
+    /// Waits for a change of what the catalog is made of, and takes all that nobody took yet.
+    pub async fn catalog_changes(&self) -> CatalogChanges {
+        self.gathered.take().await
+    }
+
+    /// Wakes the controllers. Nobody may be listening: a standby has none.
+    pub(crate) fn wake(&self, wake: Wake) {
         let _ = self.wakes.send(wake);
     }
 
-    fn catalog_changed(&self) {
-        self.catalog_changes.send_modify(|changes| *changes += 1);
+    pub(crate) fn pods_changed(&self, change: PodChange) {
+        let _ = self.pod_changes.send(change);
     }
 }

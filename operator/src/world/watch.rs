@@ -16,7 +16,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::{Wake, World, Writers};
+use super::{PodChange, Wake, World, Writers};
 use crate::names::{OWNED_SELECTOR, STREAM_LABEL};
 
 /// Follows everything of one scope, for as long as it is polled.
@@ -30,7 +30,7 @@ pub async fn follow(client: Client, world: Arc<World>, namespace: Option<String>
         )),
         keep::<Shard>(api(client, namespace), all, writers.shards, |event| {
             owned_news(world, event);
-            world.catalog_changed();
+            world.shard_event(event);
         }),
         keep::<StatefulSet>(api(client, namespace), owned.clone(), writers.stateful_sets, |event| {
             owned_news(world, event);
@@ -38,7 +38,7 @@ pub async fn follow(client: Client, world: Arc<World>, namespace: Option<String>
         keep::<Service>(api(client, namespace), owned.clone(), writers.services, |event| owned_news(
             world, event
         )),
-        keep::<Pod>(api(client, namespace), owned.clone(), writers.pods, |event| owned_news(world, event)),
+        keep::<Pod>(api(client, namespace), owned.clone(), writers.pods, |event| pod_news(world, event)),
         keep::<PersistentVolumeClaim>(api(client, namespace), owned, writers.claims, |event| {
             owned_news(world, event);
         }),
@@ -56,8 +56,8 @@ where
     }
 }
 
-/// Keeps one copy; tells of each event after the copy has it. Errors are retried with a growing pause.
-async fn keep<K>(api: Api<K>, config: watcher::Config, mut writer: Writer<K>, tell: impl Fn(&Event<K>))
+/// Keeps one copy; passes each event on after the copy has it. Errors are retried with a growing pause.
+async fn keep<K>(api: Api<K>, config: watcher::Config, mut writer: Writer<K>, pass_on: impl Fn(&Event<K>))
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static,
     K::DynamicType: Hash + Eq,
@@ -68,7 +68,7 @@ where
         match event {
             Ok(event) => {
                 writer.apply_watcher_event(&event);
-                tell(&event);
+                pass_on(&event);
             }
             Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch broke; it is taken up again"),
         }
@@ -76,13 +76,29 @@ where
 }
 
 fn stream_news(world: &World, event: &Event<DataStream>) {
+    world.stream_event(event);
     match event {
         Event::Apply(stream) => world.wake(Wake::Stream(ObjectRef::from_obj(stream))),
         // A name is free now, and another stream may wait for it.
-        Event::Delete(_) | Event::InitDone => world.wake(Wake::All),
-        Event::Init | Event::InitApply(_) => return,
+        Event::Delete(gone) => {
+            let name = gone.name_in_force();
+            let waiting = world.streams().into_iter().filter(|stream| stream.name_in_force() == name);
+            waiting.for_each(|stream| world.wake(Wake::Stream(ObjectRef::from_obj(&*stream))));
+        }
+        Event::InitDone => world.wake(Wake::All),
+        Event::Init | Event::InitApply(_) => {}
     }
-    world.catalog_changed();
+}
+
+fn pod_news(world: &World, event: &Event<Pod>) {
+    match event {
+        Event::Apply(pod) | Event::Delete(pod) => {
+            world.pods_changed(PodChange::Pod(ObjectRef::from_obj(pod)));
+        }
+        Event::InitDone => world.pods_changed(PodChange::All),
+        Event::Init | Event::InitApply(_) => {}
+    }
+    owned_news(world, event);
 }
 
 /// Wakes the stream that an object belongs to by its labels.
@@ -96,5 +112,35 @@ fn owned_news<K: ResourceExt<DynamicType = ()>>(world: &World, event: &Event<K>)
         }
         Event::InitDone => world.wake(Wake::All),
         Event::Init | Event::InitApply(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::resource::DataStreamSpec;
+
+    use super::*;
+    use crate::world::Scope;
+
+    #[tokio::test]
+    async fn a_deleted_stream_wakes_those_that_wait_for_its_name_and_no_other() {
+        let stream = |object: &str, name: &str| {
+            let mut stream =
+                DataStream::new(object, DataStreamSpec { name: Some(name.into()), ..Default::default() });
+            stream.metadata.namespace = Some("shop".into());
+            stream
+        };
+        let (scope, mut writers) = Scope::new(None);
+        let world = World::new(vec![scope]);
+        for event in [stream("first", "orders"), stream("second", "orders"), stream("other", "bills")] {
+            writers.streams.apply_watcher_event(&Event::Apply(event));
+        }
+        let mut wakes = world.wakes();
+        let event = Event::Delete(stream("first", "orders"));
+        writers.streams.apply_watcher_event(&event);
+        stream_news(&world, &event);
+        let woken: Vec<_> = std::iter::from_fn(|| wakes.try_recv().ok()).collect();
+        assert_eq!(woken.len(), 1);
+        assert!(matches!(&woken[0], Wake::Stream(stream) if stream.name == "second"), "{woken:?}");
     }
 }

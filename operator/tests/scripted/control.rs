@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use kube::runtime::watcher::Event;
 use operator::admin::Metrics;
 use operator::catalog_service::{Publisher, Service, serve};
 use operator::world::{Scope, World};
@@ -17,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{ApiServer, orders, settings};
 
-/// A catalog service whose copy of the cluster is empty, however full the cluster is.
+/// A catalog service whose copy of the cluster is empty, or has one stream, however full the cluster is.
 struct Port {
     server: ApiServer,
     address: String,
@@ -25,12 +26,29 @@ struct Port {
 
 impl Port {
     async fn open(streams: Vec<Value>) -> Self {
+        Self::open_with(None, streams).await
+    }
+
+    async fn open_with(copy: Option<Value>, streams: Vec<Value>) -> Self {
         let (server, client) = ApiServer::new(orders());
         server.has("datastreams", streams);
         let settings = Arc::new(settings());
-        let world = Arc::new(World::new(vec![Scope::new(None).0]));
-        let publisher = Publisher::new(Arc::clone(&settings), world);
+        let (scope, mut writers) = Scope::new(None);
+        let publisher = Publisher::new(Arc::clone(&settings), Arc::new(World::new(vec![scope])));
         let service = Service::new(client, settings, &publisher, Metrics::new());
+        if let Some(stream) = copy {
+            // Every copy is whole, and empty but for the stream.
+            writers.streams.apply_watcher_event(&Event::InitDone);
+            writers.shards.apply_watcher_event(&Event::InitDone);
+            writers.stateful_sets.apply_watcher_event(&Event::InitDone);
+            writers.services.apply_watcher_event(&Event::InitDone);
+            writers.pods.apply_watcher_event(&Event::InitDone);
+            writers.claims.apply_watcher_event(&Event::InitDone);
+            writers.streams.apply_watcher_event(&Event::Apply(serde_json::from_value(stream).unwrap()));
+            let published = publisher.published();
+            tokio::spawn(async move { publisher.run().await });
+            published.changes().wait_for(|position| *position > 0).await.unwrap();
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(serve(listener, Arc::new(service)));
@@ -156,6 +174,36 @@ async fn a_stream_that_the_copy_does_not_have_yet_is_found() {
     );
     let lines: Vec<_> = port.server.calls().into_iter().map(|call| call.line).collect();
     assert_eq!(lines, ["GET datastreams", "GET shards"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_copy_has_costs_the_api_server_nothing_whatever_its_status() {
+    for status in ["CREATING", "ACTIVE", "DELETING"] {
+        let mut stream = orders();
+        stream["status"] = json!({"streamStatus": status});
+        let port = Port::open_with(Some(stream), Vec::new()).await;
+        let (_, found) = port.call(FIND_STREAM_PATH, named("orders")).await;
+        assert_eq!((&found["name"], &found["status"]), (&json!("orders"), &json!(status)));
+        assert_eq!(port.server.calls().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_follower_may_ask_for_a_part_and_for_nothing_that_is_not_understood() {
+    let port = Port::open_with(Some(orders()), Vec::new()).await;
+    let follow = async |query: &str| {
+        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let uri = format!("http://{}/v1/catalog{query}", port.address);
+        client.request(Request::get(uri).body(Full::default()).unwrap()).await.unwrap()
+    };
+    for (query, streams) in
+        [("", 1), ("?stream=orders", 1), ("?namespace=shop", 1), ("?stream=bills&namespace=shop", 0)]
+    {
+        let line = follow(query).await.into_body().frame().await.unwrap().unwrap().into_data().unwrap();
+        let line: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(line["snapshot"].as_array().unwrap().len(), streams, "{query}");
+    }
+    assert_eq!(follow("?streams=orders").await.status(), StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

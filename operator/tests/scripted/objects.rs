@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use crate::support::{orders, settings};
-use catalog::resource::DataStream;
+use catalog::map::Genesis;
+use catalog::resource::{DataStream, Resolved};
 use operator::names::Names;
 use operator::objects;
 use serde::Serialize;
@@ -16,8 +17,7 @@ fn objects(stream: Value) -> String {
     let stream: DataStream = serde_json::from_value(stream).unwrap();
     let (names, settings) = (Names::of(&stream), settings());
     let resolved = stream.resolve(&settings.defaults());
-    let shards = objects::shards(&stream, &resolved, &[]).unwrap();
-    let groups = objects::groups(&names, &shards, &[]);
+    let groups = objects::groups(&names, &genesis(&stream, &resolved).shards(), &[]);
     let last = groups.last().unwrap();
     [
         yaml(&objects::service(&stream, &names)),
@@ -25,6 +25,16 @@ fn objects(stream: Value) -> String {
         yaml(&objects::shard(&stream, &names, &last.name, last.shards.last().unwrap())),
     ]
     .join("---\n")
+}
+
+/// How the operator begins the stream.
+fn genesis(stream: &DataStream, resolved: &Resolved) -> Genesis {
+    let created = stream.metadata.creation_timestamp.as_ref().unwrap().0.as_second();
+    Genesis::new(
+        resolved.shard_count.unsigned_abs(),
+        resolved.shards_per_group.unsigned_abs(),
+        created.unsigned_abs(),
+    )
 }
 
 fn yaml(object: &impl Serialize) -> String {
@@ -73,7 +83,7 @@ fn the_claims_of_a_set_that_exists_stay_as_they_are() {
     let (names, settings) = (Names::of(&stream), settings());
     let built = |stream: &DataStream, live| {
         let resolved = stream.resolve(&settings.defaults());
-        let groups = objects::groups(&names, &objects::shards(stream, &resolved, &[]).unwrap(), &[]);
+        let groups = objects::groups(&names, &genesis(stream, &resolved).shards(), &[]);
         objects::stateful_set(stream, &names, &resolved, &groups[0], &settings, live)
     };
     let live = built(&stream_before, None);

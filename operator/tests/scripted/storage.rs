@@ -3,7 +3,9 @@
 use catalog::member::{ACCEPT_LOSS_PATH, LogCondition, LogConditionKind, MemberPhase};
 use serde_json::{Value, json};
 
-use crate::support::{FakePod, GROUP_0, GROUP_1, Stage, UID, condition, made, orders, ready, serving};
+use crate::support::{
+    FakePod, GROUP_0, GROUP_1, Stage, UID, condition, made, message, orders, ready, serving,
+};
 
 const STATUS: &str = "PATCH datastreams/orders/status";
 const EVENT: &str = "POST events";
@@ -12,13 +14,6 @@ const PLACE: &str = "segment-000000000002:8192";
 fn says(kind: LogConditionKind) -> LogCondition {
     let place = (kind == LogConditionKind::StorageDamaged).then(|| PLACE.to_owned());
     LogCondition { kind, message: "so it is".into(), place }
-}
-
-fn message(stage: &Stage, type_: &str) -> String {
-    let stream = stage.server.stream();
-    let conditions = stream["status"]["conditions"].as_array().unwrap();
-    let found = conditions.iter().find(|condition| condition["type"] == type_).unwrap();
-    found["message"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -102,8 +97,10 @@ async fn two_groups() -> (Stage, [FakePod; 2]) {
     let mut stage = made(orders(), first.port).await;
     stage.see(Stage::pod(GROUP_0, true));
     stage.see(Stage::pod_at("127.0.0.2", GROUP_1, true));
-    stage.lines().await;
-    stage.lines().await;
+    // Instructed, bootstrapped, Ready.
+    for _ in 0..3 {
+        stage.lines().await;
+    }
     assert_eq!(ready(&stage), "True Serving");
     (stage, [first, second])
 }
@@ -119,8 +116,14 @@ async fn a_loss_that_is_accepted_is_told_once_to_the_pod_that_has_it() {
     assert_eq!(stage.lines().await, [STATUS, EVENT]);
 
     accept(&mut stage, &format!("g1:{PLACE}"));
+    assert_eq!(stage.lines().await, [STATUS], "the generation is observed");
+    assert_eq!(
+        condition(&stage, "StorageDamaged"),
+        "True LogDamaged",
+        "until the pod reports that it is accepted"
+    );
     assert_eq!(stage.lines().await, [STATUS]);
-    assert_eq!(condition(&stage, "StorageDamaged"), "", "the pod answered that it is given up");
+    assert_eq!(condition(&stage, "StorageDamaged"), "", "the pod reports that it is accepted");
     assert_eq!(damaged.told(ACCEPT_LOSS_PATH), [json!({"streamUid": UID, "log": "g1", "place": PLACE})]);
     assert_eq!(stage.lines().await, [""; 0]);
     assert_eq!(damaged.told(ACCEPT_LOSS_PATH).len(), 1, "once");
@@ -135,9 +138,9 @@ async fn a_loss_of_another_place_is_not_accepted_and_that_is_said() {
     for other in ["g1:segment-000000000002:4096".to_owned(), format!("g0:{PLACE}")] {
         accept(&mut stage, &other);
         stage.lines().await;
-        assert_eq!(condition(&stage, "StorageDamaged"), "True OtherLossAccepted");
+        assert_eq!(condition(&stage, "StorageDamaged"), "True AnnotationMismatch");
         let message = message(&stage, "StorageDamaged");
-        assert!(message.contains(&format!("accept-loss={other} names other damage")), "{message}");
+        assert!(message.contains(&format!("accept-loss={other} names other corruption")), "{message}");
         assert_eq!(stage.lines().await, [""; 0]);
     }
     let told: Vec<_> = pods.iter().flat_map(|pod| pod.told(ACCEPT_LOSS_PATH)).collect();
@@ -152,5 +155,5 @@ async fn an_annotation_that_names_other_damage_is_an_event() {
     accept(&mut stage, "true");
     let calls = stage.look().await.unwrap();
     assert_eq!(calls.iter().map(|call| &call.line).collect::<Vec<_>>(), [STATUS, EVENT]);
-    assert_eq!(calls[1].body["reason"], "OtherLossAccepted");
+    assert_eq!(calls[1].body["reason"], "AnnotationMismatch");
 }

@@ -1,13 +1,15 @@
 //! Values for the unit tests of the gateway.
 
-use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
+use catalog::map::Genesis;
+use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamMode, StreamStatus};
 
 /// An ACTIVE stream of four open shards in one log of a group without members.
 pub fn stream(name: &str) -> Stream {
-    let shards = plan::create(4, 16, 1_700_000_000);
+    let shards = Genesis::new(4, 16, 1_700_000_000).shards();
     Stream {
         uid: format!("uid-of-{name}"),
         map_version: 1,
+        map_digest: None,
         account_id: "000000000000".into(),
         name: name.parse().unwrap(),
         status: StreamStatus::Active,

@@ -181,7 +181,7 @@ impl LocalCatalog {
         let done = on_disk(move || Ok(data_dir.withdraw(&withdrawn)?)).await;
         done.map_err(|error| unavailable(&error))?;
         entries.remove(&uid);
-        self.copy.apply(CatalogEvent::Removed { uid: uid.clone() });
+        self.copy.apply(CatalogEvent::Removed { uid: uid.clone(), map_version: None });
         drop(entries);
         if let Some(group) = self.routes.remove_group(&uid) {
             group.close_in_time().await;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use catalog::control::CreateStream;
+use catalog::map::{DEFAULT_SHARD_COUNT, Genesis, log_name};
 use catalog::resource::{DataStream, DataStreamSpec, DataStreamStatus, Defaults, Resolved, Violation};
-use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, StreamStatus, plan};
+use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, StreamStatus};
 use serde::{Deserialize, Serialize};
 
 /// A stream, and the fields that are not in the catalog's feed.
@@ -84,7 +85,7 @@ impl Entry {
             account_id: call.account_id,
             name: call.name,
             mode: call.mode,
-            shard_count: call.shard_count.unwrap_or(plan::DEFAULT_SHARD_COUNT),
+            shard_count: call.shard_count.unwrap_or(DEFAULT_SHARD_COUNT),
             retention_period_hours: 24,
             max_record_size_kib: call.max_record_size_kib.unwrap_or(1024),
         };
@@ -178,11 +179,12 @@ fn name_of(resolved: &Resolved) -> Result<StreamName, Vec<Violation>> {
 /// A new stream, ACTIVE at once, with all shards in one log.
 fn new_stream(settings: Settings, creation: Creation) -> Stream {
     let create_seconds = u64::try_from(creation.created_ms / 1_000).unwrap_or(0);
-    let planned = plan::create(settings.shard_count, settings.shard_count, create_seconds);
-    let log = plan::log_name(0);
+    let planned = Genesis::new(settings.shard_count, settings.shard_count, create_seconds).shards();
+    let log = log_name(0);
     Stream {
         uid: creation.uid,
         map_version: 1,
+        map_digest: None,
         account_id: settings.account_id,
         name: settings.name,
         status: StreamStatus::Active,

@@ -94,7 +94,7 @@ async fn change_in_the_feed_reaches_the_gateway() {
     installation.known.fed.apply(CatalogEvent::Changed(changed));
     let summary = client.describe_stream_summary().stream_name("orders").send().await.unwrap();
     assert_eq!(summary.stream_description_summary.unwrap().retention_period_hours, 48);
-    let removed = CatalogEvent::Removed { uid: installation.stream.uid.clone() };
+    let removed = CatalogEvent::Removed { uid: installation.stream.uid.clone(), map_version: None };
     installation.known.fed.apply(removed);
     let gone = async {
         while !client.list_streams().send().await.unwrap().stream_names.is_empty() {

@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use catalog::control::{CreateStream, FIND_STREAM_PATH, FindStream, Refusal, RefusalCode};
 use catalog::feed::CatalogEvent;
+use catalog::map::Genesis;
 use catalog::member::{BOOTSTRAP_PATH, Bootstrap, OpenShard};
-use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
+use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamStatus};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -244,11 +245,12 @@ impl Gateway {
 
 /// A stream of four shards in two logs, whose groups have no members yet.
 pub fn stream(name: &str) -> Stream {
-    let shards = plan::create(4, 2, 1_700_000_000);
+    let shards = Genesis::new(4, 2, 1_700_000_000).shards();
     let group = |name: &str| Group { name: name.into(), members: Vec::new() };
     Stream {
         uid: format!("uid-of-{name}"),
         map_version: 1,
+        map_digest: None,
         account_id: "000000000000".into(),
         name: name.parse().unwrap(),
         status: StreamStatus::Active,

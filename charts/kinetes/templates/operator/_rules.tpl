@@ -27,6 +27,10 @@ may make the object. */}}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- /* Why a StatefulSet cannot create a pod is told by events alone. */}}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
 {{- end -}}
 
 {{/* In the cluster: whether the CRDs are those it was built for, and whether a StorageClass exists. */}}

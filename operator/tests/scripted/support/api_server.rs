@@ -18,6 +18,8 @@ pub struct Call {
     pub query: String,
     /// What was sent; null for nothing.
     pub body: Value,
+    /// What was answered.
+    pub answer: Value,
 }
 
 /// Answers writes with what was written, reads from `lists`, and remembers all of it.
@@ -27,8 +29,12 @@ pub struct ApiServer {
     lists: Arc<Mutex<BTreeMap<String, Vec<Value>>>>,
     stream: Arc<Mutex<Value>>,
     applied: Arc<Mutex<BTreeMap<String, Value>>>,
-    refused: Arc<Mutex<Option<String>>>,
+    refused: Arc<Mutex<Option<(String, u16)>>>,
+    policy: Arc<Mutex<Option<Policy>>>,
 }
+
+/// What an admission policy makes of an applied object.
+type Policy = fn(&mut Value);
 
 impl ApiServer {
     /// An API server that has this stream, and a client for it.
@@ -56,7 +62,17 @@ impl ApiServer {
 
     /// This call is refused from now on, as RBAC does it; with nothing, none is.
     pub fn refuse(&self, line: Option<&str>) {
-        *self.refused.lock().unwrap() = line.map(Into::into);
+        *self.refused.lock().unwrap() = line.map(|line| (line.into(), 403));
+    }
+
+    /// This call is answered with this status from now on.
+    pub fn fail(&self, line: &str, code: u16) {
+        *self.refused.lock().unwrap() = Some((line.into(), code));
+    }
+
+    /// An admission policy changes every applied StatefulSet from now on.
+    pub fn mutate(&self, policy: Policy) {
+        *self.policy.lock().unwrap() = Some(policy);
     }
 
     /// Somebody writes the stream's spec or metadata.
@@ -65,6 +81,7 @@ impl ApiServer {
         change(&mut stream);
         let generation = stream["metadata"]["generation"].as_i64().unwrap();
         stream["metadata"]["generation"] = json!(generation + 1);
+        raise_version(&mut stream);
     }
 
     /// Every call since the last time this was asked.
@@ -80,40 +97,58 @@ impl ApiServer {
         let path = head.uri.path();
         let resource = match path.split_once("/namespaces/") {
             Some((_, rest)) => rest.split_once('/').unwrap().1,
-            None => path.rsplit_once('/').unwrap().1,
+            // /apis/storage.k8s.io/v1/storageclasses/fast
+            None => path.splitn(5, '/').last().unwrap(),
         };
         let line = format!("{} {resource}", head.method);
         let query = head.uri.query().unwrap_or_default().to_owned();
-        let refused = self.refused.lock().unwrap().as_ref() == Some(&line);
-        self.calls.lock().unwrap().push(Call { line, query, body: body.clone() });
-        if refused {
-            let status = json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 403,
-                "reason": "Forbidden", "message": "not for you",
-            });
-            return Response::builder()
-                .status(403)
-                .body(Body::from(status.to_string().into_bytes()))
-                .unwrap();
-        }
-        let answer = match head.method {
+        let refused = self.refused.lock().unwrap().clone().filter(|(refused, _)| *refused == line);
+        let (code, answer) = match refused {
+            Some((_, code)) => (code, failure(code)),
+            None => self.obey(&head.method, resource, body.clone()),
+        };
+        self.calls.lock().unwrap().push(Call { line, query, body, answer: answer.clone() });
+        Response::builder().status(code).body(Body::from(answer.to_string().into_bytes())).unwrap()
+    }
+
+    fn obey(&self, method: &Method, resource: &str, body: Value) -> (u16, Value) {
+        let answer = match *method {
             Method::GET if !resource.contains('/') => {
                 let items = self.lists.lock().unwrap().get(resource).cloned().unwrap_or_default();
                 json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items})
             }
+            Method::GET if resource.starts_with("datastreams/") => self.stream(),
+            Method::GET => match self.find(resource) {
+                Some(object) => object,
+                None => return (404, failure(404)),
+            },
             Method::DELETE => {
                 json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
             }
-            Method::PATCH if resource.starts_with("datastreams/") => self.patch_stream(&body),
+            Method::PATCH if resource.starts_with("datastreams/") => match self.patch_stream(&body) {
+                Some(stream) => stream,
+                None => return (409, failure(409)),
+            },
             Method::PATCH => self.patch_object(resource, body),
             Method::POST => body,
-            method => panic!("{method} {resource} is in no script"),
+            _ => panic!("{method} {resource} is in no script"),
         };
-        Response::builder().body(Body::from(answer.to_string().into_bytes())).unwrap()
+        (200, answer)
+    }
+
+    fn find(&self, resource: &str) -> Option<Value> {
+        let (kind, name) = resource.split_once('/').unwrap();
+        let lists = self.lists.lock().unwrap();
+        lists.get(kind)?.iter().find(|object| object["metadata"]["name"] == name).cloned()
     }
 
     /// An applied object; one whose status alone is applied is what it was applied as before.
-    fn patch_object(&self, resource: &str, patch: Value) -> Value {
+    fn patch_object(&self, resource: &str, mut patch: Value) -> Value {
+        if let Some(policy) = *self.policy.lock().unwrap()
+            && resource.starts_with("statefulsets/")
+        {
+            policy(&mut patch);
+        }
         let mut applied = self.applied.lock().unwrap();
         match resource.strip_suffix("/status") {
             None => applied.insert(resource.into(), patch.clone()),
@@ -127,16 +162,33 @@ impl ApiServer {
         })
     }
 
-    fn patch_stream(&self, patch: &Value) -> Value {
+    /// The patched stream; nothing where somebody wrote it since.
+    fn patch_stream(&self, patch: &Value) -> Option<Value> {
         let mut stream = self.stream.lock().unwrap();
+        let version = patch["metadata"].get("resourceVersion");
+        if version.is_some_and(|version| *version != stream["metadata"]["resourceVersion"]) {
+            return None;
+        }
         if let Some(status) = patch.get("status") {
             stream["status"] = status.clone();
         }
         if let Some(finalizers) = patch["metadata"].get("finalizers") {
             stream["metadata"]["finalizers"] = finalizers.clone();
         }
-        let version: u64 = stream["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
-        stream["metadata"]["resourceVersion"] = json!((version + 1).to_string());
-        stream.clone()
+        raise_version(&mut stream);
+        Some(stream.clone())
     }
+}
+
+fn raise_version(stream: &mut Value) {
+    let version: u64 = stream["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+    stream["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+}
+
+/// How the API server tells that it did not do something.
+fn failure(code: u16) -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
+        "reason": "Failure", "message": "not for you",
+    })
 }

@@ -7,6 +7,6 @@ mod stage;
 pub use api_server::{ApiServer, Call};
 pub use pod::FakePod;
 pub use stage::{
-    GROUP_0, GROUP_1, NAMESPACE, NO_POD, Stage, UID, condition, made, one_shard, orders, ready, serving,
-    settings,
+    GROUP_0, GROUP_1, NAMESPACE, NO_POD, Stage, UID, condition, made, message, one_shard, orders, ready,
+    serving, settings,
 };

@@ -1,6 +1,7 @@
 //! A stage for one reconcile: what is in the cluster, and who answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::resource::{DataStream, Shard};
 use clap::Parser;
@@ -8,12 +9,15 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::watcher::Event;
+use kube::{Client, ResourceExt};
 use operator::admin::Metrics;
 use operator::cli::{Cli, Command};
-use operator::controller::{Context, Error, reconcile};
+use operator::controller::{self, Context, Error, Memory, NameRegister, reconcile};
 use operator::members::Members;
+use operator::names::Member;
+use operator::prober::{self, PodProber, Prober};
 use operator::settings::Settings;
-use operator::world::{Scope, World, Writers};
+use operator::world::{RunningPod, Scope, World, Writers};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -28,6 +32,8 @@ pub const NAMESPACE: &str = "shop";
 pub const GROUP_0: &str = "orders-1a2b3-g0";
 /// Its second group.
 pub const GROUP_1: &str = "orders-1a2b3-g1";
+/// How long a test waits for what has to happen.
+const LIMIT: Duration = Duration::from_secs(60);
 /// No pod answers there.
 pub const NO_POD: u16 = 1;
 
@@ -64,6 +70,8 @@ pub async fn serving() -> (Stage, FakePod) {
     let pod = FakePod::on_an_empty_volume(UID, GROUP_0).await;
     let mut stage = made(one_shard(), pod.port).await;
     stage.see(Stage::pod(GROUP_0, false));
+    // Instructed, bootstrapped, Ready.
+    stage.lines().await;
     stage.lines().await;
     stage.see(Stage::pod(GROUP_0, true));
     stage.lines().await;
@@ -81,6 +89,14 @@ pub fn condition(stage: &Stage, type_: &str) -> String {
         .unwrap_or_default()
 }
 
+/// The message of a condition that the stream has.
+pub fn message(stage: &Stage, type_: &str) -> String {
+    let stream = stage.server.stream();
+    let conditions = stream["status"]["conditions"].as_array().unwrap();
+    let found = conditions.iter().find(|condition| condition["type"] == type_).unwrap();
+    found["message"].as_str().unwrap().to_owned()
+}
+
 /// [`condition`] `Ready`.
 pub fn ready(stage: &Stage) -> String {
     condition(stage, "Ready")
@@ -92,6 +108,8 @@ pub struct Stage {
     pub server: ApiServer,
     context: Arc<Context>,
     writers: Writers,
+    /// One for each pod that runs: a look lets each ask once before.
+    probers: Vec<PodProber>,
 }
 
 impl Stage {
@@ -102,15 +120,9 @@ impl Stage {
         // Every copy is whole, and empty but for the stream.
         writers.streams.apply_watcher_event(&Event::InitDone);
         writers.streams.apply_watcher_event(&Event::Apply(read(stream)));
-        let context = Context {
-            client,
-            settings: Arc::new(settings()),
-            world: Arc::new(World::new(vec![scope])),
-            members: Members::new(pod_port),
-            metrics: Metrics::new(),
-            now: || Timestamp::from_second(1_795_428_000).unwrap(),
-        };
-        Self { server, context: Arc::new(context), writers }
+        let world = Arc::new(World::new(vec![scope]));
+        let context = Arc::new(context(client, world, pod_port));
+        Self { server, context, writers, probers: Vec::new() }
     }
 
     /// Puts an object where the watches would.
@@ -123,7 +135,7 @@ impl Stage {
                 writers.stateful_sets.apply_watcher_event(&Event::Apply(read::<StatefulSet>(object)))
             }
             "Service" => writers.services.apply_watcher_event(&Event::Apply(read::<Service>(object))),
-            "Pod" => writers.pods.apply_watcher_event(&Event::Apply(read::<Pod>(object))),
+            "Pod" => self.see_pod(read(object)),
             "PersistentVolumeClaim" => {
                 writers.claims.apply_watcher_event(&Event::Apply(read::<PersistentVolumeClaim>(object)));
             }
@@ -131,9 +143,33 @@ impl Stage {
         }
     }
 
-    /// One look at the stream as the API server has it; gives the calls that it made.
+    /// A process that is gone has no prober any more; a new one has.
+    fn see_pod(&mut self, pod: Pod) {
+        self.writers.pods.apply_watcher_event(&Event::Apply(pod.clone()));
+        let (member, process) = (Member::of_pod(&pod.name_any()).unwrap(), RunningPod::of(&pod));
+        self.probers.retain(|prober| prober.pod().member != member || Some(prober.pod()) == process.as_ref());
+        if let Some(process) = process
+            && !self.probers.iter().any(|prober| *prober.pod() == process)
+        {
+            self.probers.push(self.context.prober.begin(process));
+        }
+    }
+
+    /// Every pod is asked once, and carries out what it was instructed to.
+    pub async fn probe(&mut self) {
+        for prober in &mut self.probers {
+            prober.step().await;
+        }
+    }
+
+    /// One look at the stream as the API server has it, after every pod was asked once; gives the calls that both made.
     pub async fn look(&mut self) -> Result<Vec<Call>, Error> {
-        let stream = self.server.stream();
+        self.probe().await;
+        self.look_at(self.server.stream()).await
+    }
+
+    /// One look at the stream as a copy has it, which may be late; gives the calls that it made.
+    pub async fn look_at(&mut self, stream: Value) -> Result<Vec<Call>, Error> {
         self.see(stream.clone());
         reconcile(Arc::new(read(stream)), Arc::clone(&self.context)).await?;
         Ok(self.server.calls())
@@ -142,14 +178,40 @@ impl Stage {
     /// One look; gives the lines of the calls that it made. What it wrote is seen by the next.
     pub async fn lines(&mut self) -> Vec<String> {
         let calls = self.look().await.unwrap();
-        for call in &calls {
+        self.see_calls(&calls);
+        calls.into_iter().map(|call| call.line).collect()
+    }
+
+    /// Prober and controllers run by themselves, and see what they write, until something holds.
+    pub async fn run_until(&mut self, holds: impl Fn(&Self) -> bool) {
+        self.probers.clear();
+        let context = Arc::clone(&self.context);
+        let seen = async {
+            while !holds(self) {
+                let calls = self.server.calls();
+                self.see_calls(&calls);
+                let stream = self.server.stream();
+                self.see(stream);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = prober::run(Arc::clone(&context.prober)) => panic!("the prober ended"),
+            () = controller::run(Arc::clone(&context)) => panic!("the controllers ended"),
+            seen = tokio::time::timeout(LIMIT, seen) => seen.unwrap(),
+        }
+    }
+
+    fn see_calls(&mut self, calls: &[Call]) {
+        for call in calls {
             if call.line.starts_with("PATCH")
                 && ["Shard", "StatefulSet", "Service"].iter().any(|kind| call.body["kind"] == *kind)
             {
-                self.see_written(&call.body);
+                // What an admission policy made of a StatefulSet is seen.
+                let set = call.body["kind"] == "StatefulSet";
+                self.see_written(if set { &call.answer } else { &call.body });
             }
         }
-        calls.into_iter().map(|call| call.line).collect()
     }
 
     /// One look that fails; gives the lines of the calls that it made.
@@ -175,14 +237,24 @@ impl Stage {
     /// Pods answer at another port from now on.
     pub fn move_pods_to(&mut self, port: u16) {
         let old = &self.context;
-        self.context = Arc::new(Context {
-            client: old.client.clone(),
-            settings: Arc::clone(&old.settings),
-            world: Arc::clone(&old.world),
-            members: Members::new(port),
-            metrics: old.metrics.clone(),
-            now: old.now,
-        });
+        self.probers.clear();
+        self.context = Arc::new(context(old.client.clone(), Arc::clone(&old.world), port));
+    }
+
+    /// Somebody changed a StatefulSet.
+    pub fn edit_set(&mut self, name: &str, change: impl FnOnce(&mut Value)) {
+        let scope = &self.context.world.scopes()[0];
+        let set = scope.stateful_sets.find(|set| set.name_any() == name).unwrap();
+        let mut set = serde_json::to_value(&*set).unwrap();
+        change(&mut set);
+        self.see(set);
+    }
+
+    /// A metric without labels, as `/metrics` has it.
+    pub fn metric(&self, name: &str) -> String {
+        let text = String::from_utf8(self.context.metrics.text(&self.context.world)).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap().to_owned()
     }
 
     /// Somebody deleted every shard object.
@@ -207,7 +279,7 @@ impl Stage {
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
                 "name": format!("{group}-0"), "namespace": NAMESPACE,
-                "labels": {"kinetes.dev/stream-uid": UID, "kinetes.dev/stream": "orders"},
+                "uid": "p0d", "labels": {"kinetes.dev/stream-uid": UID, "kinetes.dev/stream": "orders"},
             },
             "spec": {"nodeName": "node1", "containers": []},
             "status": {
@@ -222,7 +294,24 @@ impl Stage {
     }
 }
 
-/// What the operator was told.
+/// Everything that a look has at hand; pods answer at this port of the loopback.
+fn context(client: Client, world: Arc<World>, pod_port: u16) -> Context {
+    let metrics = Metrics::new();
+    let now = || Timestamp::from_second(1_795_428_000).unwrap();
+    let (members, to_pods) = (Members::new(pod_port), client.clone());
+    Context {
+        client,
+        settings: Arc::new(settings()),
+        world: Arc::clone(&world),
+        prober: Arc::new(Prober::new(world, members, to_pods, metrics.clone(), now)),
+        names: NameRegister::default(),
+        memory: Memory::default(),
+        metrics,
+        now,
+    }
+}
+
+/// The settings of the operator.
 pub fn settings() -> Settings {
     let arguments = [
         "operator",
@@ -234,7 +323,7 @@ pub fn settings() -> Settings {
     ];
     match Cli::parse_from(arguments).command {
         Command::Run(settings) => *settings,
-        Command::Crds { .. } => unreachable!("it says run"),
+        other => unreachable!("{other:?}"),
     }
 }
 

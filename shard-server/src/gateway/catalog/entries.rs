@@ -20,23 +20,30 @@ pub struct Entries {
     bytes: usize,
 }
 
+/// The removed streams: by UID, the version up to which an entry is late. Of a stream that is gone every entry is.
 #[derive(Debug, Default)]
 struct Removed {
-    uids: HashSet<String>,
+    late_up_to: HashMap<String, u64>,
     order: VecDeque<String>,
 }
 
 impl Removed {
-    fn insert(&mut self, uid: &str) {
-        if !self.uids.insert(uid.into()) {
+    fn insert(&mut self, uid: &str, late_up_to: u64) {
+        if let Some(known) = self.late_up_to.get_mut(uid) {
+            *known = late_up_to.max(*known);
             return;
         }
+        self.late_up_to.insert(uid.into(), late_up_to);
         self.order.push_back(uid.into());
         if self.order.len() > MAX_REMOVED
             && let Some(oldest) = self.order.pop_front()
         {
-            self.uids.remove(&oldest);
+            self.late_up_to.remove(&oldest);
         }
+    }
+
+    fn is_late(&self, stream: &Stream) -> bool {
+        self.late_up_to.get(&stream.uid).is_some_and(|late| stream.map_version <= *late)
     }
 }
 
@@ -95,16 +102,21 @@ impl Entries {
         match event {
             CatalogEvent::Heartbeat => Vec::new(),
             CatalogEvent::Changed(stream) => self.change(stream).into_iter().collect(),
-            CatalogEvent::Removed { uid } => {
-                self.removed.insert(&uid);
-                self.remove(&uid).into_iter().collect()
+            CatalogEvent::Removed { uid, map_version } => {
+                let known = self.by_uid.get(&uid);
+                if known.is_some_and(|known| map_version.is_some_and(|version| known.map_version > version)) {
+                    return Vec::new();
+                }
+                self.removed.insert(&uid, map_version.unwrap_or(u64::MAX));
+                self.remove(&uid, map_version).into_iter().collect()
             }
             CatalogEvent::Snapshot(streams) => {
                 self.complete = true;
                 let present: HashSet<_> = streams.iter().map(|stream| stream.uid.clone()).collect();
-                let gone: Vec<_> =
-                    self.by_uid.keys().filter(|uid| !present.contains(*uid)).cloned().collect();
-                let mut changes: Vec<_> = gone.iter().filter_map(|uid| self.remove(uid)).collect();
+                let gone = self.by_uid.values().filter(|stream| !present.contains(&stream.uid));
+                let gone: Vec<_> = gone.map(|stream| (stream.uid.clone(), stream.map_version)).collect();
+                let remove = |(uid, version): &(String, u64)| self.remove(uid, Some(*version));
+                let mut changes: Vec<_> = gone.iter().filter_map(remove).collect();
                 changes.extend(streams.into_iter().filter_map(|stream| self.change(stream)));
                 changes
             }
@@ -114,7 +126,7 @@ impl Entries {
     fn change(&mut self, stream: Stream) -> Option<CatalogEvent> {
         let known = self.by_uid.get(&stream.uid);
         let stale = known.is_some_and(|known| known.map_version >= stream.map_version);
-        if stale || self.removed.uids.contains(&stream.uid) {
+        if stale || self.removed.is_late(&stream) {
             return None;
         }
         let entry = Arc::new(stream.clone());
@@ -131,7 +143,7 @@ impl Entries {
         Some(CatalogEvent::Changed(stream))
     }
 
-    fn remove(&mut self, uid: &str) -> Option<CatalogEvent> {
+    fn remove(&mut self, uid: &str, map_version: Option<u64>) -> Option<CatalogEvent> {
         let stream = self.by_uid.remove(uid)?;
         self.bytes -= bytes_of(&stream);
         if let Some(names) = self.by_name.get_mut(&stream.account_id)
@@ -144,7 +156,7 @@ impl Entries {
                 names.insert(stream.name.clone(), other.clone());
             }
         }
-        Some(CatalogEvent::Removed { uid: uid.into() })
+        Some(CatalogEvent::Removed { uid: uid.into(), map_version })
     }
 }
 
@@ -189,10 +201,27 @@ mod tests {
     fn late_event_does_not_bring_a_removed_stream_back() {
         let mut entries = Entries::default();
         entries.apply(changed("a", 1));
-        let removed = CatalogEvent::Removed { uid: "a".into() };
+        let removed = CatalogEvent::Removed { uid: "a".into(), map_version: None };
         assert_eq!(entries.apply(removed.clone()), [removed]);
         assert_eq!(entries.apply(changed("a", 9)), []);
         assert_eq!(version(&entries), None);
+    }
+
+    #[test]
+    fn stream_that_is_shown_again_returns_with_a_later_version_only() {
+        let mut entries = Entries::default();
+        entries.apply(changed("a", 5));
+        let removed = |version| CatalogEvent::Removed { uid: "a".into(), map_version: Some(version) };
+        assert_eq!(entries.apply(removed(4)), [], "a late removal");
+        assert_eq!(version(&entries), Some(5));
+        assert_eq!(entries.apply(removed(5)), [removed(5)]);
+        assert_eq!(entries.apply(changed("a", 5)), []);
+        assert_eq!(entries.apply(changed("a", 6)).len(), 1);
+        assert_eq!(version(&entries), Some(6));
+        // A snapshot without it forgets it, and followers of this gateway do too, for as long.
+        let forgotten = entries.apply(CatalogEvent::Snapshot(Vec::new()));
+        assert_eq!(forgotten, [removed(6)]);
+        assert_eq!(entries.apply(changed("a", 7)).len(), 1);
     }
 
     #[test]
@@ -203,7 +232,7 @@ mod tests {
         assert!(!entries.is_complete());
         let late = Stream { uid: "a".into(), map_version: 4, ..stream("orders") };
         let changes = entries.apply(CatalogEvent::Snapshot(vec![late]));
-        assert_eq!(changes, [CatalogEvent::Removed { uid: "b".into() }]);
+        assert_eq!(changes, [CatalogEvent::Removed { uid: "b".into(), map_version: Some(1) }]);
         assert!(entries.is_complete());
         assert_eq!(version(&entries), Some(5));
     }
@@ -217,7 +246,7 @@ mod tests {
             order.into_iter().for_each(|stream| drop(entries.apply(CatalogEvent::Changed(stream.clone()))));
             let name = "orders".parse().unwrap();
             assert_eq!(entries.find("000000000000", &name).unwrap().uid, "new");
-            entries.apply(CatalogEvent::Removed { uid: "new".into() });
+            entries.apply(CatalogEvent::Removed { uid: "new".into(), map_version: None });
             assert_eq!(entries.find("000000000000", &name).unwrap().uid, "old");
         }
     }

@@ -1,6 +1,7 @@
 //! The gateway's copy of the catalog: how it is kept up to date, looked up and served to peers.
 //!
-//! Invariants: an entry is never replaced by an older one, whoever sends it; a removed stream never returns; only
+//! Invariants: an entry is never replaced by an older one, whoever sends it; a stream that is gone never
+//! returns, and one that is not shown any more only with a later version; only
 //! the catalog service, never this copy, may say that a stream does not exist; the copy is served while the
 //! service is unavailable.
 

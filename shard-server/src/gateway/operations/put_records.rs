@@ -244,7 +244,8 @@ mod tests {
     use super::*;
     use crate::gateway::testing::stream;
     use crate::protocol::Appended;
-    use catalog::{LogPlacement, plan};
+    use catalog::LogPlacement;
+    use catalog::map::Genesis;
     use kinesis_wire::request::Data;
 
     /// A record for the n-th of four shards.
@@ -259,7 +260,7 @@ mod tests {
 
     fn two_logs() -> Stream {
         let mut stream = stream("orders");
-        let planned = plan::create(4, 2, 1_700_000_000);
+        let planned = Genesis::new(4, 2, 1_700_000_000).shards();
         stream.shards.iter_mut().zip(planned).for_each(|(shard, planned)| shard.log = planned.log);
         stream.logs.push(LogPlacement { name: "g1".into(), group: "g1".into() });
         stream

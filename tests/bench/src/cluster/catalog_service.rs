@@ -14,8 +14,8 @@ use catalog::control::{
     CREATE_STREAM_PATH, CreateStream, FIND_STREAM_PATH, FindStream, Refusal, RefusalCode,
 };
 use catalog::feed::{CatalogEvent, HEARTBEAT_SECONDS};
+use catalog::map::{DEFAULT_SHARD_COUNT, Genesis};
 use catalog::member::{BOOTSTRAP_PATH, Bootstrap, OpenShard};
-use catalog::plan::{self, DEFAULT_SHARD_COUNT};
 use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamStatus};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::channel::{Channel, Sender};
@@ -183,11 +183,12 @@ impl Known {
         let shard_count = call.shard_count.unwrap_or(DEFAULT_SHARD_COUNT);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         let shards_per_group = shard_count.div_ceil(u32::try_from(self.pods.len())?);
-        let shards = plan::create(shard_count, shards_per_group, now.as_secs());
+        let shards = Genesis::new(shard_count, shards_per_group, now.as_secs()).shards();
         let groups = groups(&self.pods, &shards);
         let stream = Stream {
             uid: STREAM_UID.to_owned(),
             map_version: 1,
+            map_digest: None,
             account_id: call.account_id.clone(),
             name: call.name.clone(),
             status: StreamStatus::Active,

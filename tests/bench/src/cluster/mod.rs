@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use catalog::plan::log_name;
+use catalog::map::log_name;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 

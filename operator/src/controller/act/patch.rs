@@ -4,12 +4,13 @@ use std::fmt::Debug;
 
 use catalog::resource::{DataStream, DataStreamStatus, Shard};
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::error::{Error, is_not_found};
+use crate::controller::error::{Error, is_not_found};
 use crate::names::{FIELD_MANAGER, FINALIZER};
 
 /// Adds our finalizer, so that the stream does not go before its pods.
@@ -57,7 +58,7 @@ pub async fn status(
         .map_err(Error::api("write the status"))
 }
 
-/// Says that a shard takes records.
+/// Writes down that a shard takes records.
 pub async fn shard_is_open(client: &Client, namespace: &str, name: &str) -> Result<(), Error> {
     let patch = json!({
         "apiVersion": Shard::api_version(&()),
@@ -73,13 +74,21 @@ pub async fn shard_is_open(client: &Client, namespace: &str, name: &str) -> Resu
         .map_err(Error::api("open a shard"))
 }
 
-/// Creates an object, or makes it what it should be.
-pub async fn apply<K>(client: &Client, namespace: &str, name: &str, object: &Value) -> Result<(), kube::Error>
+/// Creates an object, or makes it what it should be; returns what the API server made of it.
+pub async fn apply<K>(client: &Client, namespace: &str, name: &str, object: &Value) -> Result<K, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
 {
     let objects: Api<K> = Api::namespaced(client.clone(), namespace);
-    objects.patch(name, &owning(), &Patch::Apply(object)).await.map(drop)
+    objects.patch(name, &owning(), &Patch::Apply(object)).await.map_err(Error::api("apply an object"))
+}
+
+/// Asks for a larger volume.
+pub async fn grow_claim(client: &Client, namespace: &str, name: &str, size: &str) -> Result<(), kube::Error> {
+    let patch = json!({"spec": {"resources": {"requests": {"storage": size}}}});
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..Default::default() };
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    claims.patch(name, &params, &Patch::Merge(&patch)).await.map(drop)
 }
 
 /// Deletes every object of a kind that a selector finds; those that are there now are gone or going then.
