@@ -75,6 +75,7 @@ pub async fn prepare(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<P
         Request::ListStreams(request) => list_streams::answer(endpoint, request),
         Request::ListShards(request) => list_shards::answer(endpoint, request).await,
         Request::GetShardIterator(request) => get_shard_iterator::answer(endpoint, request).await,
+        other => Err(Error::not_served_yet(other.operation())),
     };
     answer.map(Prepared::Answered)
 }
