@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::resource::{DataStream, Defaults, Shard};
-use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamStatus};
+use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamSettings, StreamStatus};
 use kube::ResourceExt;
 
 use crate::names::Names;
@@ -36,12 +36,14 @@ pub fn entry(
         uid: names.uid.clone(),
         map_version: status.map_version.unwrap_or(0).unsigned_abs(),
         account_id: account_id.into(),
+        region: None,
         name: resolved.stream_name()?,
         status: stream_status(status.stream_status.as_deref()),
         mode: resolved.mode(),
         retention_period_hours: resolved.retention_period_hours.unsigned_abs(),
         max_record_size_kib: resolved.max_record_size_kib.unsigned_abs(),
         created_ms: stream.creation_timestamp().map_or(0, |time| time.0.as_millisecond()),
+        settings: StreamSettings::default(),
         shards: domain,
         logs: groups
             .iter()

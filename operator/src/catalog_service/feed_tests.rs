@@ -1,6 +1,6 @@
 use std::pin::pin;
 
-use catalog::{StreamMode, StreamStatus};
+use catalog::{StreamMode, StreamSettings, StreamStatus};
 use futures::StreamExt;
 
 use super::*;
@@ -10,12 +10,14 @@ fn stream(uid: &str, map_version: u64) -> Arc<Stream> {
         uid: uid.into(),
         map_version,
         account_id: "000000000000".into(),
+        region: None,
         name: "orders".parse().unwrap(),
         status: StreamStatus::Active,
         mode: StreamMode::Provisioned,
         retention_period_hours: 24,
         max_record_size_kib: 1024,
         created_ms: 0,
+        settings: StreamSettings::default(),
         shards: Vec::new(),
         logs: Vec::new(),
         groups: Vec::new(),

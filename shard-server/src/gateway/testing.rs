@@ -1,6 +1,8 @@
 //! Values for the unit tests of the gateway.
 
-use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
+use catalog::{
+    Group, LogPlacement, Shard, ShardState, Stream, StreamMode, StreamSettings, StreamStatus, plan,
+};
 
 /// An ACTIVE stream of four open shards in one log of a group without members.
 pub fn stream(name: &str) -> Stream {
@@ -9,12 +11,14 @@ pub fn stream(name: &str) -> Stream {
         uid: format!("uid-of-{name}"),
         map_version: 1,
         account_id: "000000000000".into(),
+        region: None,
         name: name.parse().unwrap(),
         status: StreamStatus::Active,
         mode: StreamMode::Provisioned,
         retention_period_hours: 24,
         max_record_size_kib: 1024,
         created_ms: 1_700_000_000_000,
+        settings: StreamSettings::default(),
         shards: shards.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
         logs: vec![LogPlacement { name: "g0".into(), group: "g0".into() }],
         groups: vec![Group { name: "g0".into(), members: Vec::new() }],

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use catalog::control::{CreateStream, FIND_STREAM_PATH, FindStream, Refusal, RefusalCode};
 use catalog::feed::CatalogEvent;
 use catalog::member::{BOOTSTRAP_PATH, Bootstrap, OpenShard};
-use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamStatus, plan};
+use catalog::{
+    Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamSettings, StreamStatus, plan,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -250,12 +252,14 @@ pub fn stream(name: &str) -> Stream {
         uid: format!("uid-of-{name}"),
         map_version: 1,
         account_id: "000000000000".into(),
+        region: None,
         name: name.parse().unwrap(),
         status: StreamStatus::Active,
         mode: StreamMode::Provisioned,
         retention_period_hours: 24,
         max_record_size_kib: 1024,
         created_ms: 1_700_000_000_000,
+        settings: StreamSettings::default(),
         shards: shards.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
         logs: ["g0", "g1"].map(|log| LogPlacement { name: log.into(), group: log.into() }).to_vec(),
         groups: vec![group("g0"), group("g1")],

@@ -14,6 +14,7 @@ mod pieces;
 mod program;
 mod raw;
 mod records;
+mod regions;
 mod restart;
 mod shards;
 mod strace;

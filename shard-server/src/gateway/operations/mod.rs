@@ -18,7 +18,7 @@ use std::sync::Arc;
 use kinesis_wire::Error;
 use kinesis_wire::request::Request;
 
-use super::Endpoint;
+use super::{Call, Endpoint};
 use put_records::Put;
 pub use record_pieces::{Piece, RecordPieces};
 
@@ -57,24 +57,30 @@ pub enum Prepared {
 ///
 /// # Errors
 /// The error for the client.
-pub async fn prepare(endpoint: &Arc<Endpoint>, request: Request<'_>) -> Result<Prepared, Error> {
+pub async fn prepare(
+    endpoint: &Arc<Endpoint>,
+    call: &Call<'_>,
+    request: Request<'_>,
+) -> Result<Prepared, Error> {
     let answer = match request {
         Request::PutRecord(request) => {
-            return put_record::prepare(endpoint, request).await.map(Prepared::PutRecord);
+            return put_record::prepare(endpoint, call, request).await.map(Prepared::PutRecord);
         }
         Request::PutRecords(request) => {
-            return put_records::prepare(endpoint, request).await.map(Prepared::PutRecords);
+            return put_records::prepare(endpoint, call, request).await.map(Prepared::PutRecords);
         }
         Request::GetRecords(request) => {
-            return get_records::prepare(endpoint, request).await.map(Prepared::GetRecords);
+            return get_records::prepare(endpoint, call, request).await.map(Prepared::GetRecords);
         }
-        Request::CreateStream(request) => create_stream::answer(endpoint, request).await,
-        Request::DeleteStream(request) => delete_stream::answer(endpoint, request).await,
-        Request::DescribeStream(request) => describe_stream::answer(endpoint, request).await,
-        Request::DescribeStreamSummary(request) => describe_stream::answer_summary(endpoint, request).await,
-        Request::ListStreams(request) => list_streams::answer(endpoint, request),
-        Request::ListShards(request) => list_shards::answer(endpoint, request).await,
-        Request::GetShardIterator(request) => get_shard_iterator::answer(endpoint, request).await,
+        Request::CreateStream(request) => create_stream::answer(endpoint, call, request).await,
+        Request::DeleteStream(request) => delete_stream::answer(endpoint, call, request).await,
+        Request::DescribeStream(request) => describe_stream::answer(endpoint, call, request).await,
+        Request::DescribeStreamSummary(request) => {
+            describe_stream::answer_summary(endpoint, call, request).await
+        }
+        Request::ListStreams(request) => list_streams::answer(endpoint, call, request),
+        Request::ListShards(request) => list_shards::answer(endpoint, call, request).await,
+        Request::GetShardIterator(request) => get_shard_iterator::answer(endpoint, call, request).await,
         other => Err(Error::not_served_yet(other.operation())),
     };
     answer.map(Prepared::Answered)

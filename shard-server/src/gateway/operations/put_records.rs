@@ -10,8 +10,8 @@ use kinesis_wire::{Error, request};
 use smallvec::SmallVec;
 
 use super::Answer;
-use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
+use crate::gateway::{Call, Endpoint};
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
 use crate::shard::client::PARTIAL_HOLD;
 use record_log::record::{self, RecordBlock, RunsBuilder};
@@ -25,9 +25,13 @@ pub struct Put {
     pub(super) batch: Batch,
 }
 
-pub async fn prepare(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Put, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
-    let stream = endpoint.find_writable(&name).await?;
+pub async fn prepare(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::PutRecords<'_>,
+) -> Result<Put, Error> {
+    let name = call.required_name_of(&request.stream)?;
+    let stream = endpoint.find_writable(call, &name).await?;
     let batch = Batch::new(&stream, &request.records, Path::List)?;
     if request.dry_run {
         return Err(Error::dry_run_succeeded());

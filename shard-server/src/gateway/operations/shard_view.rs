@@ -1,6 +1,8 @@
 //! Streams and shards in the types of the API.
 
-use catalog::{SequenceNumber, Shard, ShardId, Stream, StreamMode, StreamStatus};
+use catalog::{
+    SequenceNumber, Shard, ShardId, ShardLevelMetric, Stream, StreamMode, StreamSettings, StreamStatus,
+};
 use kinesis_wire::{request, response};
 
 use crate::gateway::shard_filter::ShownShard;
@@ -19,6 +21,23 @@ pub(super) fn mode_of(mode: StreamMode) -> request::StreamMode {
         StreamMode::Provisioned => request::StreamMode::Provisioned,
         StreamMode::OnDemand => request::StreamMode::OnDemand,
     }
+}
+
+pub(super) fn metrics_of(settings: &StreamSettings) -> Vec<response::ShardLevelMetric> {
+    let metric = |metric: &ShardLevelMetric| match metric {
+        ShardLevelMetric::IncomingBytes => response::ShardLevelMetric::IncomingBytes,
+        ShardLevelMetric::IncomingRecords => response::ShardLevelMetric::IncomingRecords,
+        ShardLevelMetric::OutgoingBytes => response::ShardLevelMetric::OutgoingBytes,
+        ShardLevelMetric::OutgoingRecords => response::ShardLevelMetric::OutgoingRecords,
+        ShardLevelMetric::WriteProvisionedThroughputExceeded => {
+            response::ShardLevelMetric::WriteProvisionedThroughputExceeded
+        }
+        ShardLevelMetric::ReadProvisionedThroughputExceeded => {
+            response::ShardLevelMetric::ReadProvisionedThroughputExceeded
+        }
+        ShardLevelMetric::IteratorAgeMilliseconds => response::ShardLevelMetric::IteratorAgeMilliseconds,
+    };
+    settings.shard_level_metrics.iter().map(metric).collect()
 }
 
 fn range_of(shard: &Shard) -> response::HashKeyRange {
