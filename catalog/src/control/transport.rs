@@ -27,7 +27,7 @@ pub trait Control: Into<ControlCall> + Serialize + DeserializeOwned {
 }
 
 macro_rules! control_calls {
-    ($($name:ident($answer:ty) $path:expr,)*) => {
+    ($($name:ident($answer:ty) $path:tt,)*) => {
         /// Any control call.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[allow(missing_docs, reason = "every variant says all by its value's type")]

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use catalog::StreamName;
-use catalog::control::StreamKey;
-use kinesis_wire::request::StreamRef;
+use catalog::control::{ConsumerKey, StreamKey};
+use kinesis_wire::request::{ConsumerArn, StreamArn, StreamRef};
 use kinesis_wire::{Error, ErrorCode, Operation};
 
 use super::catalog::Scope;
 use super::credential::Credential;
 
-/// How long a call may take from its head to its answer. No SDK waits longer by default than twice this time.
+/// How long a caller is assumed to wait for an answer. SDKs wait 30 or 60 seconds by default.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whose streams an endpoint serves.
@@ -98,13 +98,40 @@ impl<'a> Call<'a> {
     /// # Errors
     /// If it names a stream of another region or account: there is none here.
     pub fn name_of(&self, stream: &StreamRef<'_>) -> Result<Option<StreamName>, Error> {
-        if let Some(arn) = stream.parsed_arn()
-            && (arn.region != self.region || arn.account_id != self.account_id)
-        {
-            return Err(Error::stream_not_found(arn.stream_name, arn.account_id));
+        if let Some(arn) = stream.parsed_arn() {
+            return self.name_of_arn(arn).map(Some);
         }
         let Some(name) = stream.stream_name() else { return Ok(None) };
         name.parse().map(Some).map_err(|_| Error::stream_not_found(name, self.account_id))
+    }
+
+    /// The name of the stream of an ARN.
+    ///
+    /// # Errors
+    /// If it is of another region or account: there is no such stream here.
+    pub fn name_of_arn(&self, arn: StreamArn<'_>) -> Result<StreamName, Error> {
+        let not_found = || Error::stream_not_found(arn.stream_name, arn.account_id);
+        if arn.region != self.region || arn.account_id != self.account_id {
+            return Err(not_found());
+        }
+        arn.stream_name.parse().map_err(|_| not_found())
+    }
+
+    /// The consumer of an ARN, and its stream.
+    ///
+    /// # Errors
+    /// If it is of another region or account: there is no such stream here.
+    pub fn consumer_of_arn(&self, arn: ConsumerArn<'_>) -> Result<(StreamName, ConsumerKey), Error> {
+        let stream = self.name_of_arn(arn.stream)?;
+        // No consumer was registered in a second that is no number.
+        let created_seconds = Some(arn.creation.parse().unwrap_or(i64::MAX));
+        Ok((stream, ConsumerKey { name: arn.consumer_name.into(), created_seconds }))
+    }
+
+    /// The ARN of a stream.
+    #[must_use]
+    pub fn arn_of(&self, name: &StreamName) -> String {
+        format!("arn:aws:kinesis:{}:{}:stream/{name}", self.region, self.account_id)
     }
 
     /// The name of the stream of a request that must name one.

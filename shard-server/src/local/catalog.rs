@@ -44,7 +44,7 @@ pub struct LocalCatalog {
     unreadable: Vec<PathBuf>,
     /// The entries on disk. Locked during every change, so that changes are serialized.
     pub(super) entries: Mutex<Entries>,
-    /// The settings of the account. Locked during every change, and never before `entries`.
+    /// The settings of the account. Locked during every change, and never together with `entries`.
     pub(super) account: Mutex<Account>,
     /// The objects whose manifests were applied since the start.
     managed: std::sync::Mutex<BTreeSet<String>>,

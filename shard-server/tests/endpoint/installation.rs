@@ -23,7 +23,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use prometheus::Registry;
 use shard_server::admin::{Limits, Ports, Termination, listener};
-use shard_server::gateway::catalog::{CatalogCopy, serve_feed};
+use shard_server::gateway::catalog::{CatalogCopy, Scope, serve_feed};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Child;
@@ -116,7 +116,8 @@ async fn answer(known: Known, request: Request<Incoming>) -> Response<UnsyncBoxB
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let (status, answer) = if path == FIND_STREAM_PATH {
         let call: FindStream = serde_json::from_slice(&body).unwrap();
-        let fed = known.fed.find(&call.account_id, &call.name).map(|stream| Stream::clone(&stream));
+        let scope = Scope { account_id: &call.account_id, region: call.region.as_deref() };
+        let fed = known.fed.find(scope, &call.name).map(|stream| Stream::clone(&stream));
         let unfed = known.unfed.lock().unwrap().iter().find(|stream| stream.name == call.name).cloned();
         (StatusCode::OK, serde_json::to_vec(&fed.or(unfed)).unwrap())
     } else {

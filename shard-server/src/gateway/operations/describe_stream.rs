@@ -5,6 +5,7 @@ use kinesis_wire::request::RecordDistributionStrategy;
 use kinesis_wire::{Error, request, response};
 
 use super::Answer;
+use super::account::describe_account;
 use super::shard_view::{metrics_of, mode_of, shard_of, status_of};
 use crate::gateway::shard_filter;
 use crate::gateway::{Call, Endpoint};
@@ -65,12 +66,26 @@ pub async fn answer_summary(
         open_shard_count: u32::try_from(open_shards).unwrap_or(u32::MAX),
         consumer_count: stream.settings.consumer_count,
         max_record_size_kib: stream.max_record_size_kib,
-        warm_throughput: None,
+        warm_throughput: warm_throughput(endpoint, call, &stream).await?,
         record_distribution_strategy,
         channel_count: None,
         queue_count: None,
     };
     Ok(summary.to_json().into())
+}
+
+/// The warm throughput of a stream, which counts only while its account has the commitment.
+async fn warm_throughput(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    stream: &Stream,
+) -> Result<Option<response::WarmThroughput>, Error> {
+    let Some(mibps) = stream.settings.warm_throughput_mibps else { return Ok(None) };
+    let commitment = endpoint.control(call, describe_account(call)).await?;
+    let now_ms = i64::try_from(endpoint.now_ms()).unwrap_or(i64::MAX);
+    // What takes as much as its machines can is as warm as it gets.
+    let warm = response::WarmThroughput { target_mibps: mibps, current_mibps: mibps };
+    Ok(commitment.is_on(now_ms).then_some(warm))
 }
 
 /// One page of shards, and whether there are more. A stream that is CREATING shows none.

@@ -97,7 +97,11 @@ async fn continue_listing(
 }
 
 /// A stream whose shards can be listed. A consumer would take an empty list for the end of the stream.
-async fn listable(endpoint: &Endpoint, call: &Call<'_>, name: &StreamName) -> Result<Arc<Stream>, Error> {
+pub(super) async fn listable(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    name: &StreamName,
+) -> Result<Arc<Stream>, Error> {
     let stream = endpoint.find_newest(call, name).await?;
     match stream.status {
         StreamStatus::Active | StreamStatus::Updating => Ok(stream),
@@ -120,7 +124,7 @@ fn page(stream: &Stream, listing: Listing, limit: usize) -> (Vec<response::Shard
 }
 
 /// Clients send the creation time back as a floating-point number of seconds.
-fn same_creation(wanted_ms: i64, created_ms: i64) -> bool {
+pub(super) fn same_creation(wanted_ms: i64, created_ms: i64) -> bool {
     wanted_ms.abs_diff(created_ms) < 1_000
 }
 

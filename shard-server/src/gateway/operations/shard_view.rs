@@ -23,21 +23,33 @@ pub(super) fn mode_of(mode: StreamMode) -> request::StreamMode {
     }
 }
 
+pub(super) fn domain_mode(mode: request::StreamMode) -> StreamMode {
+    match mode {
+        request::StreamMode::Provisioned => StreamMode::Provisioned,
+        request::StreamMode::OnDemand => StreamMode::OnDemand,
+    }
+}
+
+/// The metrics that are enabled, in the order of the API.
 pub(super) fn metrics_of(settings: &StreamSettings) -> Vec<response::ShardLevelMetric> {
-    let metric = |metric: &ShardLevelMetric| match metric {
-        ShardLevelMetric::IncomingBytes => response::ShardLevelMetric::IncomingBytes,
-        ShardLevelMetric::IncomingRecords => response::ShardLevelMetric::IncomingRecords,
-        ShardLevelMetric::OutgoingBytes => response::ShardLevelMetric::OutgoingBytes,
-        ShardLevelMetric::OutgoingRecords => response::ShardLevelMetric::OutgoingRecords,
-        ShardLevelMetric::WriteProvisionedThroughputExceeded => {
-            response::ShardLevelMetric::WriteProvisionedThroughputExceeded
+    let all = response::ShardLevelMetric::ALL.iter().copied();
+    all.filter(|metric| settings.shard_level_metrics.contains(&domain_metric(*metric))).collect()
+}
+
+pub(super) fn domain_metric(metric: response::ShardLevelMetric) -> ShardLevelMetric {
+    match metric {
+        response::ShardLevelMetric::IncomingBytes => ShardLevelMetric::IncomingBytes,
+        response::ShardLevelMetric::IncomingRecords => ShardLevelMetric::IncomingRecords,
+        response::ShardLevelMetric::OutgoingBytes => ShardLevelMetric::OutgoingBytes,
+        response::ShardLevelMetric::OutgoingRecords => ShardLevelMetric::OutgoingRecords,
+        response::ShardLevelMetric::WriteProvisionedThroughputExceeded => {
+            ShardLevelMetric::WriteProvisionedThroughputExceeded
         }
-        ShardLevelMetric::ReadProvisionedThroughputExceeded => {
-            response::ShardLevelMetric::ReadProvisionedThroughputExceeded
+        response::ShardLevelMetric::ReadProvisionedThroughputExceeded => {
+            ShardLevelMetric::ReadProvisionedThroughputExceeded
         }
-        ShardLevelMetric::IteratorAgeMilliseconds => response::ShardLevelMetric::IteratorAgeMilliseconds,
-    };
-    settings.shard_level_metrics.iter().map(metric).collect()
+        response::ShardLevelMetric::IteratorAgeMilliseconds => ShardLevelMetric::IteratorAgeMilliseconds,
+    }
 }
 
 fn range_of(shard: &Shard) -> response::HashKeyRange {
