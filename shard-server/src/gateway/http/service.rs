@@ -60,16 +60,21 @@ impl KinesisService {
             request_id: &request_id,
             extended_request_id: &extended_request_id,
         };
-        let answered = match head.extensions.get::<Excess>() {
-            Some(excess) => refuse_excess(&envelope, excess),
-            None => match body::read(body, &self.endpoint.memory().bodies).await {
+        let answered = if let Some(excess) = head.extensions.get::<Excess>() {
+            refuse_excess(&envelope, excess)
+        } else if let Err(error) = body::check_size(&body) {
+            self.refuse_body(&envelope, error)
+        } else if let Err(reply) = envelope.judge_head(body.is_end_stream()) {
+            no_operation(reply)
+        } else {
+            match body::read(body, &self.endpoint.memory().bodies).await {
                 Ok(body) => {
                     let credential = credential::text_of(&head.headers, &head.uri);
                     let credential = credential.as_deref().and_then(Credential::parse);
                     self.call(&envelope, credential, start, body).await
                 }
                 Err(error) => self.refuse_body(&envelope, error),
-            },
+            }
         };
         self.endpoint.metrics().answered(answered.operation, answered.code, start.elapsed());
         Ok(response_of(answered.reply, answered.body, head.headers))
@@ -84,10 +89,7 @@ impl KinesisService {
     ) -> Answered {
         let operation = match envelope.open(&body.bytes) {
             Ok(operation) => operation,
-            Err(reply) => {
-                let code = if reply.status == 200 { "OK" } else { "Envelope" };
-                return Answered { reply, body: None, operation: None, code };
-            }
+            Err(reply) => return no_operation(reply),
         };
         let call = self.endpoint.identity().call(operation, credential, start);
         let prepared = match json::decode(operation, &body.bytes) {
@@ -131,6 +133,12 @@ impl KinesisService {
         };
         refuse(envelope, status, code, format!("{{\"__type\":\"{code}\"}}"))
     }
+}
+
+/// The answer to a request that calls no operation.
+fn no_operation(reply: Reply) -> Answered {
+    let code = if reply.status == 200 { "OK" } else { "Envelope" };
+    Answered { reply, body: None, operation: None, code }
 }
 
 /// The answer to a request whose connection is one too many. Its body is not read.
