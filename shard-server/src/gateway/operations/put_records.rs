@@ -6,7 +6,7 @@ use std::time::Duration;
 use catalog::{HashKey, SequenceNumber, SequenceTexts, Shard, ShardId, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
-use kinesis_wire::{Error, request};
+use kinesis_wire::{Encoding, Error, request};
 use smallvec::SmallVec;
 
 use super::Answer;
@@ -23,6 +23,8 @@ type Few<T> = SmallVec<[T; 1]>;
 pub struct Put {
     pub(super) stream: Arc<Stream>,
     pub(super) batch: Batch,
+    /// The encoding of the answer.
+    pub(super) encoding: Encoding,
 }
 
 pub async fn prepare(
@@ -36,11 +38,11 @@ pub async fn prepare(
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }
-    Ok(Put { stream, batch })
+    Ok(Put { stream, batch, encoding: call.encoding })
 }
 
 pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
-    let mut writer = PutRecordsWriter::with_capacity(put.batch.locations.len());
+    let mut writer = PutRecordsWriter::with_capacity(put.encoding, put.batch.locations.len());
     let mut texts = SequenceTexts::default();
     for stored in append(endpoint, put, PARTIAL_HOLD).await {
         match stored {
@@ -196,7 +198,7 @@ pub(super) async fn append(
     put: Put,
     hold: Duration,
 ) -> Few<Result<SequenceNumber, Refusal>> {
-    let Put { stream, batch: Batch { appends: Appends { calls, runs }, locations, bytes } } = put;
+    let Put { stream, batch: Batch { appends: Appends { calls, runs }, locations, bytes }, .. } = put;
     let stream = &*stream;
     let call = |append: Append| async move {
         let runs = append.runs.len();
