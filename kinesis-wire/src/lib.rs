@@ -13,6 +13,7 @@ mod cbor;
 mod encoding;
 pub mod envelope;
 pub mod error;
+pub mod event_stream;
 mod json;
 mod operation;
 pub mod request;

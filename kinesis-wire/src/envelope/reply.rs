@@ -3,7 +3,7 @@
 use super::{Envelope, PLAIN_JSON};
 use crate::response::Body;
 use crate::writer::Writer;
-use crate::{Encoding, Error, ErrorCode};
+use crate::{Encoding, Error, ErrorCode, event_stream};
 
 const EXPOSED_HEADERS: &str =
     "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date";
@@ -29,6 +29,12 @@ impl Envelope<'_> {
     #[must_use]
     pub fn success(&self, body: Vec<u8>) -> Reply {
         self.reply(200, Some(self.encoding().content_type()), body)
+    }
+
+    /// The head of the answer to a subscription; the body is [`crate::event_stream`]'s.
+    #[must_use]
+    pub fn event_stream(&self) -> Reply {
+        self.reply(200, Some(event_stream::CONTENT_TYPE), Vec::new())
     }
 
     /// The answer to a request that failed.

@@ -18,7 +18,9 @@ pub use accounts::{AccountSettings, DescribeLimits};
 pub use channels::{ListChannels, ListQueues};
 pub use consumers::{Consumer, DescribeStreamConsumer, ListStreamConsumers, RegisterStreamConsumer};
 pub use get_records::GetRecordsWriter;
+pub(crate) use get_records::Record;
 pub use put::{PutRecord, PutRecordsWriter};
+pub(crate) use shard::write_children;
 pub use shard::{
     ChildShard, GetShardIterator, HashKeyRange, ListShards, SequenceNumberRange, Shard, UpdateShardCount,
 };
