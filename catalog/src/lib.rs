@@ -14,6 +14,7 @@ pub mod member;
 pub mod resource;
 mod sequence_number;
 mod sequence_text;
+mod settings;
 mod shard;
 mod shard_id;
 mod stream;
@@ -22,6 +23,7 @@ pub use hash_key::{HashKey, HashKeyRange, InvalidHashKey};
 pub use machine::machine_id;
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use sequence_text::{SequenceText, SequenceTexts};
+pub use settings::{ShardLevelMetric, StreamSettings};
 pub use shard::{Shard, ShardState};
 pub use shard_id::{InvalidShardId, ShardId};
 pub use stream::{

@@ -5,8 +5,8 @@ use kinesis_wire::request::{self, StartingPosition};
 use kinesis_wire::{Error, ErrorCode, response};
 
 use super::Answer;
-use crate::gateway::Endpoint;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
+use crate::gateway::{Call, Endpoint};
 use crate::protocol::{Locate, Located, Position};
 
 /// How far a client's clock may be ahead (Flink sends its own time).
@@ -21,13 +21,17 @@ enum Start {
     AtTimestamp(u64),
 }
 
-pub async fn answer(endpoint: &Endpoint, request: request::GetShardIterator<'_>) -> Result<Answer, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
+pub async fn answer(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::GetShardIterator<'_>,
+) -> Result<Answer, Error> {
+    let name = call.required_name_of(&request.stream)?;
     let id: ShardId = request
         .shard_id
         .parse()
-        .map_err(|_| Error::shard_id_unreadable(&request.shard_id, name.as_str(), endpoint.account_id()))?;
-    let (stream, shard) = endpoint.find_shard(&name, id, None).await?;
+        .map_err(|_| Error::shard_id_unreadable(&request.shard_id, name.as_str(), call.account_id))?;
+    let (stream, shard) = endpoint.find_shard(call, &name, id, None).await?;
     let position = match start_of(&request.position, &stream, &shard)? {
         Start::At(position) => position,
         Start::Latest => {
@@ -50,7 +54,7 @@ pub async fn answer(endpoint: &Endpoint, request: request::GetShardIterator<'_>)
         position,
     };
     let sealed = iterator.seal(&endpoint.keys()).ok_or_else(|| Error::bare(ErrorCode::InternalFailure))?;
-    Ok(response::GetShardIterator { shard_iterator: sealed }.to_json().into())
+    Ok(response::GetShardIterator { shard_iterator: sealed }.encode(call.encoding).into())
 }
 
 async fn locate(

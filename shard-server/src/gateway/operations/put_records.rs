@@ -6,12 +6,12 @@ use std::time::Duration;
 use catalog::{HashKey, SequenceNumber, SequenceTexts, Shard, ShardId, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
-use kinesis_wire::{Error, request};
+use kinesis_wire::{Encoding, Error, request};
 use smallvec::SmallVec;
 
 use super::Answer;
-use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
+use crate::gateway::{Call, Endpoint};
 use crate::protocol::{Append, Refusal, Run, RunOutcome};
 use crate::shard::client::PARTIAL_HOLD;
 use record_log::record::{self, RecordBlock, RunsBuilder};
@@ -23,20 +23,26 @@ type Few<T> = SmallVec<[T; 1]>;
 pub struct Put {
     pub(super) stream: Arc<Stream>,
     pub(super) batch: Batch,
+    /// The encoding of the answer.
+    pub(super) encoding: Encoding,
 }
 
-pub async fn prepare(endpoint: &Endpoint, request: request::PutRecords<'_>) -> Result<Put, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
-    let stream = endpoint.find_writable(&name).await?;
+pub async fn prepare(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::PutRecords<'_>,
+) -> Result<Put, Error> {
+    let name = call.required_name_of(&request.stream)?;
+    let stream = endpoint.find_writable(call, &name).await?;
     let batch = Batch::new(&stream, &request.records, Path::List)?;
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }
-    Ok(Put { stream, batch })
+    Ok(Put { stream, batch, encoding: call.encoding })
 }
 
 pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
-    let mut writer = PutRecordsWriter::with_capacity(put.batch.locations.len());
+    let mut writer = PutRecordsWriter::with_capacity(put.encoding, put.batch.locations.len());
     let mut texts = SequenceTexts::default();
     for stored in append(endpoint, put, PARTIAL_HOLD).await {
         match stored {
@@ -192,7 +198,7 @@ pub(super) async fn append(
     put: Put,
     hold: Duration,
 ) -> Few<Result<SequenceNumber, Refusal>> {
-    let Put { stream, batch: Batch { appends: Appends { calls, runs }, locations, bytes } } = put;
+    let Put { stream, batch: Batch { appends: Appends { calls, runs }, locations, bytes }, .. } = put;
     let stream = &*stream;
     let call = |append: Append| async move {
         let runs = append.runs.len();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use catalog::{SequenceNumber, SequenceTexts, Shard, ShardState, Stream};
 use kinesis_wire::response::{ChildShard, GetRecordsWriter};
-use kinesis_wire::{Error, ErrorCode};
+use kinesis_wire::{Encoding, Error, ErrorCode};
 
 use super::Answer;
 use super::shard_view::children_of;
@@ -58,8 +58,9 @@ impl RecordPieces {
         shard: Shard,
         iterator: ShardIterator,
         read: Read,
+        encoding: Encoding,
     ) -> Self {
-        let writer = GetRecordsWriter::with_capacity(0);
+        let writer = GetRecordsWriter::with_capacity(encoding, 0);
         let (records, behind_ms, written, written_bytes) = (None, 0, 0, 0);
         Self {
             endpoint,
@@ -177,8 +178,7 @@ impl RecordPieces {
             iterator.seal(&self.endpoint.keys()).ok_or_else(|| Error::bare(ErrorCode::InternalFailure))?;
         let children = self.children();
         let next = children.is_empty().then_some(next.as_str());
-        let writer = std::mem::replace(&mut self.writer, GetRecordsWriter::with_capacity(0));
-        Ok(writer.finish(next, self.behind_ms, &children))
+        Ok(self.writer.finish(next, self.behind_ms, &children))
     }
 
     /// The child shards if a closed shard has no more records; otherwise empty.

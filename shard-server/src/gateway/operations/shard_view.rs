@@ -1,6 +1,8 @@
 //! Streams and shards in the types of the API.
 
-use catalog::{SequenceNumber, Shard, ShardId, Stream, StreamMode, StreamStatus};
+use catalog::{
+    SequenceNumber, Shard, ShardId, ShardLevelMetric, Stream, StreamMode, StreamSettings, StreamStatus,
+};
 use kinesis_wire::{request, response};
 
 use crate::gateway::shard_filter::ShownShard;
@@ -18,6 +20,35 @@ pub(super) fn mode_of(mode: StreamMode) -> request::StreamMode {
     match mode {
         StreamMode::Provisioned => request::StreamMode::Provisioned,
         StreamMode::OnDemand => request::StreamMode::OnDemand,
+    }
+}
+
+pub(super) fn domain_mode(mode: request::StreamMode) -> StreamMode {
+    match mode {
+        request::StreamMode::Provisioned => StreamMode::Provisioned,
+        request::StreamMode::OnDemand => StreamMode::OnDemand,
+    }
+}
+
+/// The metrics that are enabled, in the order of the API.
+pub(super) fn metrics_of(settings: &StreamSettings) -> Vec<response::ShardLevelMetric> {
+    let all = response::ShardLevelMetric::ALL.iter().copied();
+    all.filter(|metric| settings.shard_level_metrics.contains(&domain_metric(*metric))).collect()
+}
+
+pub(super) fn domain_metric(metric: response::ShardLevelMetric) -> ShardLevelMetric {
+    match metric {
+        response::ShardLevelMetric::IncomingBytes => ShardLevelMetric::IncomingBytes,
+        response::ShardLevelMetric::IncomingRecords => ShardLevelMetric::IncomingRecords,
+        response::ShardLevelMetric::OutgoingBytes => ShardLevelMetric::OutgoingBytes,
+        response::ShardLevelMetric::OutgoingRecords => ShardLevelMetric::OutgoingRecords,
+        response::ShardLevelMetric::WriteProvisionedThroughputExceeded => {
+            ShardLevelMetric::WriteProvisionedThroughputExceeded
+        }
+        response::ShardLevelMetric::ReadProvisionedThroughputExceeded => {
+            ShardLevelMetric::ReadProvisionedThroughputExceeded
+        }
+        response::ShardLevelMetric::IteratorAgeMilliseconds => ShardLevelMetric::IteratorAgeMilliseconds,
     }
 }
 
