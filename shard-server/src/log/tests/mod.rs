@@ -77,7 +77,8 @@ fn appended(outcomes: Vec<RunOutcome>) -> Appended {
 }
 
 async fn all(log: &OpenLog, index: u32) -> Vec<String> {
-    let outcome = log.read(shard(index), Position::TrimHorizon, ALL).await.unwrap();
+    let found = log.read(shard(index), Position::TrimHorizon, ALL).await.unwrap();
+    let Found::Records(outcome) = found else { panic!("{found:?}") };
     let text = |record: Record<'_>| String::from_utf8(record.data.to_vec()).unwrap();
     outcome.runs.iter().flat_map(|run| run.block.records().map(text)).collect()
 }
