@@ -13,7 +13,9 @@ use catalog::control::{CreateStream, FIND_STREAM_PATH, FindStream, Refusal, Refu
 use catalog::feed::CatalogEvent;
 use catalog::map::Genesis;
 use catalog::member::{BOOTSTRAP_PATH, Bootstrap, OpenShard};
-use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamSettings, StreamStatus};
+use catalog::{
+    Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamSettings, StreamStatus,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
