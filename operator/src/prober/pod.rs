@@ -127,8 +127,8 @@ impl PodProber {
         let streams: Api<DataStream> = Api::namespaced(self.prober.client.clone(), &self.pod.namespace);
         let stream = streams.get_opt(&self.pod.stream).await?;
         let stream = stream.filter(|stream| stream.metadata.uid.as_ref() == Some(&self.pod.stream_uid));
-        let to_open = |stream: DataStream| stream.recorded_map().map(|map| map.logs_to_open.clone());
-        Ok(stream.and_then(to_open).is_some_and(|logs| logs.iter().any(|to_open| to_open == log)))
+        let recorded = stream.as_ref().and_then(DataStream::recorded_map);
+        Ok(recorded.is_some_and(|map| map.logs_to_open.iter().any(|to_open| to_open == log)))
     }
 
     /// An answer counts only if the pod that was meant gave it: an IP may be another pod's by now.

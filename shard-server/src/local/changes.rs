@@ -2,8 +2,8 @@
 
 use catalog::StreamMode;
 use catalog::control::{
-    ChangeStream, Consumer, DeregisterConsumer, FindConsumer, ListConsumers, ListTags, Refusal, RefusalCode,
-    RegisterConsumer, SettingsChange, StreamKey, TagResource, Tags, UntagResource,
+    ChangeStream, Consumer, ConsumerKey, DeregisterConsumer, FindConsumer, ListConsumers, ListTags, Refusal,
+    RefusalCode, RegisterConsumer, SettingsChange, StreamKey, TagResource, Tags, UntagResource,
 };
 use catalog::feed::CatalogEvent;
 
@@ -41,21 +41,8 @@ impl LocalCatalog {
     /// If the stream or consumer does not exist, a manifest sets one of the tags, a tag breaks a rule, or the disk
     /// refuses.
     pub async fn tag(&self, call: TagResource) -> Result<(), Refusal> {
-        self.update(&call.stream, |entry| {
-            let mut updated = entry.clone();
-            match &call.consumer {
-                Some(consumer) => {
-                    let tags = updated.consumers.tags_mut(&call.stream, consumer)?;
-                    *tags = call.applied_to(tags)?;
-                }
-                None => {
-                    self.check_tags(entry, call.tags.keys())?;
-                    updated.tags = call.applied_to(&entry.tags)?;
-                }
-            }
-            Ok((updated, ()))
-        })
-        .await
+        let (keys, change) = (call.tags.keys(), |tags: &Tags| call.applied_to(tags));
+        self.change_tags(&call.stream, call.consumer.as_ref(), keys, change).await
     }
 
     /// Removes tags.
@@ -64,21 +51,8 @@ impl LocalCatalog {
     /// If the stream or consumer does not exist, a manifest sets one of the tags, a key breaks a rule, or the disk
     /// refuses.
     pub async fn untag(&self, call: UntagResource) -> Result<(), Refusal> {
-        self.update(&call.stream, |entry| {
-            let mut updated = entry.clone();
-            match &call.consumer {
-                Some(consumer) => {
-                    let tags = updated.consumers.tags_mut(&call.stream, consumer)?;
-                    *tags = call.applied_to(tags)?;
-                }
-                None => {
-                    self.check_tags(entry, call.keys.iter())?;
-                    updated.tags = call.applied_to(&entry.tags)?;
-                }
-            }
-            Ok((updated, ()))
-        })
-        .await
+        let (keys, change) = (call.keys.iter(), |tags: &Tags| call.applied_to(tags));
+        self.change_tags(&call.stream, call.consumer.as_ref(), keys, change).await
     }
 
     /// The tags of a stream or consumer.
@@ -197,6 +171,29 @@ impl LocalCatalog {
             Some(applied) if applied.sets(field) => Err(managed(entry, &applied.object, field)),
             _ => Ok(()),
         }
+    }
+
+    /// Changes tags of a stream or of a consumer; these keys of them.
+    async fn change_tags<'k>(
+        &self,
+        stream: &StreamKey,
+        consumer: Option<&ConsumerKey>,
+        keys: impl Iterator<Item = &'k String>,
+        change: impl FnOnce(&Tags) -> Result<Tags, Refusal>,
+    ) -> Result<(), Refusal> {
+        self.update(stream, |entry| {
+            let mut updated = entry.clone();
+            let tags = match consumer {
+                Some(consumer) => updated.consumers.tags_mut(stream, consumer)?,
+                None => {
+                    self.check_tags(entry, keys)?;
+                    &mut updated.tags
+                }
+            };
+            *tags = change(tags)?;
+            Ok((updated, ()))
+        })
+        .await
     }
 
     /// Refuses to change tags that a manifest sets.

@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::measurements::Measurements;
 use crate::system::System;
 
-/// No number may be worse than this part of what an earlier commit has in the same rounds.
+/// No number may be worse than this part of what an earlier commit has in the same turns.
 const LEAST_PART_OF_EARLIER: f64 = 0.95;
 
 /// Everything that a run found out.
