@@ -13,6 +13,7 @@ mod list_streams;
 mod put_record;
 mod put_records;
 mod record_pieces;
+mod runs;
 mod shard_view;
 mod stream_settings;
 mod tags;
