@@ -24,6 +24,7 @@ pub const HEARTBEAT_SECONDS: u64 = 5;
 
 /// One line of the feed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "an event is applied at once, one after the other")]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum CatalogEvent {
     /// All streams. A stream that the follower has and that is not in the snapshot is gone.

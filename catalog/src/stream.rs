@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HashKey, Shard, ShardId};
+use crate::{HashKey, Shard, ShardId, StreamSettings};
 
 /// A stream's name: 1 to 128 characters of `a-z A-Z 0-9 _ . -` (AWS API reference, CreateStream).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,7 +94,10 @@ pub struct Stream {
     pub map_digest: Option<String>,
     /// The 12 digits of the account that owns the name.
     pub account_id: String,
-    /// The name, unique in its account.
+    /// The region that it is in, where the service has streams of several (`local`); absent: the service's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The name, unique in its account and region.
     pub name: StreamName,
     /// Its status as the API shows it.
     pub status: StreamStatus,
@@ -106,6 +109,9 @@ pub struct Stream {
     pub max_record_size_kib: u32,
     /// When the stream was created, in milliseconds since 1970.
     pub created_ms: i64,
+    /// What data calls do not need.
+    #[serde(default, skip_serializing_if = "StreamSettings::are_default")]
+    pub settings: StreamSettings,
     /// Its shards, sorted by id.
     pub shards: Vec<Shard>,
     /// Its logs, each with the group that hosts it.

@@ -18,6 +18,8 @@ mod operation;
 pub mod request;
 pub mod response;
 mod shape;
+mod words;
+mod writer;
 
 pub use error::{Error, ErrorCode};
 pub use operation::Operation;

@@ -7,14 +7,11 @@ use std::collections::BTreeMap;
 
 use kinesis_wire::envelope::Envelope;
 use kinesis_wire::json::decode;
-use kinesis_wire::request::{
-    CreateStream, Data, DeleteStream, DescribeStream, DescribeStreamSummary, GetRecords, GetShardIterator,
-    ListShards, ListStreams, PutRecord, PutRecords, Record, RecordDistributionStrategy, Request, ShardFilter,
-    StartingPosition, StreamMode, StreamRef,
-};
+use kinesis_wire::request::*;
 use serde_json::Value;
 
 const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/orders";
+const CONSUMER_ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/orders/consumer/billing:1459799926";
 const NUMBER: &str = "49590338271490256608559692538361571095921575989136588898";
 const TIME_MS: i64 = 1_459_799_926_480;
 
@@ -44,7 +41,10 @@ fn record(
 
 /// What each file means.
 fn meanings() -> BTreeMap<&'static str, Request<'static>> {
-    [streams(), shards(), records()].into_iter().flatten().collect()
+    [streams(), settings(), accounts(), shards(), records(), consumers(), tags()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn streams() -> Vec<(&'static str, Request<'static>)> {
@@ -113,6 +113,16 @@ fn shards() -> Vec<(&'static str, Request<'static>)> {
         filter: None,
         ..after.clone()
     };
+    let split = SplitShard {
+        stream: named(),
+        shard_to_split: "shardId-000000000000".into(),
+        new_starting_hash_key: "10".into(),
+    };
+    let merge = MergeShards {
+        stream: named(),
+        shard_to_merge: "shardId-000000000001".into(),
+        adjacent_shard_to_merge: "2".into(),
+    };
     let iterator = GetShardIterator {
         stream: named(),
         shard_id: "shardId-000000000000".into(),
@@ -134,6 +144,12 @@ fn shards() -> Vec<(&'static str, Request<'static>)> {
         ("list-shards", Request::ListShards(list)),
         ("list-shards-after", Request::ListShards(after)),
         ("list-shards-next", Request::ListShards(next)),
+        ("split-shard", Request::SplitShard(split)),
+        ("merge-shards", Request::MergeShards(merge)),
+        (
+            "update-shard-count",
+            Request::UpdateShardCount(UpdateShardCount { stream: named(), target_shard_count: 8 }),
+        ),
         ("get-shard-iterator", Request::GetShardIterator(iterator)),
         ("get-shard-iterator-at-number", Request::GetShardIterator(at_number)),
         ("get-shard-iterator-at-timestamp", Request::GetShardIterator(at_timestamp)),
@@ -170,6 +186,157 @@ fn records() -> Vec<(&'static str, Request<'static>)> {
         ("put-record-all", Request::PutRecord(put_all)),
         ("put-records", Request::PutRecords(PutRecords { stream: by_arn(), records, dry_run: false })),
         ("get-records", Request::GetRecords(get)),
+    ]
+}
+
+fn settings() -> Vec<(&'static str, Request<'static>)> {
+    let two = vec![ShardLevelMetric::IncomingBytes, ShardLevelMetric::OutgoingBytes];
+    let encryption = |stream| StreamEncryption {
+        stream,
+        encryption_type: EncryptionType::Kms,
+        key_id: "alias/aws/kinesis".into(),
+    };
+    let mode = UpdateStreamMode {
+        stream: by_arn(),
+        stream_mode: StreamMode::OnDemand,
+        warm_throughput_mibps: Some(100),
+    };
+    let strategy = UpdateStreamRecordDistributionStrategy {
+        stream: by_arn(),
+        record_distribution_strategy: RecordDistributionStrategy::Auto,
+    };
+    vec![
+        (
+            "increase-stream-retention-period",
+            Request::IncreaseStreamRetentionPeriod(RetentionPeriod {
+                stream: named(),
+                retention_period_hours: 48,
+            }),
+        ),
+        (
+            "decrease-stream-retention-period",
+            Request::DecreaseStreamRetentionPeriod(RetentionPeriod {
+                stream: by_arn(),
+                retention_period_hours: -1,
+            }),
+        ),
+        (
+            "enable-enhanced-monitoring",
+            Request::EnableEnhancedMonitoring(ShardLevelMetrics { stream: named(), metrics: two }),
+        ),
+        (
+            "disable-enhanced-monitoring",
+            Request::DisableEnhancedMonitoring(ShardLevelMetrics {
+                stream: named(),
+                metrics: ShardLevelMetric::ALL.to_vec(),
+            }),
+        ),
+        ("start-stream-encryption", Request::StartStreamEncryption(encryption(named()))),
+        ("stop-stream-encryption", Request::StopStreamEncryption(encryption(by_arn()))),
+        (
+            "update-max-record-size",
+            Request::UpdateMaxRecordSize(UpdateMaxRecordSize {
+                stream: by_arn(),
+                max_record_size_kib: 10_240,
+            }),
+        ),
+        ("update-stream-mode", Request::UpdateStreamMode(mode)),
+        (
+            "update-stream-record-distribution-strategy",
+            Request::UpdateStreamRecordDistributionStrategy(strategy),
+        ),
+        (
+            "update-stream-warm-throughput",
+            Request::UpdateStreamWarmThroughput(UpdateStreamWarmThroughput {
+                stream: named(),
+                warm_throughput_mibps: 7,
+            }),
+        ),
+    ]
+}
+
+fn accounts() -> Vec<(&'static str, Request<'static>)> {
+    let update = UpdateAccountSettings { commitment: CommitmentRequest::Enabled };
+    vec![
+        ("describe-limits", Request::DescribeLimits),
+        ("describe-account-settings", Request::DescribeAccountSettings),
+        ("update-account-settings", Request::UpdateAccountSettings(update)),
+        ("list-channels", Request::ListChannels),
+    ]
+}
+
+fn consumers() -> Vec<(&'static str, Request<'static>)> {
+    let register = RegisterStreamConsumer {
+        stream: by_arn(),
+        consumer_name: "billing".into(),
+        tags: [("team".into(), "payments".into())].into(),
+    };
+    let by_name = ConsumerRef { stream_arn: Some(ARN.into()), name: Some("billing".into()), arn: None };
+    let by_consumer_arn = ConsumerRef { arn: Some(CONSUMER_ARN.into()), ..ConsumerRef::default() };
+    let next_page = ListStreamConsumers {
+        stream: by_arn(),
+        next_token: Some("t==".into()),
+        max_results: Some(3),
+        stream_creation_ms: None,
+    };
+    let of_time = ListStreamConsumers {
+        next_token: None,
+        max_results: None,
+        stream_creation_ms: Some(TIME_MS),
+        ..next_page.clone()
+    };
+    let latest = SubscribeToShard {
+        consumer_arn: CONSUMER_ARN.into(),
+        shard_id: "shardId-000000000000".into(),
+        position: StartingPosition::Latest,
+        dry_run: false,
+    };
+    let after = SubscribeToShard {
+        shard_id: "0".into(),
+        position: StartingPosition::AfterSequenceNumber(NUMBER.into()),
+        dry_run: true,
+        ..latest.clone()
+    };
+    let at_time = SubscribeToShard {
+        position: StartingPosition::AtTimestamp(TIME_MS),
+        dry_run: false,
+        ..after.clone()
+    };
+    vec![
+        ("register-stream-consumer", Request::RegisterStreamConsumer(register)),
+        ("deregister-stream-consumer", Request::DeregisterStreamConsumer(by_name)),
+        ("describe-stream-consumer", Request::DescribeStreamConsumer(by_consumer_arn)),
+        ("list-stream-consumers", Request::ListStreamConsumers(next_page)),
+        ("list-stream-consumers-of", Request::ListStreamConsumers(of_time)),
+        ("subscribe-to-shard", Request::SubscribeToShard(latest)),
+        ("subscribe-to-shard-after", Request::SubscribeToShard(after)),
+        ("subscribe-to-shard-at-timestamp", Request::SubscribeToShard(at_time)),
+    ]
+}
+
+fn tags() -> Vec<(&'static str, Request<'static>)> {
+    let resource = |arn: &'static str| ResourceRef { resource_arn: arn.into() };
+    let add = AddTagsToStream {
+        stream: named(),
+        tags: [("team".into(), "payments".into()), ("côté".into(), "".into())].into(),
+    };
+    let remove = RemoveTagsFromStream { stream: named(), tag_keys: vec!["team".into(), "côté".into()] };
+    let list =
+        ListTagsForStream { stream: named(), exclusive_start_tag_key: Some("a".into()), limit: Some(50) };
+    let tag =
+        TagResource { resource: resource(CONSUMER_ARN), tags: [("team".into(), "payments".into())].into() };
+    let untag = UntagResource { resource: resource(ARN), tag_keys: vec!["team".into()] };
+    let policy = PutResourcePolicy { resource: resource(ARN), policy: r#"{"Version": "2012-10-17"}"#.into() };
+    vec![
+        ("add-tags-to-stream", Request::AddTagsToStream(add)),
+        ("remove-tags-from-stream", Request::RemoveTagsFromStream(remove)),
+        ("list-tags-for-stream", Request::ListTagsForStream(list)),
+        ("tag-resource", Request::TagResource(tag)),
+        ("untag-resource", Request::UntagResource(untag)),
+        ("list-tags-for-resource", Request::ListTagsForResource(resource(ARN))),
+        ("put-resource-policy", Request::PutResourcePolicy(policy)),
+        ("get-resource-policy", Request::GetResourcePolicy(resource(ARN))),
+        ("delete-resource-policy", Request::DeleteResourcePolicy(resource(CONSUMER_ARN))),
     ]
 }
 

@@ -6,13 +6,10 @@
 
 use kinesis_wire::Error;
 use kinesis_wire::request::{RecordDistributionStrategy, StreamMode};
-use kinesis_wire::response::{
-    ChildShard, DescribeStream, DescribeStreamSummary, EncryptionType, GetRecordsWriter, GetShardIterator,
-    HashKeyRange, ListShards, ListStreams, PutRecord, PutRecordsWriter, SequenceNumberRange, Shard,
-    ShardLevelMetric, StreamStatus, StreamSummary, WarmThroughput,
-};
+use kinesis_wire::response::*;
 
 const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/orders";
+const CONSUMER_ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/orders/consumer/billing:1459799926";
 const NUMBER: &str = "49590338271490256608559692538361571095921575989136588898";
 const ENDING: &str = "49590338271501406980881692541123071095921575989136588898";
 const TIME_MS: i64 = 1_459_799_926_480;
@@ -169,4 +166,95 @@ fn end_of_a_shard_names_children_and_no_iterator() {
         hash_key_range: HashKeyRange { starting: 0, ending: u128::MAX },
     };
     check("GetRecords-end", &GetRecordsWriter::with_capacity(0).finish(None, 0, &[child]));
+}
+
+#[test]
+fn consumers_are_shown() {
+    let consumer = Consumer {
+        consumer_name: "billing".into(),
+        consumer_arn: CONSUMER_ARN.into(),
+        consumer_status: ConsumerStatus::Creating,
+        consumer_creation_ms: TIME_MS,
+    };
+    let registered = RegisterStreamConsumer { consumer: consumer.clone() };
+    check("RegisterStreamConsumer", &registered.to_json());
+    let active = Consumer { consumer_status: ConsumerStatus::Active, ..consumer.clone() };
+    let described = DescribeStreamConsumer { consumer: active.clone(), stream_arn: ARN.into() };
+    check("DescribeStreamConsumer", &described.to_json());
+    check("ListStreamConsumers-none", &ListStreamConsumers::default().to_json());
+    let page = ListStreamConsumers { consumers: vec![active, consumer], next_token: Some("AAAA/+==".into()) };
+    check("ListStreamConsumers", &page.to_json());
+}
+
+#[test]
+fn tags_are_listed() {
+    let tag = |key: &str, value: &str| Tag { key: key.into(), value: value.into() };
+    let tags = vec![tag("côté", ""), tag("team", "payments")];
+    check("ListTagsForResource", &ListTagsForResource { tags: tags.clone() }.to_json());
+    check("ListTagsForStream", &ListTagsForStream { tags, has_more_tags: true }.to_json());
+    check("ListTagsForStream-none", &ListTagsForStream::default().to_json());
+}
+
+#[test]
+fn policy_is_a_text() {
+    let policy = r#"{"Version": "2012-10-17"}"#;
+    check("GetResourcePolicy", &GetResourcePolicy { policy: policy.into() }.to_json());
+}
+
+#[test]
+fn changed_settings_are_repeated() {
+    let count = UpdateShardCount {
+        stream_name: "orders".into(),
+        stream_arn: ARN.into(),
+        current_shard_count: 4,
+        target_shard_count: 8,
+    };
+    check("UpdateShardCount", &count.to_json());
+    let throughput = UpdateStreamWarmThroughput {
+        stream_name: "orders".into(),
+        stream_arn: ARN.into(),
+        warm_throughput: WarmThroughput { target_mibps: 100, current_mibps: 0 },
+    };
+    check("UpdateStreamWarmThroughput", &throughput.to_json());
+    let enabled = EnhancedMonitoring {
+        stream_name: "orders".into(),
+        stream_arn: ARN.into(),
+        current: Vec::new(),
+        desired: ShardLevelMetric::ALL.to_vec(),
+    };
+    check("EnableEnhancedMonitoring", &enabled.to_json());
+    let disabled = EnhancedMonitoring { current: enabled.desired.clone(), desired: Vec::new(), ..enabled };
+    check("DisableEnhancedMonitoring", &disabled.to_json());
+}
+
+#[test]
+fn account_is_shown() {
+    let limits = DescribeLimits {
+        shard_limit: 20_000,
+        open_shard_count: 4,
+        on_demand_stream_count: 1,
+        on_demand_stream_count_limit: 50,
+    };
+    check("DescribeLimits", &limits.to_json());
+    let first = AccountSettings {
+        status: CommitmentStatus::Disabled,
+        started_ms: None,
+        ended_ms: None,
+        earliest_allowed_end_ms: None,
+    };
+    check("DescribeAccountSettings", &first.to_json());
+    let day_ms = 24 * 60 * 60 * 1000;
+    let ending = AccountSettings {
+        status: CommitmentStatus::EnabledUntilEarliestAllowedEnd,
+        started_ms: Some(TIME_MS),
+        ended_ms: Some(TIME_MS + 1),
+        earliest_allowed_end_ms: Some(TIME_MS + day_ms),
+    };
+    check("UpdateAccountSettings", &ending.to_json());
+}
+
+#[test]
+fn there_are_no_channels_and_queues() {
+    check("ListChannels", &ListChannels.to_json());
+    check("ListQueues", &ListQueues.to_json());
 }

@@ -310,15 +310,63 @@ fn stream_must_be_named_and_by_one_name() {
 #[test]
 fn listing_goes_on_by_token_alone() {
     check_rules(ListShards, "{}", "Either NextToken or StreamName should be provided.");
-    for (member, value) in
-        [("StreamName", "\"s\""), ("StreamCreationTimestamp", "1"), ("ExclusiveStartShardId", "\"0\"")]
-    {
+    for (member, value) in [
+        ("StreamName", "\"s\""),
+        ("StreamARN", "\"arn:aws:kinesis:us-east-1:000000000000:stream/s\""),
+        ("StreamCreationTimestamp", "1"),
+        ("ExclusiveStartShardId", "\"0\""),
+    ] {
         check_rules(
             ListShards,
             &format!(r#"{{"NextToken":"t","{member}":{value}}}"#),
             &format!("NextToken and {member} cannot be provided together."),
         );
     }
+}
+
+#[test]
+fn consumer_is_named_by_arn_or_by_stream_and_name() {
+    let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/orders";
+    let consumer = format!("{stream}/consumer/c:1");
+    let neither = "Either ConsumerARN, or both StreamARN and ConsumerName, must be provided.";
+    let other =
+        format!("ConsumerARN {consumer}, StreamARN and ConsumerName must refer to the same consumer.");
+    for operation in [DescribeStreamConsumer, DeregisterStreamConsumer] {
+        check_rules(operation, "{}", neither);
+        check_rules(operation, &format!(r#"{{"StreamARN":"{stream}"}}"#), neither);
+        check_rules(operation, r#"{"ConsumerName":"c"}"#, neither);
+        check_rules(operation, &format!(r#"{{"ConsumerARN":"{consumer}","ConsumerName":"d"}}"#), &other);
+        check_rules(operation, &format!(r#"{{"ConsumerARN":"{consumer}","StreamARN":"{stream}2"}}"#), &other);
+        let all = format!(r#"{{"ConsumerARN":"{consumer}","StreamARN":"{stream}","ConsumerName":"c"}}"#);
+        assert!(decode(operation, all.as_bytes()).is_ok());
+    }
+    check_rules(
+        ListStreamConsumers,
+        &format!(r#"{{"StreamARN":"{stream}","NextToken":"t","StreamCreationTimestamp":1}}"#),
+        "NextToken and StreamCreationTimestamp cannot be provided together.",
+    );
+}
+
+#[test]
+fn texts_of_a_list_are_judged_together() {
+    let keys = "Member must satisfy constraint: [Member must have length less than or equal to 128, Member must have \
+                length greater than or equal to 1]";
+    check_constraints(
+        RemoveTagsFromStream,
+        r#"{"StreamName":"s","TagKeys":["a","",null]}"#,
+        &[(None, "tagKeys", keys)],
+    );
+    check_constraints(
+        EnableEnhancedMonitoring,
+        r#"{"StreamName":"s","ShardLevelMetrics":["x"]}"#,
+        &[(
+            None,
+            "shardLevelMetrics",
+            "Member must satisfy constraint: [Member must satisfy enum value set: [IncomingBytes, IncomingRecords, \
+             OutgoingBytes, OutgoingRecords, WriteProvisionedThroughputExceeded, ReadProvisionedThroughputExceeded, \
+             IteratorAgeMilliseconds, ALL]]",
+        )],
+    );
 }
 
 #[test]
@@ -369,15 +417,44 @@ fn put_of_more_than_ten_mebibytes_is_refused() {
 }
 
 #[test]
-fn known_operation_that_is_not_served_says_so() {
-    for &operation in Operation::ALL {
-        let Err(error) = decode(operation, b"{}") else { continue };
-        let message = error.message.unwrap();
-        if message == format!("{operation} is not served yet") {
-            assert_eq!(error.code.name(), "InvalidArgumentException");
+fn channels_and_queues_are_not_found_and_not_made() {
+    let not_served = [
+        AcknowledgeDeadLetterQueueRecords,
+        AcknowledgeQueueRecords,
+        CreateChannel,
+        CreateQueue,
+        DeleteChannel,
+        DeleteQueue,
+        DescribeChannel,
+        DescribeQueue,
+        ReceiveDeadLetterQueueRecords,
+        ReceiveQueueRecords,
+        RestoreDeadLetterQueueRecords,
+        UpdateChannel,
+        UpdateDeadLetterQueueRecordsVisibility,
+        UpdateQueue,
+        UpdateQueueRecordsVisibility,
+    ];
+    for operation in not_served {
+        let (code, message) = match operation {
+            CreateChannel | CreateQueue => {
+                ("InvalidArgumentException", format!("{operation} is not served."))
+            }
+            _ => (
+                "ResourceNotFoundException",
+                format!("{operation} found nothing: channels and queues are not served."),
+            ),
+        };
+        let expected = serde_json::json!({"__type": code, "message": message});
+        assert_eq!(refusal(operation, "{}"), expected);
+        let syntax = serde_json::json!({"__type": "SerializationException"});
+        assert_eq!(refusal(operation, "{"), syntax);
+    }
+    for &operation in Operation::ALL.iter().filter(|operation| !not_served.contains(operation)) {
+        if let Err(error) = decode(operation, b"{}") {
+            assert!(!error.message.unwrap().contains("not served"), "{operation}");
         }
     }
-    check_rules(SplitShard, "{}", "SplitShard is not served yet");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! HTTP around the API, without HTTP: which operation a request wants, or what to answer at once, and how
 //! answers are dressed.
 //!
-//! The caller fills an [`Envelope`] from a request's head, asks it with [`Envelope::open`] which operation the body
-//! is for, and has the answer dressed by [`Envelope::success`] or [`Envelope::error`].
+//! The caller fills an [`Envelope`] from a request's head, has it judge that with [`Envelope::judge_head`] before it
+//! receives the body, asks it with [`Envelope::open`] which operation the body is for, and has the answer dressed by [`Envelope::success`] or [`Envelope::error`].
 
 mod content_hash;
+mod head;
 mod open;
 mod reply;
 

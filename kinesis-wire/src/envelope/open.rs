@@ -16,20 +16,13 @@ impl Envelope<'_> {
     /// # Errors
     /// The answer to give at once: the request is a CORS preflight or no call of an operation.
     pub fn open(&self, body: &[u8]) -> Result<Operation, Reply> {
-        if self.method == "OPTIONS" && self.origin.is_some() {
-            return Err(self.preflight());
-        }
-        if self.method != "POST" {
-            return Err(self.access_denied());
-        }
+        self.judge_head(body.is_empty())?;
         if self.content_sha256.is_some_and(|told| content_hash::contradicts(told, body)) {
             let error = Error::new(ErrorCode::InvalidSignatureException, ANOTHER_BODY);
             return Err(self.error(&error));
         }
         let operation = Operation::from_target(self.target.unwrap_or_default());
-        let media_type =
-            self.content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-        match media_type {
+        match self.media_type() {
             CBOR => {
                 Err(self.cbor_not_served(&Error::new(ErrorCode::InvalidArgumentException, CBOR_NOT_SERVED)))
             }
@@ -46,8 +39,7 @@ impl Envelope<'_> {
             },
             PLAIN_JSON if json::is_syntax_valid(body) => Err(self.unknown_plain_json()),
             PLAIN_JSON => Err(self.error(&Error::bare(ErrorCode::SerializationException))),
-            // Without a target AWS cannot even say whom it would have to ask.
-            _ if self.target.is_none() => Err(self.access_denied()),
+            // The head was judged: this is not reached.
             _ => Err(self.unknown_content_type()),
         }
     }

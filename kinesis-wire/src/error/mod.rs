@@ -12,6 +12,9 @@ use std::borrow::Cow;
 
 pub use code::ErrorCode;
 
+use crate::json::JsonWriter;
+use crate::writer::Writer;
+
 /// An answer that is no success.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}", code.name(), message.as_deref().unwrap_or("no message"))]
@@ -46,15 +49,16 @@ impl Error {
     /// AWS writes `Message` with a capital where a type is wrong (SerializationException), and only there.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut writer = crate::json::Writer::default();
-        writer.begin_map();
-        writer.key("__type");
-        writer.text(self.code.name());
-        if let Some(message) = &self.message {
-            writer.key(if self.code == ErrorCode::SerializationException { "Message" } else { "message" });
-            writer.text(message);
-        }
-        writer.end_map();
+        let mut writer = JsonWriter::default();
+        self.write(&mut writer);
         writer.finish()
+    }
+
+    fn write(&self, writer: &mut impl Writer) {
+        writer.map(|writer| {
+            writer.text_member("__type", self.code.name());
+            let key = if self.code == ErrorCode::SerializationException { "Message" } else { "message" };
+            writer.optional_text_member(key, self.message.as_deref());
+        });
     }
 }

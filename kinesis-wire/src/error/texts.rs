@@ -212,6 +212,21 @@ impl Error {
         Self::new(ErrorCode::InvalidArgumentException, format!("{operation} is not served yet"))
     }
 
+    /// The operation is about channels or queues, of which there are none: nothing can be found, and nothing made. An SDK
+    /// would repeat what is throttled or an internal failure.
+    #[must_use]
+    pub fn not_served(operation: Operation) -> Self {
+        match operation {
+            Operation::CreateChannel | Operation::CreateQueue => {
+                Self::new(ErrorCode::InvalidArgumentException, format!("{operation} is not served."))
+            }
+            _ => {
+                let message = format!("{operation} found nothing: channels and queues are not served.");
+                Self::new(ErrorCode::ResourceNotFoundException, message)
+            }
+        }
+    }
+
     /// A failed record of PutRecords. A whole request that fails says no more than the code ([`Error::bare`]), or why
     /// the store takes nothing ([`Error::new`]).
     #[must_use]

@@ -15,11 +15,11 @@ mod writer;
 mod tests;
 
 pub(crate) use types::is_syntax_valid;
-pub(crate) use writer::Writer;
+pub(crate) use writer::JsonWriter;
 
 use crate::request::Request;
 use crate::shape::{self, Shape};
-use crate::{Error, Operation};
+use crate::{Error, ErrorCode, Operation};
 
 /// Reads a request's body.
 ///
@@ -28,10 +28,16 @@ use crate::{Error, Operation};
 ///
 /// # Errors
 /// What AWS would answer: SerializationException if the body is no JSON or has a member of the wrong type,
-/// ValidationException if members break their constraints, InvalidArgumentException if they do not go together or
-/// the operation is not served.
+/// ValidationException if members break their constraints, InvalidArgumentException if they do not go together, and
+/// [`Error::not_served`] if the operation is not served.
 pub fn decode(operation: Operation, body: &[u8]) -> Result<Request<'_>, Error> {
-    let input = shape::input_of(operation).ok_or_else(|| Error::not_served_yet(operation))?;
+    let Some(input) = shape::input_of(operation) else {
+        return Err(if is_syntax_valid(body) {
+            Error::not_served(operation)
+        } else {
+            Error::bare(ErrorCode::SerializationException)
+        });
+    };
     let request = match put::decode(operation, body) {
         Some(request) => request,
         None => decode_by_shape(operation, input, body)?,

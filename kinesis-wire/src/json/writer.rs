@@ -2,59 +2,41 @@
 
 use std::fmt::{self, Display, Write};
 
-/// Writes maps, lists and scalars in the order of the calls and sets the commas between them. That keys and
-/// values alternate, and that what begins also ends, is the caller's to see to.
-///
-/// Its words are those of the API's types (text, timestamp, blob), not of JSON.
+use crate::writer::Writer;
+
+/// Writes compact JSON: it sets the commas between values, and no space.
 #[derive(Debug, Default)]
-pub(crate) struct Writer {
+pub(crate) struct JsonWriter {
     out: Vec<u8>,
     follows_value: bool,
 }
 
-impl Writer {
-    /// A writer whose buffer takes so many bytes before it grows.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
+impl Writer for JsonWriter {
+    fn with_capacity(bytes: usize) -> Self {
         Self { out: Vec::with_capacity(bytes), follows_value: false }
     }
 
-    /// Makes room for so many more bytes.
-    pub(crate) fn reserve(&mut self, bytes: usize) {
-        self.out.reserve(bytes);
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.out
     }
 
-    /// Takes what was written so far; it goes on behind that, in a buffer that takes so many bytes before it grows.
-    pub(crate) fn take(&mut self, next_bytes: usize) -> Vec<u8> {
-        std::mem::replace(&mut self.out, Vec::with_capacity(next_bytes))
-    }
-
-    /// What was written.
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.out
-    }
-
-    /// Begins a map.
-    pub(crate) fn begin_map(&mut self) {
+    fn begin_map(&mut self) {
         self.begin(b'{');
     }
 
-    /// Ends a map.
-    pub(crate) fn end_map(&mut self) {
+    fn end_map(&mut self) {
         self.end(b'}');
     }
 
-    /// Begins a list.
-    pub(crate) fn begin_list(&mut self) {
+    fn begin_list(&mut self) {
         self.begin(b'[');
     }
 
-    /// Ends a list.
-    pub(crate) fn end_list(&mut self) {
+    fn end_list(&mut self) {
         self.end(b']');
     }
 
-    /// A member's name: needs no escapes. Its value comes next.
-    pub(crate) fn key(&mut self, name: &'static str) {
+    fn key(&mut self, name: &'static str) {
         self.comma();
         self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
@@ -62,34 +44,30 @@ impl Writer {
         self.follows_value = false;
     }
 
-    /// Any text.
-    pub(crate) fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) {
         self.comma();
         serde_json::to_writer(&mut self.out, text).expect("a Vec takes every byte");
     }
 
-    /// Something that prints as text that needs no escapes, like a shard id or a sequence number.
-    pub(crate) fn plain(&mut self, value: impl Display) {
+    fn plain(&mut self, value: impl Display) {
         self.comma();
         self.out.push(b'"');
         write!(Out(&mut self.out), "{value}").expect("a Vec takes every byte");
         self.out.push(b'"');
     }
 
-    /// An integer.
-    pub(crate) fn integer(&mut self, value: u64) {
+    fn integer(&mut self, value: u64) {
         self.comma();
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    /// A truth value.
-    pub(crate) fn boolean(&mut self, value: bool) {
+    fn boolean(&mut self, value: bool) {
         self.comma();
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    /// A time: seconds since 1970, always with three decimals.
-    pub(crate) fn timestamp_ms(&mut self, ms: i64) {
+    /// Seconds, always with three decimals.
+    fn timestamp_ms(&mut self, ms: i64) {
         self.comma();
         if ms < 0 {
             self.out.push(b'-');
@@ -100,14 +78,16 @@ impl Writer {
         self.out.extend([100, 10, 1].map(|unit| b'0' + (rest / unit % 10) as u8));
     }
 
-    /// Bytes, in base64.
-    pub(crate) fn blob(&mut self, bytes: &[u8]) {
+    /// Base64.
+    fn blob(&mut self, bytes: &[u8]) {
         self.comma();
         self.out.push(b'"');
         base64_simd::STANDARD.encode_append(bytes, &mut self.out);
         self.out.push(b'"');
     }
+}
 
+impl JsonWriter {
     fn begin(&mut self, bracket: u8) {
         self.comma();
         self.out.push(bracket);
@@ -143,7 +123,7 @@ mod tests {
 
     #[test]
     fn commas_stand_between_values_only() {
-        let mut writer = Writer::default();
+        let mut writer = JsonWriter::default();
         writer.begin_map();
         writer.key("A");
         writer.begin_list();
@@ -155,16 +135,16 @@ mod tests {
         writer.key("B");
         writer.text("a\"\u{1}\n/é");
         writer.end_map();
-        let written = String::from_utf8(writer.finish()).unwrap();
+        let written = String::from_utf8(writer.out).unwrap();
         assert_eq!(written, r#"{"A":[1,{},true],"B":"a\"\u0001\n/é"}"#);
     }
 
     #[test]
     fn timestamp_has_three_decimals() {
         for (ms, expected) in [(1_459_799_926_480, "1459799926.480"), (5, "0.005"), (-1_500, "-1.500")] {
-            let mut writer = Writer::default();
+            let mut writer = JsonWriter::default();
             writer.timestamp_ms(ms);
-            assert_eq!(writer.finish(), expected.as_bytes());
+            assert_eq!(writer.out, expected.as_bytes());
         }
     }
 }

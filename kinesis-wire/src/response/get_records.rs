@@ -2,20 +2,21 @@
 
 use std::fmt::Display;
 
-use crate::json::Writer;
-use crate::response::ChildShard;
+use super::shard::{ChildShard, write_children};
+use crate::json::JsonWriter;
+use crate::writer::Writer;
 
 /// Writes the answer to GetRecords record by record, whole or in pieces.
 #[derive(Debug)]
 pub struct GetRecordsWriter {
-    writer: Writer,
+    writer: JsonWriter,
 }
 
 impl GetRecordsWriter {
     /// An answer without records yet, whose buffer takes so many bytes before it grows.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
-        let mut writer = Writer::with_capacity(bytes);
+        let mut writer = JsonWriter::with_capacity(bytes);
         writer.begin_map();
         writer.key("Records");
         writer.begin_list();
@@ -48,14 +49,14 @@ impl GetRecordsWriter {
 
     /// Makes room for so many more bytes.
     pub fn reserve(&mut self, bytes: usize) {
-        self.writer.reserve(bytes);
+        self.writer.buffer().reserve(bytes);
     }
 
     /// Takes a piece of the body: what was written since the last one. The next one takes so many bytes before its
     /// buffer grows.
     #[must_use]
     pub fn take_piece(&mut self, next_bytes: usize) -> Vec<u8> {
-        self.writer.take(next_bytes)
+        std::mem::replace(self.writer.buffer(), Vec::with_capacity(next_bytes))
     }
 
     /// The finished body, or its last piece. At the shard's end there is no next iterator but children, and only there.
@@ -68,20 +69,9 @@ impl GetRecordsWriter {
     ) -> Vec<u8> {
         let mut writer = self.writer;
         writer.end_list();
-        if let Some(iterator) = next_shard_iterator {
-            writer.key("NextShardIterator");
-            writer.text(iterator);
-        }
-        writer.key("MillisBehindLatest");
-        writer.integer(millis_behind_latest);
-        if !child_shards.is_empty() {
-            writer.key("ChildShards");
-            writer.begin_list();
-            for child in child_shards {
-                child.write(&mut writer);
-            }
-            writer.end_list();
-        }
+        writer.optional_text_member("NextShardIterator", next_shard_iterator);
+        writer.integer_member("MillisBehindLatest", millis_behind_latest);
+        write_children(child_shards, &mut writer);
         writer.end_map();
         writer.finish()
     }

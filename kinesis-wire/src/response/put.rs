@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 
+use super::Body;
 use crate::Error;
-use crate::json::Writer;
+use crate::json::JsonWriter;
+use crate::writer::Writer;
 
 /// Where one record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +20,14 @@ impl<S: Display, N: Display> PutRecord<S, N> {
     /// The answer's body.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(PUT_RECORD_BYTES);
+        let mut writer = JsonWriter::with_capacity(PUT_RECORD_BYTES);
         self.write(&mut writer);
         writer.finish()
     }
+}
 
-    fn write(&self, writer: &mut Writer) {
+impl<S: Display, N: Display> Body for PutRecord<S, N> {
+    fn write(&self, writer: &mut impl Writer) {
         writer.begin_map();
         writer.key("ShardId");
         writer.plain(&self.shard_id);
@@ -39,7 +43,7 @@ const PUT_RECORD_BYTES: usize = 128;
 /// Writes the answer to PutRecords result by result, in the order of the request's records.
 #[derive(Debug)]
 pub struct PutRecordsWriter {
-    writer: Writer,
+    writer: JsonWriter,
     failed: u64,
 }
 
@@ -47,7 +51,7 @@ impl PutRecordsWriter {
     /// An answer without results yet, with room for so many.
     #[must_use]
     pub fn with_capacity(records: usize) -> Self {
-        let mut writer = Writer::with_capacity((records + 1) * PUT_RECORD_BYTES);
+        let mut writer = JsonWriter::with_capacity((records + 1) * PUT_RECORD_BYTES);
         writer.begin_map();
         writer.key("Records");
         writer.begin_list();

@@ -1,6 +1,7 @@
-//! Shards as the API shows them, and the answers of ListShards and GetShardIterator.
+//! Shards as the API shows them, and the answers of ListShards, GetShardIterator and UpdateShardCount.
 
-use crate::json::Writer;
+use super::Body;
+use crate::writer::Writer;
 
 /// A shard of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,96 +63,91 @@ pub struct GetShardIterator {
     pub shard_iterator: String,
 }
 
-impl ListShards {
-    /// The answer's body.
-    #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
-        writer.begin_map();
-        write_shards(&self.shards, &mut writer);
-        if let Some(token) = &self.next_token {
-            writer.key("NextToken");
-            writer.text(token);
-        }
-        writer.end_map();
-        writer.finish()
+/// The answer to UpdateShardCount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateShardCount {
+    /// StreamName.
+    pub stream_name: String,
+    /// StreamARN.
+    pub stream_arn: String,
+    /// CurrentShardCount: of the shards that are open.
+    pub current_shard_count: u32,
+    /// TargetShardCount.
+    pub target_shard_count: u32,
+}
+
+impl Body for ListShards {
+    fn write(&self, writer: &mut impl Writer) {
+        writer.map(|writer| {
+            write_shards(&self.shards, writer);
+            writer.optional_text_member("NextToken", self.next_token.as_deref());
+        });
     }
 }
 
-impl GetShardIterator {
-    /// The answer's body.
-    #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
-        writer.begin_map();
-        writer.key("ShardIterator");
-        writer.text(&self.shard_iterator);
-        writer.end_map();
-        writer.finish()
+impl Body for GetShardIterator {
+    fn write(&self, writer: &mut impl Writer) {
+        writer.map(|writer| writer.text_member("ShardIterator", &self.shard_iterator));
+    }
+}
+
+impl Body for UpdateShardCount {
+    fn write(&self, writer: &mut impl Writer) {
+        writer.map(|writer| {
+            writer.text_member("StreamName", &self.stream_name);
+            writer.integer_member("CurrentShardCount", self.current_shard_count);
+            writer.integer_member("TargetShardCount", self.target_shard_count);
+            writer.text_member("StreamARN", &self.stream_arn);
+        });
     }
 }
 
 /// The member Shards.
-pub(super) fn write_shards(shards: &[Shard], writer: &mut Writer) {
-    writer.key("Shards");
-    writer.begin_list();
-    for shard in shards {
-        shard.write(writer);
+pub(super) fn write_shards(shards: &[Shard], writer: &mut impl Writer) {
+    writer.list_member("Shards", shards, |writer, shard| {
+        writer.map(|writer| shard.write_members(writer));
+    });
+}
+
+/// The member ChildShards, which is absent where there are none.
+pub(super) fn write_children(children: &[ChildShard], writer: &mut impl Writer) {
+    if !children.is_empty() {
+        writer.list_member("ChildShards", children, |writer, child| {
+            writer.map(|writer| child.write_members(writer));
+        });
     }
-    writer.end_list();
 }
 
 impl Shard {
-    fn write(&self, writer: &mut Writer) {
-        writer.begin_map();
-        writer.key("ShardId");
-        writer.text(&self.shard_id);
-        if let Some(parent) = &self.parent_shard_id {
-            writer.key("ParentShardId");
-            writer.text(parent);
-        }
-        if let Some(parent) = &self.adjacent_parent_shard_id {
-            writer.key("AdjacentParentShardId");
-            writer.text(parent);
-        }
+    fn write_members(&self, writer: &mut impl Writer) {
+        writer.text_member("ShardId", &self.shard_id);
+        writer.optional_text_member("ParentShardId", self.parent_shard_id.as_deref());
+        writer.optional_text_member("AdjacentParentShardId", self.adjacent_parent_shard_id.as_deref());
         self.hash_key_range.write(writer);
-        writer.key("SequenceNumberRange");
-        writer.begin_map();
-        writer.key("StartingSequenceNumber");
-        writer.text(&self.sequence_number_range.starting);
-        if let Some(ending) = &self.sequence_number_range.ending {
-            writer.key("EndingSequenceNumber");
-            writer.text(ending);
-        }
-        writer.end_map();
-        writer.end_map();
+        writer.map_member("SequenceNumberRange", |writer| {
+            writer.text_member("StartingSequenceNumber", &self.sequence_number_range.starting);
+            let ending = self.sequence_number_range.ending.as_deref();
+            writer.optional_text_member("EndingSequenceNumber", ending);
+        });
     }
 }
 
 impl HashKeyRange {
-    fn write(self, writer: &mut Writer) {
-        writer.key("HashKeyRange");
-        writer.begin_map();
-        writer.key("StartingHashKey");
-        writer.plain(self.starting);
-        writer.key("EndingHashKey");
-        writer.plain(self.ending);
-        writer.end_map();
+    /// The member HashKeyRange.
+    fn write(self, writer: &mut impl Writer) {
+        writer.map_member("HashKeyRange", |writer| {
+            writer.key("StartingHashKey");
+            writer.plain(self.starting);
+            writer.key("EndingHashKey");
+            writer.plain(self.ending);
+        });
     }
 }
 
 impl ChildShard {
-    pub(super) fn write(&self, writer: &mut Writer) {
-        writer.begin_map();
-        writer.key("ShardId");
-        writer.text(&self.shard_id);
-        writer.key("ParentShards");
-        writer.begin_list();
-        for parent in &self.parent_shards {
-            writer.text(parent);
-        }
-        writer.end_list();
+    fn write_members(&self, writer: &mut impl Writer) {
+        writer.text_member("ShardId", &self.shard_id);
+        writer.list_member("ParentShards", &self.parent_shards, |writer, parent| writer.text(parent));
         self.hash_key_range.write(writer);
-        writer.end_map();
     }
 }

@@ -51,6 +51,22 @@ fn within(shape: &Shape, size: u64) -> bool {
     shape.min.is_none_or(|min| size >= min) && shape.max.is_none_or(|max| size <= max)
 }
 
+fn is_fitting_text(shape: &Shape, value: Option<&Value<'_>>) -> bool {
+    matches!(value, Some(Value::Text(text)) if text_fits(shape, text))
+}
+
+fn at_least(min: u64) -> String {
+    format!("Member must have length greater than or equal to {min}")
+}
+
+fn at_most(max: u64) -> String {
+    format!("Member must have length less than or equal to {max}")
+}
+
+fn one_of(values: &[&str]) -> String {
+    format!("Member must satisfy enum value set: [{}]", values.join(", "))
+}
+
 /// What is broken so far.
 #[derive(Default)]
 struct Findings {
@@ -99,8 +115,7 @@ impl Findings {
             );
         }
         if !shape.values.is_empty() && !shape.values.contains(&text) {
-            let values = shape.values.join(", ");
-            self.broken(repeated, path, format_args!("Member must satisfy enum value set: [{values}]"));
+            self.broken(repeated, path, one_of(shape.values));
         }
         if !length_fits(shape, text) {
             self.length(shape, text.chars().count(), repeated, path);
@@ -124,15 +139,19 @@ impl Findings {
     fn length(&mut self, shape: &Shape, length: usize, value: Option<&str>, path: &str) {
         let length = length as u64;
         if let Some(min) = shape.min.filter(|min| length < *min) {
-            self.broken(value, path, format_args!("Member must have length greater than or equal to {min}"));
+            self.broken(value, path, at_least(min));
         }
         if let Some(max) = shape.max.filter(|max| length > *max) {
-            self.broken(value, path, format_args!("Member must have length less than or equal to {max}"));
+            self.broken(value, path, at_most(max));
         }
     }
 
     fn elements(&mut self, shape: &Shape, elements: &[Option<Value<'_>>], path: &str) {
         let Kind::List(member) = shape.kind else { return };
+        if let Kind::Text = member.kind {
+            let fit = elements.iter().all(|text| is_fitting_text(member, text.as_ref()));
+            return self.together(fit, "Member", member, path);
+        }
         for (index, element) in elements.iter().enumerate() {
             if self.broken.len() >= MAX_LISTED {
                 return;
@@ -155,22 +174,23 @@ impl Findings {
         let (mut keys_fit, mut values_fit) = (true, true);
         for (key, value) in entries {
             keys_fit &= text_fits(key_shape, key.as_ref());
-            values_fit &= matches!(value, Some(Value::Text(text)) if text_fits(value_shape, text));
+            values_fit &= is_fitting_text(value_shape, value.as_ref());
         }
-        for (fits, what, shape) in [(keys_fit, "Map keys", key_shape), (values_fit, "Map value", value_shape)]
-        {
-            if !fits {
-                let (min, max) = (shape.min.unwrap_or(0), shape.max.unwrap_or(u64::MAX));
-                self.broken(
-                    None::<&str>,
-                    path,
-                    format_args!(
-                        "{what} must satisfy constraint: [Member must have length less than or equal to {max}, Member \
-                         must have length greater than or equal to {min}]"
-                    ),
-                );
-            }
+        self.together(keys_fit, "Map keys", key_shape, path);
+        self.together(values_fit, "Map value", value_shape, path);
+    }
+
+    /// Texts in a list or map are judged together: one finding, which lists all that each of them must keep.
+    fn together(&mut self, fit: bool, what: &str, shape: &Shape, path: &str) {
+        if fit {
+            return;
         }
+        let mut constraints = Vec::new();
+        constraints.extend(shape.max.map(at_most));
+        constraints.extend(shape.min.map(at_least));
+        constraints.extend((!shape.values.is_empty()).then(|| one_of(shape.values)));
+        let constraints = constraints.join(", ");
+        self.broken(None::<&str>, path, format_args!("{what} must satisfy constraint: [{constraints}]"));
     }
 
     fn null(&mut self, path: &str) {

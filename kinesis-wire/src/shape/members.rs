@@ -17,7 +17,7 @@ pub(crate) enum Value<'a> {
     /// A time, in milliseconds since 1970.
     TimestampMs(i64),
     /// Bytes.
-    Blob(Vec<u8>),
+    Blob(Cow<'a, [u8]>),
     /// A list; a null stays where it is, for it breaks a constraint.
     List(Vec<Option<Value<'a>>>),
     /// A map; a null stays where it is, for it breaks a constraint.
@@ -65,6 +65,19 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Takes an integer out that may be negative.
+    pub(crate) fn take_signed(&mut self, name: &str) -> Option<i32> {
+        match self.take(name)? {
+            Value::Integer(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Takes a word out that the shape knows.
+    pub(crate) fn take_word<W>(&mut self, name: &str, from_name: impl Fn(&str) -> Option<W>) -> Option<W> {
+        from_name(&self.take_text(name)?)
+    }
+
     /// Takes a truth value out; absent is false.
     pub(crate) fn take_boolean(&mut self, name: &str) -> bool {
         matches!(self.take(name), Some(Value::Boolean(true)))
@@ -79,10 +92,10 @@ impl<'a> Members<'a> {
     }
 
     /// Takes bytes out; absent is empty.
-    pub(crate) fn take_blob(&mut self, name: &str) -> Vec<u8> {
+    pub(crate) fn take_blob(&mut self, name: &str) -> Cow<'a, [u8]> {
         match self.take(name) {
             Some(Value::Blob(bytes)) => bytes,
-            _ => Vec::new(),
+            _ => Cow::default(),
         }
     }
 
@@ -104,6 +117,19 @@ impl<'a> Members<'a> {
             Some(Value::Structure(members)) => Some(members),
             _ => None,
         })
+    }
+
+    /// Takes the texts of a list out.
+    pub(crate) fn take_texts(&mut self, name: &str) -> Vec<Cow<'a, str>> {
+        let elements = match self.take(name) {
+            Some(Value::List(elements)) => elements,
+            _ => Vec::new(),
+        };
+        let texts = elements.into_iter().filter_map(|element| match element {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        });
+        texts.collect()
     }
 
     /// Takes the texts of a map out.

@@ -1,13 +1,15 @@
 //! What the AWS model says of a request's members, once and as data; and the check of values against it.
 //!
-//! Three things meet here. [`table`] has the shapes. An encoding ([`crate::json`]) reads a body along a shape and
-//! leaves [`Members`]: a tree whose types are right. [`check`] finds every constraint that the tree breaks. Nothing
-//! here knows an encoding, and nothing here knows an operation but by the shape of its input.
+//! Three things meet here. [`table`] has the shapes. An encoding ([`crate::json`]) reads a body along a
+//! shape, value by value as [`Typed`], and leaves [`Members`]: a tree whose types are right. [`check`] finds every
+//! constraint that the tree breaks. Nothing here knows an encoding, and nothing here knows an operation but by the shape
+//! of its input.
 
 mod constraints;
 mod members;
 mod pattern;
 mod table;
+mod typed;
 
 pub(crate) use constraints::{blob_fits, check, text_fits};
 pub(crate) use members::{Members, Value};
@@ -16,6 +18,7 @@ pub(crate) use table::{
     DATA, HASH_KEY, PARTITION_KEY, PUT_RECORDS_REQUEST_ENTRY_LIST, SEQUENCE_NUMBER, STREAM_ARN, STREAM_ID,
     STREAM_NAME, input_of,
 };
+pub(crate) use typed::Typed;
 
 /// One shape of the model: a type with its constraints.
 #[derive(Debug)]

@@ -9,13 +9,13 @@
 crate writes it; a test compares them.
 """
 
+import contextlib
 import datetime
 import json
 import pathlib
 import sys
 
 import boto3
-import botocore.awsrequest
 import botocore.config
 import botocore.loaders
 import botocore.model
@@ -23,6 +23,7 @@ import botocore.parsers
 
 HERE = pathlib.Path(__file__).parent
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
+CONSUMER_ARN = f"{ARN}/consumer/billing:1459799926"
 TIME = datetime.datetime(2016, 4, 4, 19, 58, 46, 480000, tzinfo=datetime.timezone.utc)
 NUMBER = "49590338271490256608559692538361571095921575989136588898"
 
@@ -61,7 +62,65 @@ REQUESTS = {
     "get-shard-iterator-at-timestamp": ("get_shard_iterator", {
         "StreamName": "orders", "ShardId": "0", "ShardIteratorType": "AT_TIMESTAMP", "Timestamp": TIME}),
     "get-records": ("get_records", {"ShardIterator": "AAAAAAAAAAE=", "Limit": 10000, "StreamARN": ARN}),
+    "increase-stream-retention-period": ("increase_stream_retention_period", {
+        "StreamName": "orders", "RetentionPeriodHours": 48}),
+    "decrease-stream-retention-period": ("decrease_stream_retention_period", {
+        "StreamARN": ARN, "RetentionPeriodHours": -1}),
+    "enable-enhanced-monitoring": ("enable_enhanced_monitoring", {
+        "StreamName": "orders", "ShardLevelMetrics": ["OutgoingBytes", "IncomingBytes"]}),
+    "disable-enhanced-monitoring": ("disable_enhanced_monitoring", {
+        "StreamName": "orders", "ShardLevelMetrics": ["ALL"]}),
+    "start-stream-encryption": ("start_stream_encryption", {
+        "StreamName": "orders", "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}),
+    "stop-stream-encryption": ("stop_stream_encryption", {
+        "StreamARN": ARN, "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}),
+    "update-max-record-size": ("update_max_record_size", {"StreamARN": ARN, "MaxRecordSizeInKiB": 10240}),
+    "update-stream-mode": ("update_stream_mode", {
+        "StreamARN": ARN, "StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "WarmThroughputMiBps": 100}),
+    "update-stream-record-distribution-strategy": ("update_stream_record_distribution_strategy", {
+        "StreamARN": ARN, "RecordDistributionStrategy": "AUTO"}),
+    "update-stream-warm-throughput": ("update_stream_warm_throughput", {
+        "StreamName": "orders", "WarmThroughputMiBps": 7}),
+    "split-shard": ("split_shard", {
+        "StreamName": "orders", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "10"}),
+    "merge-shards": ("merge_shards", {
+        "StreamName": "orders", "ShardToMerge": "shardId-000000000001", "AdjacentShardToMerge": "2"}),
+    "update-shard-count": ("update_shard_count", {
+        "StreamName": "orders", "TargetShardCount": 8, "ScalingType": "UNIFORM_SCALING"}),
+    "register-stream-consumer": ("register_stream_consumer", {
+        "StreamARN": ARN, "ConsumerName": "billing", "Tags": {"team": "payments"}}),
+    "deregister-stream-consumer": ("deregister_stream_consumer", {"StreamARN": ARN, "ConsumerName": "billing"}),
+    "describe-stream-consumer": ("describe_stream_consumer", {"ConsumerARN": CONSUMER_ARN}),
+    "list-stream-consumers": ("list_stream_consumers", {"StreamARN": ARN, "NextToken": "t==", "MaxResults": 3}),
+    "list-stream-consumers-of": ("list_stream_consumers", {"StreamARN": ARN, "StreamCreationTimestamp": TIME}),
+    "subscribe-to-shard": ("subscribe_to_shard", {
+        "ConsumerARN": CONSUMER_ARN, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "LATEST"}}),
+    "subscribe-to-shard-after": ("subscribe_to_shard", {
+        "ConsumerARN": CONSUMER_ARN, "ShardId": "0", "DryRun": True, "StartingPosition": {
+            "Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": NUMBER}}),
+    "subscribe-to-shard-at-timestamp": ("subscribe_to_shard", {
+        "ConsumerARN": CONSUMER_ARN, "ShardId": "0", "StartingPosition": {
+            "Type": "AT_TIMESTAMP", "Timestamp": TIME}}),
+    "add-tags-to-stream": ("add_tags_to_stream", {"StreamName": "orders", "Tags": {"team": "payments", "côté": ""}}),
+    "remove-tags-from-stream": ("remove_tags_from_stream", {"StreamName": "orders", "TagKeys": ["team", "côté"]}),
+    "list-tags-for-stream": ("list_tags_for_stream", {
+        "StreamName": "orders", "ExclusiveStartTagKey": "a", "Limit": 50}),
+    "tag-resource": ("tag_resource", {"ResourceARN": CONSUMER_ARN, "Tags": {"team": "payments"}}),
+    "untag-resource": ("untag_resource", {"ResourceARN": ARN, "TagKeys": ["team"]}),
+    "list-tags-for-resource": ("list_tags_for_resource", {"ResourceARN": ARN}),
+    "put-resource-policy": ("put_resource_policy", {"ResourceARN": ARN, "Policy": "{\"Version\": \"2012-10-17\"}"}),
+    "get-resource-policy": ("get_resource_policy", {"ResourceARN": ARN}),
+    "delete-resource-policy": ("delete_resource_policy", {"ResourceARN": CONSUMER_ARN}),
+    "describe-limits": ("describe_limits", {}),
+    "describe-account-settings": ("describe_account_settings", {}),
+    "update-account-settings": ("update_account_settings", {
+        "MinimumThroughputBillingCommitment": {"Status": "ENABLED"}}),
+    "list-channels": ("list_channels", {"StreamFilter": [{"StreamARN": ARN, "StreamCreationTimestamp": TIME}]}),
 }
+
+
+class Sent(Exception):
+    """The request is complete."""
 
 
 def as_text(value):
@@ -78,13 +137,12 @@ def record_requests():
 
     def answer(request, **_):
         sent.append(request)
-        response = botocore.awsrequest.AWSResponse(request.url, 200, {}, None)
-        response._content = b"{}"
-        return response
+        raise Sent
 
     client.meta.events.register("before-send.kinesis", answer)
     for name, (method, arguments) in REQUESTS.items():
-        getattr(client, method)(**arguments)
+        with contextlib.suppress(Sent):
+            getattr(client, method)(**arguments)
         request = sent.pop()
         headers = {key.lower(): as_text(value) for key, value in request.headers.items()}
         recorded = {

@@ -3,27 +3,32 @@
 
     python3 -m venv venv && venv/bin/pip install botocore && venv/bin/python extract.py
 
-Names, types and constraints alone, no text of AWS's documentation. A test compares the crate's tables with it.
+Names, types and constraints alone, no text of AWS's documentation. Tests compare the crate with it. With --check nothing
+is written: it fails, and says what differs, if the installed botocore has another model.
 """
 
+import difflib
 import json
 import pathlib
+import sys
 
 import botocore
 import botocore.loaders
 
-SERVED = [
-    "CreateStream", "DeleteStream", "DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator",
-    "ListShards", "ListStreams", "PutRecord", "PutRecords",
+# Channels and queues are known by name, to be refused.
+NOT_SERVED = [
+    "AcknowledgeDeadLetterQueueRecords", "AcknowledgeQueueRecords", "CreateChannel", "CreateQueue", "DeleteChannel",
+    "DeleteQueue", "DescribeChannel", "DescribeQueue", "ReceiveDeadLetterQueueRecords", "ReceiveQueueRecords",
+    "RestoreDeadLetterQueueRecords", "UpdateChannel", "UpdateDeadLetterQueueRecordsVisibility", "UpdateQueue",
+    "UpdateQueueRecordsVisibility",
 ]
-FACTS = ["type", "min", "max", "pattern", "enum", "required"]
+FACTS = ["type", "min", "max", "pattern", "enum", "required", "event", "eventstream", "exception"]
 
 model = botocore.loaders.Loader().load_service_model("kinesis", "service-2")
-inputs = {name: model["operations"][name]["input"]["shape"] for name in SERVED}
-shapes = {}
+served = [name for name in sorted(model["operations"]) if name not in NOT_SERVED]
 
 
-def extract(name):
+def extract(name, shapes):
     """Adds a shape, and below it those of its members."""
     if name in shapes:
         return
@@ -32,23 +37,40 @@ def extract(name):
     if shape["type"] == "structure":
         facts["members"] = {member: {"shape": of["shape"]} for member, of in shape["members"].items()}
         for member in shape["members"].values():
-            extract(member["shape"])
+            extract(member["shape"], shapes)
     for part in ["member", "key", "value"]:
         if part in shape:
             facts[part] = {"shape": shape[part]["shape"]}
-            extract(shape[part]["shape"])
+            extract(shape[part]["shape"], shapes)
 
 
-for name in inputs.values():
-    extract(name)
+def side(direction):
+    """The shapes of all requests, or of all answers: by operation, and by name with those below them."""
+    operations = {
+        name: model["operations"][name][direction]["shape"] for name in served if direction in model["operations"][name]
+    }
+    shapes = {}
+    for name in operations.values():
+        extract(name, shapes)
+    return operations, dict(sorted(shapes.items()))
 
-errors = sorted(name for name, shape in model["shapes"].items() if shape.get("exception"))
+
+inputs, shapes = side("input")
+outputs, output_shapes = side("output")
 extracted = {
     "botocore": botocore.__version__,
     "operations": sorted(model["operations"]),
-    "errors": errors,
+    "errors": sorted(name for name, shape in model["shapes"].items() if shape.get("exception")),
     "inputs": inputs,
-    "shapes": dict(sorted(shapes.items())),
+    "shapes": shapes,
+    "outputs": outputs,
+    "output_shapes": output_shapes,
 }
 path = pathlib.Path(__file__).with_name("kinesis.json")
-path.write_text(json.dumps(extracted, indent=1, ensure_ascii=False) + "\n")
+if sys.argv[1:] == ["--check"]:
+    extracted["botocore"] = json.loads(path.read_text())["botocore"]
+text = json.dumps(extracted, indent=1, ensure_ascii=False) + "\n"
+if sys.argv[1:] == ["--check"]:
+    kept, installed = path.read_text().splitlines(True), text.splitlines(True)
+    sys.exit("".join(difflib.unified_diff(kept, installed, "kept", "installed")) or 0)
+path.write_text(text)

@@ -49,6 +49,10 @@ impl Control {
             return Err(refusal(RefusalCode::InvalidArgument, message));
         }
         self.own_account(&call.account_id)?;
+        if call.warm_throughput_mibps.is_some() {
+            let message = "WarmThroughputMiBps is not served yet.";
+            return Err(refusal(RefusalCode::InvalidArgument, message.into()));
+        }
         if self.owner(&call.name).await?.is_some() {
             return Err(exists(&call.name, &call.account_id));
         }

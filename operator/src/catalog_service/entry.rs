@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use catalog::map::Digest;
 use catalog::resource::{DataStream, DataStreamStatus, Defaults, RecordedMap, Shard};
-use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamStatus};
+use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamSettings, StreamStatus};
 use kube::ResourceExt;
 
 use crate::names::{self, Names};
@@ -50,12 +50,14 @@ pub fn entry(
         map_version: if agrees { version } else { version.saturating_sub(1) },
         map_digest: status.map.map(|recorded| Digest::of(&recorded.genesis(), &shards).to_string()),
         account_id: account_id.into(),
+        region: None,
         name: resolved.stream_name()?,
         status: stream_status(status.stream_status.as_deref()),
         mode: resolved.mode(),
         retention_period_hours: resolved.retention_period_hours.unsigned_abs(),
         max_record_size_kib: resolved.max_record_size_kib.unsigned_abs(),
         created_ms: stream.creation_timestamp().map_or(0, |time| time.0.as_millisecond()),
+        settings: StreamSettings::default(),
         logs: groups
             .iter()
             .map(|group| LogPlacement { name: group.log.clone(), group: group.name.clone() })

@@ -60,6 +60,12 @@ impl Service {
             (&Method::POST, FIND_STREAM_PATH) => {
                 self.call("find", request, async |call| self.control.find(&call).await).await
             }
+            (&Method::POST, _) => {
+                let not_served =
+                    Refusal::new(RefusalCode::NotServed, "this operator does not serve the call yet");
+                self.metrics.control_call("other", outcome_label(Some(&not_served)));
+                json(status(not_served.code), &not_served)
+            }
             _ => plain(StatusCode::NOT_FOUND, "no such path".into()),
         }
     }
@@ -126,7 +132,7 @@ fn status(code: RefusalCode) -> StatusCode {
     match code {
         RefusalCode::ResourceInUse => StatusCode::CONFLICT,
         RefusalCode::ResourceNotFound => StatusCode::NOT_FOUND,
-        RefusalCode::InvalidArgument => StatusCode::BAD_REQUEST,
+        RefusalCode::InvalidArgument | RefusalCode::NotServed => StatusCode::BAD_REQUEST,
         RefusalCode::LimitExceeded => StatusCode::TOO_MANY_REQUESTS,
         RefusalCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
@@ -139,6 +145,7 @@ fn outcome_label(refusal: Option<&Refusal>) -> &'static str {
         Some(RefusalCode::ResourceNotFound) => "not_found",
         Some(RefusalCode::InvalidArgument) => "invalid",
         Some(RefusalCode::LimitExceeded) => "limit",
+        Some(RefusalCode::NotServed) => "not_served",
         Some(RefusalCode::Unavailable) => "unavailable",
     }
 }

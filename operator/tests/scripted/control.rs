@@ -215,3 +215,11 @@ async fn a_stream_whose_shards_are_being_put_right_is_never_denied() {
     let refusal = refusal(port.call(FIND_STREAM_PATH, named("orders")).await);
     assert_eq!(refusal.code, RefusalCode::Unavailable);
 }
+
+#[tokio::test]
+async fn a_call_that_is_not_served_yet_is_refused_as_such_and_touches_nothing() {
+    let port = Port::open(vec![orders()]).await;
+    let refusal = refusal(port.call("/v1/tag-resource", named("orders")).await);
+    assert_eq!(refusal.code, RefusalCode::NotServed);
+    assert!(port.server.calls().is_empty());
+}

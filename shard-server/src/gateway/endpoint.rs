@@ -1,13 +1,16 @@
-//! What all operations share: region and account, the catalog, the routes to shard groups, and the memory budgets.
+//! What all operations share: the identity of the endpoint, the catalog, the routes to shard groups, and the memory budgets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use catalog::control::{self, Control, RefusalCode};
 use catalog::{Shard, ShardId, ShardState, Stream, StreamName, StreamStatus};
-use kinesis_wire::request::StreamRef;
-use kinesis_wire::{Error, ErrorCode};
+use kinesis_wire::{Error, ErrorCode, Operation};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-use super::catalog::{Catalog, LookupError};
+use super::call::{Call, Identity};
+use super::catalog::{Catalog, LookupError, Scope};
 use super::memory::{Memory, Sizes};
 use super::metrics::Metrics;
 use super::route::{Route, Routes};
@@ -17,12 +20,13 @@ use crate::clock::Clock;
 use crate::log_limit::LogLimit;
 use crate::protocol::Refusal;
 
+/// How long an answer that names a new shard waits until listings show the shard.
+const LISTING_PATIENCE: Duration = Duration::from_millis(250);
+
 /// The parts of an endpoint.
 pub struct Parts {
-    /// Region of all ARNs.
-    pub region: String,
-    /// Account of all callers.
-    pub account_id: String,
+    /// Whose streams it serves.
+    pub identity: Identity,
     /// The streams.
     pub catalog: Catalog,
     /// The groups.
@@ -35,7 +39,7 @@ pub struct Parts {
     pub metrics: Metrics,
 }
 
-/// A Kinesis endpoint of one account in one region.
+/// A Kinesis endpoint.
 pub struct Endpoint {
     parts: Parts,
     memory: Memory,
@@ -55,16 +59,10 @@ impl Endpoint {
         Self { parts, memory, warnings: LogLimit::default() }
     }
 
-    /// Region of all ARNs.
+    /// Whose streams it serves.
     #[must_use]
-    pub fn region(&self) -> &str {
-        &self.parts.region
-    }
-
-    /// Account of all callers.
-    #[must_use]
-    pub fn account_id(&self) -> &str {
-        &self.parts.account_id
+    pub fn identity(&self) -> &Identity {
+        &self.parts.identity
     }
 
     /// The streams.
@@ -96,66 +94,54 @@ impl Endpoint {
         (self.parts.clock)()
     }
 
-    /// The name of the stream that a request names; `None` if it names none.
-    ///
-    /// # Errors
-    /// If it names a stream of another region or account.
-    pub fn name_of(&self, stream: &StreamRef<'_>) -> Result<Option<StreamName>, Error> {
-        if let Some(arn) = stream.parsed_arn() {
-            let (region, account_id) = (self.region(), self.account_id());
-            if arn.region != region || arn.account_id != account_id {
-                let message = format!(
-                    "StreamARN names region {} and account {}; this endpoint serves region {region} and account \
-                     {account_id}",
-                    arn.region, arn.account_id
-                );
-                return Err(Error::new(ErrorCode::InvalidArgumentException, message));
-            }
-        }
-        match stream.stream_name() {
-            None => Ok(None),
-            Some(name) => {
-                name.parse().map(Some).map_err(|_| Error::stream_not_found(name, self.account_id()))
-            }
-        }
-    }
-
-    /// The name of the stream of a request that must name one.
-    ///
-    /// # Errors
-    /// If it names none, or a stream of another region or account.
-    pub fn required_name_of(&self, stream: &StreamRef<'_>) -> Result<StreamName, Error> {
-        self.name_of(stream)?.ok_or_else(|| {
-            Error::new(
-                ErrorCode::InvalidArgumentException,
-                "Either StreamName or StreamARN should be provided.",
-            )
-        })
-    }
-
     /// A stream that takes records. As in AWS, one that is CREATING or DELETING is not found, but only the catalog
     /// service may say that it is in that state.
     ///
     /// # Errors
     /// If it does not exist, or the service could not be asked.
-    pub async fn find_writable(&self, name: &StreamName) -> Result<Arc<Stream>, Error> {
-        let known = self.catalog().find(self.account_id(), name).await;
-        let known = known.map_err(|error| self.lookup_error(name, error))?;
+    pub async fn find_writable(&self, call: &Call<'_>, name: &StreamName) -> Result<Arc<Stream>, Error> {
+        let known = self.catalog().find(call, name).await;
+        let known = known.map_err(|error| lookup_error(call, name, error))?;
         if is_writable(&known) {
             return Ok(known);
         }
-        let newest = self.catalog().ask(self.account_id(), name).await;
-        let newest = newest.map_err(|error| self.lookup_error(name, error))?;
-        if is_writable(&newest) { Ok(newest) } else { Err(self.lookup_error(name, LookupError::NotFound)) }
+        let newest = self.catalog().ask(call, name).await;
+        let newest = newest.map_err(|error| lookup_error(call, name, error))?;
+        if is_writable(&newest) { Ok(newest) } else { Err(lookup_error(call, name, LookupError::NotFound)) }
     }
 
     /// A stream for a control call; see [`Catalog::find_newest`].
     ///
     /// # Errors
     /// If it does not exist, or the service could not be asked.
-    pub async fn find_newest(&self, name: &StreamName) -> Result<Arc<Stream>, Error> {
-        let found = self.catalog().find_newest(self.account_id(), name).await;
-        found.map_err(|error| self.lookup_error(name, error))
+    pub async fn find_newest(&self, call: &Call<'_>, name: &StreamName) -> Result<Arc<Stream>, Error> {
+        let found = self.catalog().find_newest(call, name).await;
+        found.map_err(|error| lookup_error(call, name, error))
+    }
+
+    /// Does a control call.
+    ///
+    /// # Errors
+    /// If it was refused, or the service could not be asked.
+    pub async fn control<C: Control>(&self, call: &Call<'_>, control: C) -> Result<C::Answer, Error> {
+        let answer = self.catalog().control(call, control).await;
+        answer.map_err(|refusal| control_error(call.operation, refusal))
+    }
+
+    /// Does a control call that changes a stream; see [`Catalog::change`].
+    ///
+    /// # Errors
+    /// If it was refused, or the service could not be asked.
+    pub async fn change<C: Control>(
+        &self,
+        call: &Call<'_>,
+        name: &StreamName,
+        control: C,
+    ) -> Result<C::Answer, Error> {
+        let answer = self.catalog().change(call, name, control).await;
+        let answer = answer.map_err(|refusal| control_error(call.operation, refusal))?;
+        tracing::info!(operation = %call.operation, stream = %name, caller = call.caller, "changed by the API");
+        Ok(answer)
     }
 
     /// A shard that a reader names, and its stream. Only the catalog service may say that either does not exist.
@@ -166,11 +152,12 @@ impl Endpoint {
     /// If it does not exist, or the service could not be asked.
     pub async fn find_shard(
         &self,
+        call: &Call<'_>,
         name: &StreamName,
         id: ShardId,
         stream_uid: Option<&str>,
     ) -> Result<(Arc<Stream>, Shard), Error> {
-        let not_found = || Error::shard_not_found(id, name.as_str(), self.account_id());
+        let not_found = || Error::shard_not_found(id, name.as_str(), call.account_id);
         let shard_error = |error| match error {
             LookupError::NotFound => not_found(),
             LookupError::Unreachable(reason) => unreachable_catalog(name, &reason),
@@ -181,12 +168,30 @@ impl Endpoint {
                 stream.shard(id).filter(|shard| wanted && shard.state != ShardState::Pending).cloned()?;
             Some((stream, shard))
         };
-        let known = self.catalog().find(self.account_id(), name).await.map_err(shard_error)?;
+        let known = self.catalog().find(call, name).await.map_err(shard_error)?;
         if let Some(found) = readable(known) {
             return Ok(found);
         }
-        let newest = self.catalog().ask(self.account_id(), name).await.map_err(shard_error)?;
+        let newest = self.catalog().ask(call, name).await.map_err(shard_error)?;
         readable(newest).ok_or_else(not_found)
+    }
+
+    /// Waits until a listing here shows these shards, but not for long: it is as good as late then.
+    pub async fn wait_until_listed(&self, stream: &Stream, shards: &[ShardId]) {
+        let Some(newest) = shards.iter().max() else { return };
+        let copy = self.catalog().copy();
+        let listed = async {
+            let mut changes = copy.changes();
+            let scope = Scope { account_id: &stream.account_id, region: stream.region.as_deref() };
+            while copy.find(scope, &stream.name).is_some_and(|known| {
+                known.uid == stream.uid && known.shards.last().is_some_and(|last| last.id < *newest)
+            }) {
+                if let Err(RecvError::Closed) = changes.recv().await {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LISTING_PATIENCE, listed).await;
     }
 
     /// The route to a log.
@@ -224,12 +229,12 @@ impl Endpoint {
             tracing::warn!(%exhausted, left_out, "refused");
         }
     }
+}
 
-    fn lookup_error(&self, name: &StreamName, error: LookupError) -> Error {
-        match error {
-            LookupError::NotFound => Error::stream_not_found(name.as_str(), self.account_id()),
-            LookupError::Unreachable(reason) => unreachable_catalog(name, &reason),
-        }
+fn lookup_error(call: &Call<'_>, name: &StreamName, error: LookupError) -> Error {
+    match error {
+        LookupError::NotFound => Error::stream_not_found(name.as_str(), call.account_id),
+        LookupError::Unreachable(reason) => unreachable_catalog(name, &reason),
     }
 }
 
@@ -245,11 +250,28 @@ fn unreachable_catalog(stream: &StreamName, reason: &str) -> Error {
     Error::bare(ErrorCode::InternalFailure)
 }
 
+/// The error for the client of a refused control call.
+fn control_error(operation: Operation, refusal: control::Refusal) -> Error {
+    let code = match refusal.code {
+        RefusalCode::ResourceInUse => ErrorCode::ResourceInUseException,
+        RefusalCode::ResourceNotFound => ErrorCode::ResourceNotFoundException,
+        RefusalCode::InvalidArgument => ErrorCode::InvalidArgumentException,
+        RefusalCode::LimitExceeded => ErrorCode::LimitExceededException,
+        RefusalCode::NotServed => return Error::not_served_yet(operation),
+        RefusalCode::Unavailable => {
+            tracing::warn!(%operation, reason = refusal.message, "the catalog service did not do a control call");
+            return Error::bare(ErrorCode::InternalFailure);
+        }
+    };
+    Error::new(code, refusal.message)
+}
+
 /// The error for the client of a call that a group refused. It never says that a stream or shard does not exist.
 #[must_use]
 pub fn error_of(refusal: &Refusal) -> Error {
     match refusal {
         Refusal::UnknownShard(_)
+        | Refusal::Sealed(_)
         | Refusal::NotReady(_)
         | Refusal::OutcomeUnknown(_)
         | Refusal::Invalid(_)
@@ -265,4 +287,23 @@ pub fn error_of(refusal: &Refusal) -> Error {
 
 fn store_failure(message: &'static str) -> Error {
     Error::new(ErrorCode::InternalFailure, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unavailable_service_is_an_internal_failure_without_a_message() {
+        let refusal = control::Refusal::new(RefusalCode::Unavailable, "connection refused");
+        let error = control_error(Operation::CreateStream, refusal);
+        assert_eq!(error, Error::bare(ErrorCode::InternalFailure));
+    }
+
+    #[test]
+    fn operation_that_the_service_does_not_serve_is_named() {
+        let refusal = control::Refusal::new(RefusalCode::NotServed, "no such path");
+        let error = control_error(Operation::AddTagsToStream, refusal);
+        assert_eq!(error, Error::not_served_yet(Operation::AddTagsToStream));
+    }
 }

@@ -6,7 +6,9 @@
 //! Invariants: a gateway keeps no state that another gateway would need; a write is sent once; an answer says that a
 //! stream or shard does not exist only if the catalog service says so.
 
+mod call;
 pub mod catalog;
+mod credential;
 mod endpoint;
 pub mod http;
 mod keys;
@@ -22,6 +24,7 @@ pub mod testing;
 pub mod token;
 mod unsent;
 
+pub use call::{Call, Identity, Regions};
 pub use endpoint::{Endpoint, Parts};
 pub use metrics::{Metrics, StateCollector};
 pub use options::{Options, account_id};

@@ -27,7 +27,7 @@ pub struct Options {
     /// Account that owns the streams, 12 digits
     #[arg(long, env = "KINETES_ACCOUNT_ID", value_name = "ID", default_value = "000000000000", value_parser = account_id)]
     pub account_id: String,
-    /// Region in the streams' ARNs
+    /// Region of all streams
     #[arg(long, env = "KINETES_REGION", default_value = "us-east-1")]
     pub region: String,
     /// Folder with the keys of shard iterators: `current` and, while keys change, `previous`, each of at least 32

@@ -14,7 +14,9 @@ use tokio::sync::watch;
 
 use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, serve_feed};
 use super::http::KinesisService;
-use super::{Endpoint, Metrics, Options, Parts, Routes, StateCollector, keys, token::KeyFiles};
+use super::{
+    Endpoint, Identity, Metrics, Options, Parts, Regions, Routes, StateCollector, keys, token::KeyFiles,
+};
 use crate::admin::{self, Admin, Limits, Port, Ports, Termination, listener};
 use crate::clock::system_clock;
 
@@ -38,8 +40,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let routes = Arc::new(Routes::default());
     StateCollector::register(&registry, copy.clone(), routes.clone())?;
     let endpoint = Endpoint::new(Parts {
-        region: options.region.clone(),
-        account_id: options.account_id.clone(),
+        identity: Identity {
+            account_id: options.account_id.clone(),
+            region: options.region.clone(),
+            regions: Regions::Own,
+        },
         catalog: Catalog::new(copy.clone(), RemoteControl::new(options.catalog.clone())),
         routes: routes.clone(),
         keys,

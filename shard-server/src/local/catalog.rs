@@ -1,26 +1,29 @@
 //! The catalog of `local`: it applies control calls and manifests at once, and durably before it answers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context as _, bail};
-use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
+use catalog::control::{
+    CreateStream, DeleteStream, FindStream, MAX_SHARD_COUNT, Refusal, RefusalCode, StreamKey,
+};
 use catalog::feed::CatalogEvent;
 use catalog::member::{OpenShard, SetRetention};
 use catalog::resource::Violation;
-use catalog::{Stream, StreamName};
+use catalog::{ShardState, Stream, StreamName};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::account::Account;
 use super::data_dir::DataDir;
-use super::entry::{Creation, Entry, object_of};
+use super::entry::{Applied, Creation, Entry, object_of};
 use super::manifest::Manifest;
 use super::stream_file::{self, Entries};
 use crate::clock::Clock;
 use crate::gateway::Routes;
-use crate::gateway::catalog::CatalogCopy;
+use crate::gateway::catalog::{CatalogCopy, Scope};
 use crate::shard::volume::{self, Identity};
 use crate::shard::{Group, GroupConfig, Metrics, Resources};
 
@@ -29,16 +32,22 @@ const MAX_CONCURRENT_OPENS: usize = 16;
 
 /// The streams of a data directory and their groups. All changes go through it.
 pub struct LocalCatalog {
-    data_dir: Arc<DataDir>,
-    copy: CatalogCopy,
-    routes: Arc<Routes>,
+    pub(super) data_dir: Arc<DataDir>,
+    /// The region of manifests, and of calls that are not signed.
+    pub(super) region: String,
+    pub(super) copy: CatalogCopy,
+    pub(super) routes: Arc<Routes>,
     clock: Clock,
     metrics: Metrics,
     resources: Resources,
     /// Directories of streams that cannot be read. Their names are unknown.
     unreadable: Vec<PathBuf>,
     /// The entries on disk. Locked during every change, so that changes are serialized.
-    entries: Mutex<Entries>,
+    pub(super) entries: Mutex<Entries>,
+    /// The settings of the account. Locked during every change, and never together with `entries`.
+    pub(super) account: Mutex<Account>,
+    /// The objects whose manifests were applied since the start.
+    managed: std::sync::Mutex<BTreeSet<String>>,
 }
 
 impl fmt::Debug for LocalCatalog {
@@ -56,6 +65,7 @@ impl LocalCatalog {
     pub async fn open(
         data_dir: DataDir,
         account_id: &str,
+        region: &str,
         copy: CatalogCopy,
         routes: Arc<Routes>,
         clock: Clock,
@@ -65,7 +75,9 @@ impl LocalCatalog {
         let (mut entries, mut unreadable) = (Entries::new(), Vec::new());
         for directory in data_dir.stream_dirs()? {
             match stream_file::read(&directory) {
-                Ok(entry) => {
+                Ok(mut entry) => {
+                    // An earlier version had streams of one region only.
+                    entry.stream.region.get_or_insert_with(|| region.into());
                     entries.insert(entry.stream.uid.clone(), entry);
                 }
                 Err(error) => {
@@ -87,14 +99,28 @@ impl LocalCatalog {
             );
         }
         let resources = Resources::new(metrics.log.clone()).trusting_own_clock();
-        let data_dir = Arc::new(data_dir);
-        let none = Mutex::default();
-        let catalog = Self { data_dir, copy, routes, clock, metrics, resources, unreadable, entries: none };
+        let account = Mutex::new(Account::read(data_dir.path())?);
+        let catalog = Self {
+            data_dir: Arc::new(data_dir),
+            region: region.into(),
+            copy,
+            routes,
+            clock,
+            metrics,
+            resources,
+            unreadable,
+            entries: Mutex::default(),
+            account,
+            managed: std::sync::Mutex::default(),
+        };
         let streams: Vec<_> = entries.values().map(|entry| entry.stream.clone()).collect();
         for chunk in streams.chunks(MAX_CONCURRENT_OPENS) {
             // A group that fails to open has logged why, and answers every call with that reason.
             let _ = futures::future::join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await;
         }
+        // A change of shards may have been under way: the log is the truth.
+        entries.values_mut().for_each(|entry| *entry = catalog.with_log(entry));
+        let streams = entries.values().map(|entry| entry.stream.clone()).collect();
         *catalog.entries.lock().await = entries;
         catalog.copy.apply(CatalogEvent::Snapshot(streams));
         Ok(catalog)
@@ -106,13 +132,14 @@ impl LocalCatalog {
     /// If the manifest breaks a rule or cannot be applied; the text names manifest and field.
     pub async fn apply(&self, manifest: &Manifest, account_id: &str) -> anyhow::Result<()> {
         let mut entries = self.entries.lock().await;
+        self.managed.lock().unwrap_or_else(PoisonError::into_inner).insert(object_of(&manifest.stream));
         let source = &manifest.source;
         let refused = |violations: Vec<_>| anyhow::anyhow!("{source}: {}", joined(&violations));
-        match entry_of(&entries, manifest)? {
+        match entry_of(&entries, manifest, &self.region)? {
             None => {
                 self.check_all_known().map_err(|refusal| anyhow::anyhow!("{source}: {}", refusal.message))?;
-                let entry =
-                    Entry::of_manifest(&manifest.stream, account_id, self.creation()).map_err(refused)?;
+                let entry = Entry::of_manifest(&manifest.stream, account_id, &self.region, self.creation())
+                    .map_err(refused)?;
                 tracing::info!(stream = %entry.stream.name, "created by a manifest");
                 let created = async {
                     self.draft(&entry).await?;
@@ -126,14 +153,7 @@ impl LocalCatalog {
                     return Ok(());
                 }
                 tracing::info!(stream = %updated.stream.name, "updated by a manifest");
-                let updated_stream = updated.stream.clone();
-                let event = CatalogEvent::Changed(updated_stream.clone());
-                let directory = self.data_dir.stream_dir(&updated.stream.uid);
-                let updated =
-                    on_disk(move || stream_file::write(&directory, &updated).map(|()| updated)).await?;
-                entries.insert(updated.stream.uid.clone(), updated);
-                self.copy.apply(event);
-                self.apply_retention(&updated_stream).await
+                self.replace(&mut entries, updated).await
             }
         }
     }
@@ -143,22 +163,28 @@ impl LocalCatalog {
     /// # Errors
     /// If the name is taken, or the disk refuses.
     pub async fn create_stream(&self, call: CreateStream) -> Result<(), Refusal> {
-        let taken = || {
-            let message = format!("Stream {} under account {} already exists.", call.name, call.account_id);
-            Refusal { code: RefusalCode::ResourceInUse, message }
+        let key = StreamKey {
+            account_id: call.account_id.clone(),
+            region: call.region.clone(),
+            name: call.name.clone(),
         };
-        if named(&*self.entries.lock().await, &call.name).is_some() {
+        let taken = || {
+            let message = format!("Stream {} under account {} already exists.", key.name, key.account_id);
+            Refusal::new(RefusalCode::ResourceInUse, message)
+        };
+        self.check_creation(&call).await?;
+        if named(&*self.entries.lock().await, &key).is_some() {
             return Err(taken());
         }
         self.check_all_known()?;
-        let entry = Entry::of_call(call.clone(), self.creation()).map_err(|violations| Refusal {
+        let entry = Entry::of_call(call, self.creation()).map_err(|violations| Refusal {
             code: RefusalCode::InvalidArgument,
             message: joined(&violations),
         })?;
         // Most of the work is done without the lock, so that the drafts of many streams are written together.
         self.draft(&entry).await.map_err(|error| unavailable(&error))?;
         let mut entries = self.entries.lock().await;
-        if named(&entries, &call.name).is_some() {
+        if named(&entries, &key).is_some() {
             // Another call created it meanwhile.
             let _ = self.discard(&entry.stream.uid).await;
             return Err(taken());
@@ -172,11 +198,29 @@ impl LocalCatalog {
     /// If it does not exist, or the disk refuses.
     pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
         let mut entries = self.entries.lock().await;
-        let Some(uid) = named(&entries, &call.name).map(|entry| entry.stream.uid.clone()) else {
+        let DeleteStream { account_id, region, name, enforce_consumer_deletion } = call;
+        let key = StreamKey { account_id, region, name };
+        let Some(entry) = named(&entries, &key) else {
             self.check_all_known()?;
-            let message = format!("Stream {} under account {} not found.", call.name, call.account_id);
-            return Err(Refusal { code: RefusalCode::ResourceNotFound, message });
+            return Err(not_found(&key.name, &key.account_id));
         };
+        if let Some(applied) = self.manager(entry) {
+            let message = format!(
+                "Stream {} under account {} is managed by the manifest {}: start without that, then delete it.",
+                key.name, key.account_id, applied.object
+            );
+            return Err(Refusal::new(RefusalCode::ResourceInUse, message));
+        }
+        if entry.consumers.count() > 0 && !enforce_consumer_deletion {
+            let StreamKey { account_id, name, .. } = key;
+            let message = format!(
+                "DeleteStream can't delete {account_id}:{name} because there are consumers associated with this data \
+                 stream. To delete {name} anyway, set the EnforceConsumerDeletion parameter to true to force the \
+                 deletion of all the consumers that are associated with it."
+            );
+            return Err(Refusal::new(RefusalCode::ResourceInUse, message));
+        }
+        let uid = entry.stream.uid.clone();
         let (data_dir, withdrawn) = (self.data_dir.clone(), uid.clone());
         let done = on_disk(move || Ok(data_dir.withdraw(&withdrawn)?)).await;
         done.map_err(|error| unavailable(&error))?;
@@ -203,7 +247,8 @@ impl LocalCatalog {
     /// # Errors
     /// If it is not found, but a stream that cannot be read may have the name.
     pub fn find_stream(&self, call: &FindStream) -> Result<Option<Stream>, Refusal> {
-        match self.copy.find(&call.account_id, &call.name) {
+        let scope = Scope { account_id: &call.account_id, region: call.region.as_deref() };
+        match self.copy.find(scope, &call.name) {
             Some(stream) => Ok(Some(Stream::clone(&stream))),
             None => self.check_all_known().map(|()| None),
         }
@@ -215,8 +260,42 @@ impl LocalCatalog {
         futures::future::join_all(groups.iter().map(Group::close_in_time)).await;
     }
 
+    /// The manifest of a stream, if it was applied since the start: it owns what it sets.
+    pub(super) fn manager<'e>(&self, entry: &'e Entry) -> Option<&'e Applied> {
+        let managed = self.managed.lock().unwrap_or_else(PoisonError::into_inner);
+        entry.manifest.as_ref().filter(|applied| managed.contains(&applied.object))
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> i64 {
+        i64::try_from((self.clock)()).unwrap_or(i64::MAX)
+    }
+
+    /// Checks the values of a new stream in the words of the API.
+    async fn check_creation(&self, call: &CreateStream) -> Result<(), Refusal> {
+        call.check_tags()?;
+        let key = StreamKey {
+            account_id: call.account_id.clone(),
+            region: call.region.clone(),
+            name: call.name.clone(),
+        };
+        call.check_warm_throughput(self.has_commitment(&key).await)?;
+        let Some(shards) = call.shard_count.filter(|shards| *shards > MAX_SHARD_COUNT) else {
+            return Ok(());
+        };
+        let region = call.region.as_deref().unwrap_or(&self.region);
+        let entries = self.entries.lock().await;
+        let of_region = entries.values().filter(|entry| entry.stream.region.as_deref() == Some(region));
+        let all = of_region.flat_map(|entry| &entry.stream.shards);
+        let open = all.filter(|shard| shard.state == ShardState::Open).count();
+        let open = u32::try_from(open).unwrap_or(u32::MAX);
+        let limit = MAX_SHARD_COUNT;
+        let error = kinesis_wire::Error::shard_limit_exceeded(&call.account_id, region, open, limit, shards);
+        Err(Refusal::new(RefusalCode::LimitExceeded, error.message.unwrap_or_default()))
+    }
+
     /// Refuses while a stream cannot be read: it may have any name.
-    fn check_all_known(&self) -> Result<(), Refusal> {
+    pub(super) fn check_all_known(&self) -> Result<(), Refusal> {
         let Some(directory) = self.unreadable.first() else { return Ok(()) };
         let message = format!(
             "the stream in {} cannot be read, so its name is not known: bring its stream.json back, or take the \
@@ -275,7 +354,7 @@ impl LocalCatalog {
     }
 
     /// Sets the retention of a stream's log to that of the catalog.
-    async fn apply_retention(&self, stream: &Stream) -> anyhow::Result<()> {
+    pub(super) async fn apply_retention(&self, stream: &Stream) -> anyhow::Result<()> {
         let Some(group) = self.routes.group(&stream.uid) else { return Ok(()) };
         let hours = Some(stream.retention_period_hours);
         if group.status().logs.iter().all(|log| log.retention_period_hours == hours) {
@@ -313,12 +392,11 @@ impl LocalCatalog {
     }
 
     fn creation(&self) -> Creation {
-        let created_ms = i64::try_from((self.clock)()).unwrap_or(i64::MAX);
-        Creation { uid: Uuid::new_v4().to_string(), created_ms }
+        Creation { uid: Uuid::new_v4().to_string(), created_ms: self.now_ms() }
     }
 }
 
-fn group_name(stream: &Stream) -> anyhow::Result<&str> {
+pub(super) fn group_name(stream: &Stream) -> anyhow::Result<&str> {
     stream.groups.first().map(|group| group.name.as_str()).context("the stream has no group")
 }
 
@@ -339,25 +417,43 @@ fn log_config_of(stream: &Stream) -> record_log::LogConfig {
 }
 
 /// Runs blocking work on the disk.
-async fn on_disk<T: Send + 'static>(
+pub(super) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
 }
 
-fn named<'e>(entries: &'e Entries, name: &StreamName) -> Option<&'e Entry> {
-    entries.values().find(|entry| entry.stream.name == *name)
+/// The entry of a stream.
+pub(super) fn named<'e>(entries: &'e Entries, key: &StreamKey) -> Option<&'e Entry> {
+    entries.values().find(|entry| entry.stream.name == key.name && entry.stream.region == key.region)
+}
+
+pub(super) fn not_found(name: &StreamName, account_id: &str) -> Refusal {
+    let message = format!("Stream {name} under account {account_id} not found.");
+    Refusal::new(RefusalCode::ResourceNotFound, message)
 }
 
 /// The stream that a manifest describes: that of the same object, or else one that the API created with its name.
-fn entry_of<'e>(entries: &'e Entries, manifest: &Manifest) -> anyhow::Result<Option<&'e Entry>> {
+fn entry_of<'e>(
+    entries: &'e Entries,
+    manifest: &Manifest,
+    region: &str,
+) -> anyhow::Result<Option<&'e Entry>> {
     let object = object_of(&manifest.stream);
     let of_object = |entry: &&Entry| entry.manifest.as_ref().is_some_and(|applied| applied.object == object);
+    let in_region = |entry: &&Entry| entry.stream.region.as_deref() == Some(region);
     if let Some(entry) = entries.values().find(of_object) {
+        anyhow::ensure!(
+            in_region(&entry),
+            "{}: the stream of {object} is in region {}: start with that --region",
+            manifest.source,
+            entry.stream.region.as_deref().unwrap_or_default()
+        );
         return Ok(Some(entry));
     }
     let name = manifest.stream.stream_name();
-    let entry = entries.values().find(|entry| entry.stream.name.as_str() == name);
+    let mut of_region = entries.values().filter(in_region);
+    let entry = of_region.find(|entry| entry.stream.name.as_str() == name);
     if let Some(holder) = entry.and_then(|entry| entry.manifest.as_ref()) {
         bail!(
             "{}: spec.name: the name {name} is taken by {}: choose another one",
@@ -389,7 +485,7 @@ fn joined(violations: &[Violation]) -> String {
     violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn unavailable(error: &anyhow::Error) -> Refusal {
+pub(super) fn unavailable(error: &anyhow::Error) -> Refusal {
     Refusal { code: RefusalCode::Unavailable, message: format!("{error:#}") }
 }
 

@@ -1,12 +1,13 @@
 //! A stream in the catalog of `local`: how manifests and calls create and change it. Pure.
 
-use std::collections::BTreeMap;
-
-use catalog::control::CreateStream;
+use catalog::control::{CreateStream, Tags};
 use catalog::map::{DEFAULT_SHARD_COUNT, Genesis, log_name};
 use catalog::resource::{DataStream, DataStreamSpec, DataStreamStatus, Defaults, Resolved, Violation};
-use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, StreamStatus};
+use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, StreamSettings, StreamStatus};
 use serde::{Deserialize, Serialize};
+
+use super::consumers::Consumers;
+use super::reshards::Reshards;
 
 /// A stream, and the fields that are not in the catalog's feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,10 +17,16 @@ pub struct Entry {
     pub stream: Stream,
     /// Its tags.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
+    /// Its registered consumers.
+    #[serde(default, skip_serializing_if = "Consumers::are_none")]
+    pub consumers: Consumers,
     /// The manifest that was last applied; `None` if the API created the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Applied>,
+    /// Its splits and merges.
+    #[serde(default)]
+    pub reshards: Reshards,
 }
 
 /// A manifest as it was applied.
@@ -30,6 +37,14 @@ pub struct Applied {
     pub object: String,
     /// Its spec.
     pub spec: DataStreamSpec,
+}
+
+impl Applied {
+    /// Whether it sets a field, such as `spec.retentionPeriodHours`.
+    pub fn sets(&self, field: &str) -> bool {
+        let spec = serde_json::to_value(&self.spec).unwrap_or_default();
+        field.strip_prefix("spec.").is_some_and(|field| spec.get(field).is_some())
+    }
 }
 
 /// The UID and creation time of a new stream, which come from outside.
@@ -44,11 +59,13 @@ pub struct Creation {
 /// The settings of a new stream.
 struct Settings {
     account_id: String,
+    region: Option<String>,
     name: StreamName,
     mode: catalog::StreamMode,
     shard_count: u32,
     retention_period_hours: u32,
     max_record_size_kib: u32,
+    warm_throughput_mibps: Option<u32>,
 }
 
 /// The object that a manifest describes.
@@ -83,13 +100,17 @@ impl Entry {
         DataStream::new("stream", spec).validate()?;
         let settings = Settings {
             account_id: call.account_id,
+            region: call.region,
             name: call.name,
             mode: call.mode,
             shard_count: call.shard_count.unwrap_or(DEFAULT_SHARD_COUNT),
             retention_period_hours: 24,
             max_record_size_kib: call.max_record_size_kib.unwrap_or(1024),
+            warm_throughput_mibps: call.warm_throughput_mibps,
         };
-        Ok(Self { stream: new_stream(settings, creation), tags: call.tags, manifest: None })
+        let (stream, consumers) = (new_stream(settings, creation), Consumers::default());
+        let reshards = Reshards::default();
+        Ok(Self { stream, tags: call.tags, consumers, manifest: None, reshards })
     }
 
     /// A stream created by a manifest.
@@ -99,23 +120,28 @@ impl Entry {
     pub fn of_manifest(
         manifest: &DataStream,
         account_id: &str,
+        region: &str,
         creation: Creation,
     ) -> Result<Self, Vec<Violation>> {
         manifest.validate()?;
         let resolved = manifest.resolve(&defaults());
         let settings = Settings {
             account_id: account_id.into(),
+            region: Some(region.into()),
             name: name_of(&resolved)?,
             mode: resolved.mode(),
             shard_count: resolved.shard_count.cast_unsigned(),
             retention_period_hours: resolved.retention_period_hours.cast_unsigned(),
             max_record_size_kib: resolved.max_record_size_kib.cast_unsigned(),
+            warm_throughput_mibps: None,
         };
         let applied = Applied { object: object_of(manifest), spec: manifest.spec.clone() };
         Ok(Self {
             stream: new_stream(settings, creation),
             tags: manifest.spec.tags.clone(),
+            consumers: Consumers::default(),
             manifest: Some(applied),
+            reshards: Reshards::default(),
         })
     }
 
@@ -151,10 +177,14 @@ impl Entry {
         entry.tags.retain(|key, _| dropped.is_none_or(|dropped| !dropped.contains_key(key)));
         entry.tags.extend(manifest.spec.tags.clone());
         entry.manifest = Some(Applied { object: object_of(manifest), spec: manifest.spec.clone() });
-        if entry.stream != self.stream {
-            entry.stream.map_version += 1;
-        }
         Ok(entry)
+    }
+
+    /// This entry with the number of its consumers in its settings.
+    pub fn with_its_consumers_counted(mut self) -> Self {
+        let count = u32::try_from(self.consumers.count()).unwrap_or(u32::MAX);
+        self.stream.settings.consumer_count = count;
+        self
     }
 
     /// This stream as a manifest, against which a change is validated.
@@ -164,7 +194,8 @@ impl Entry {
             None => DataStreamSpec { name: Some(self.stream.name.to_string()), ..DataStreamSpec::default() },
         };
         let mut manifest = DataStream::new(like.metadata.name.as_deref().unwrap_or_default(), spec);
-        let shard_count = i32::try_from(self.stream.shards.len()).unwrap_or(i32::MAX);
+        let open = self.stream.shards.iter().filter(|shard| shard.state == ShardState::Open).count();
+        let shard_count = i32::try_from(open).unwrap_or(i32::MAX);
         let resolved = Resolved { shard_count, ..manifest.resolve(&defaults()) };
         manifest.status = Some(DataStreamStatus { resolved: Some(resolved), ..DataStreamStatus::default() });
         manifest
@@ -186,12 +217,17 @@ fn new_stream(settings: Settings, creation: Creation) -> Stream {
         map_version: 1,
         map_digest: None,
         account_id: settings.account_id,
+        region: settings.region,
         name: settings.name,
         status: StreamStatus::Active,
         mode: settings.mode,
         retention_period_hours: settings.retention_period_hours,
         max_record_size_kib: settings.max_record_size_kib,
         created_ms: creation.created_ms,
+        settings: StreamSettings {
+            warm_throughput_mibps: settings.warm_throughput_mibps,
+            ..StreamSettings::default()
+        },
         shards: planned.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
         logs: vec![LogPlacement { name: log.clone(), group: log.clone() }],
         groups: vec![Group { name: log, members: Vec::new() }],
@@ -212,17 +248,19 @@ mod tests {
     }
 
     fn made(yaml: &str) -> Entry {
-        Entry::of_manifest(&manifest(yaml), "000000000000", creation()).unwrap()
+        Entry::of_manifest(&manifest(yaml), "000000000000", "us-east-1", creation()).unwrap()
     }
 
     fn call(shard_count: u32) -> CreateStream {
         CreateStream {
             account_id: "000000000000".into(),
+            region: Some("us-east-1".into()),
             name: "orders".parse().unwrap(),
             mode: catalog::StreamMode::Provisioned,
             shard_count: Some(shard_count),
             max_record_size_kib: Some(2048),
-            tags: BTreeMap::from([("by".into(), "api".into())]),
+            warm_throughput_mibps: None,
+            tags: Tags::from([("by".into(), "api".into())]),
         }
     }
 
@@ -242,14 +280,15 @@ mod tests {
 
     #[test]
     fn manifest_that_breaks_a_rule_names_the_field() {
-        let broken = Entry::of_manifest(&manifest("{retentionPeriodHours: 5}"), "000000000000", creation());
+        let manifest = manifest("{retentionPeriodHours: 5}");
+        let broken = Entry::of_manifest(&manifest, "000000000000", "us-east-1", creation());
         assert_eq!(fields(broken), ["spec.retentionPeriodHours"]);
     }
 
     #[test]
     fn call_must_keep_the_rules_of_manifests() {
         assert_eq!(fields(Entry::of_call(call(10_001), creation())), ["spec.shardCount"]);
-        let tags = BTreeMap::from([("aws:by".into(), "api".into())]);
+        let tags = Tags::from([("aws:by".into(), "api".into())]);
         assert_eq!(fields(Entry::of_call(CreateStream { tags, ..call(1) }, creation())), ["spec.tags"]);
     }
 
@@ -261,13 +300,12 @@ mod tests {
     }
 
     #[test]
-    fn change_raises_the_version_and_a_removed_field_returns_to_its_default() {
+    fn removed_field_returns_to_its_default() {
         let entry =
             made("{}").updated(&manifest("{retentionPeriodHours: 48, maxRecordSizeKiB: 2048}")).unwrap();
         assert_eq!((entry.stream.retention_period_hours, entry.stream.max_record_size_kib), (48, 2048));
-        assert_eq!(entry.stream.map_version, 2);
         let entry = entry.updated(&manifest("{}")).unwrap();
-        assert_eq!((entry.stream.retention_period_hours, entry.stream.map_version), (24, 3));
+        assert_eq!(entry.stream.retention_period_hours, 24);
     }
 
     #[test]

@@ -9,17 +9,24 @@
 //! ```text
 //! DIR/lock                           held while a process uses the directory
 //! DIR/iterator-key                   32 random bytes
+//! DIR/account.json                   the settings of the account, once it has any
 //! DIR/streams/<uid>/stream.json      a stream
 //! DIR/streams/<uid>/g0/              its group's volume, with its log
 //! DIR/drafts/<uid>/                  a stream that is being created or removed: swept at a start
 //! ```
 
+mod account;
+mod account_calls;
 mod catalog;
+mod changes;
+mod consumers;
 mod control;
 mod data_dir;
 mod entry;
 mod manifest;
 mod options;
+mod resharding;
+mod reshards;
 mod role;
 mod stream_file;
 

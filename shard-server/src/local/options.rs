@@ -27,7 +27,8 @@ pub struct Options {
     /// Account that owns the streams, 12 digits
     #[arg(long, env = "KINETES_ACCOUNT_ID", value_name = "ID", default_value = "000000000000", value_parser = gateway::account_id)]
     pub account_id: String,
-    /// Region in the streams' ARNs
+    /// Region of the manifests' streams, and of calls that are not signed; a signed call has the streams of the region that
+    /// it is signed for
     #[arg(long, env = "KINETES_REGION", default_value = "us-east-1")]
     pub region: String,
 }

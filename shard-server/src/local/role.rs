@@ -15,7 +15,7 @@ use crate::admin::{self, Admin, Limits, Ports, Termination};
 use crate::clock::system_clock;
 use crate::gateway::catalog::{Catalog, CatalogCopy};
 use crate::gateway::token::TokenKeys;
-use crate::gateway::{self, Endpoint, Parts, Routes};
+use crate::gateway::{self, Endpoint, Identity, Parts, Regions, Routes};
 use crate::shard;
 
 /// Runs until the process is terminated.
@@ -38,16 +38,27 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let routes = Arc::new(Routes::default());
     let account_id = &options.account_id;
     let group_metrics = shard::Metrics::register(&registry)?;
-    let catalog =
-        LocalCatalog::open(data_dir, account_id, copy.clone(), routes.clone(), system_clock(), group_metrics)
-            .await?;
+    let catalog = LocalCatalog::open(
+        data_dir,
+        account_id,
+        &options.region,
+        copy.clone(),
+        routes.clone(),
+        system_clock(),
+        group_metrics,
+    )
+    .await?;
     let catalog = Arc::new(catalog);
+    catalog.follow_logs().await;
     for manifest in &manifests {
         catalog.apply(manifest, account_id).await?;
     }
     let endpoint = Endpoint::new(Parts {
-        region: options.region.clone(),
-        account_id: account_id.clone(),
+        identity: Identity {
+            account_id: account_id.clone(),
+            region: options.region.clone(),
+            regions: Regions::OfSignature,
+        },
         catalog: Catalog::new(copy, catalog.clone()),
         routes,
         keys,

@@ -55,13 +55,22 @@ pub fn write(directory: &Path, entry: &Entry) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use catalog::control::Tags;
+
     use super::*;
     use crate::gateway::testing::stream;
+    use crate::local::consumers::Consumers;
 
     #[test]
     fn stream_round_trips() {
         let folder = tempfile::tempdir().unwrap();
-        let entry = Entry { stream: stream("orders"), tags: BTreeMap::new(), manifest: None };
+        let entry = Entry {
+            stream: stream("orders"),
+            tags: Tags::new(),
+            consumers: Consumers::default(),
+            manifest: None,
+            reshards: Default::default(),
+        };
         write(folder.path(), &entry).unwrap();
         assert_eq!(read(folder.path()).unwrap(), entry);
     }

@@ -2,13 +2,13 @@
 
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::ShardIteratorType;
+use aws_sdk_kinesis::types::{EncryptionType, ShardIteratorType};
 
 use crate::program::{create, iterator, local, put};
 
 const SHARD: &str = "shardId-000000000000";
 
-fn code_and_message(error: &impl ProvideErrorMetadata) -> (&str, &str) {
+pub fn code_and_message(error: &impl ProvideErrorMetadata) -> (&str, &str) {
     (error.code().unwrap_or_default(), error.message().unwrap_or_default())
 }
 
@@ -106,7 +106,7 @@ async fn record_over_the_limit_is_refused_and_one_at_the_limit_is_kept() {
 }
 
 #[tokio::test]
-async fn arn_of_another_region_or_account_is_refused() {
+async fn arn_of_another_region_or_account_names_no_stream() {
     let (_data_dir, local) = local().await;
     let client = local.client();
     create(&client, "orders", 1).await;
@@ -115,13 +115,17 @@ async fn arn_of_another_region_or_account_is_refused() {
         "arn:aws:kinesis:us-east-1:111111111111:stream/orders",
     ] {
         let error = client.describe_stream_summary().stream_arn(arn).send().await.unwrap_err();
-        assert_eq!(code_and_message(&error).0, "InvalidArgumentException", "{arn}");
+        let account = arn.split(':').nth(4).unwrap();
+        let expected = format!("Stream orders under account {account} not found.");
+        assert_eq!(code_and_message(&error), ("ResourceNotFoundException", expected.as_str()), "{arn}");
     }
 }
 
 #[tokio::test]
 async fn operation_that_is_not_served_yet_says_so() {
     let (_data_dir, local) = local().await;
-    let error = local.client().describe_limits().send().await.unwrap_err();
-    assert_eq!(code_and_message(&error), ("InvalidArgumentException", "DescribeLimits is not served yet"));
+    let start = local.client().start_stream_encryption().stream_name("orders");
+    let start = start.encryption_type(EncryptionType::Kms).key_id("alias/aws/kinesis");
+    let expected = ("InvalidArgumentException", "StartStreamEncryption is not served yet");
+    assert_eq!(code_and_message(&start.send().await.unwrap_err()), expected);
 }

@@ -13,7 +13,9 @@ use catalog::control::{CreateStream, FIND_STREAM_PATH, FindStream, Refusal, Refu
 use catalog::feed::CatalogEvent;
 use catalog::map::Genesis;
 use catalog::member::{BOOTSTRAP_PATH, Bootstrap, OpenShard};
-use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamStatus};
+use catalog::{
+    Group, LogPlacement, Member, Shard, ShardState, Stream, StreamMode, StreamSettings, StreamStatus,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -22,7 +24,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use prometheus::Registry;
 use shard_server::admin::{Limits, Ports, Termination, listener};
-use shard_server::gateway::catalog::{CatalogCopy, serve_feed};
+use shard_server::gateway::catalog::{CatalogCopy, Scope, serve_feed};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Child;
@@ -115,7 +117,8 @@ async fn answer(known: Known, request: Request<Incoming>) -> Response<UnsyncBoxB
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let (status, answer) = if path == FIND_STREAM_PATH {
         let call: FindStream = serde_json::from_slice(&body).unwrap();
-        let fed = known.fed.find(&call.account_id, &call.name).map(|stream| Stream::clone(&stream));
+        let scope = Scope { account_id: &call.account_id, region: call.region.as_deref() };
+        let fed = known.fed.find(scope, &call.name).map(|stream| Stream::clone(&stream));
         let unfed = known.unfed.lock().unwrap().iter().find(|stream| stream.name == call.name).cloned();
         (StatusCode::OK, serde_json::to_vec(&fed.or(unfed)).unwrap())
     } else {
@@ -252,12 +255,14 @@ pub fn stream(name: &str) -> Stream {
         map_version: 1,
         map_digest: None,
         account_id: "000000000000".into(),
+        region: None,
         name: name.parse().unwrap(),
         status: StreamStatus::Active,
         mode: StreamMode::Provisioned,
         retention_period_hours: 24,
         max_record_size_kib: 1024,
         created_ms: 1_700_000_000_000,
+        settings: StreamSettings::default(),
         shards: shards.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
         logs: ["g0", "g1"].map(|log| LogPlacement { name: log.into(), group: log.into() }).to_vec(),
         groups: vec![group("g0"), group("g1")],

@@ -4,6 +4,7 @@
 
 mod bounded;
 mod cgroup;
+mod consumers;
 mod errors;
 mod gateway;
 mod installation;
@@ -14,10 +15,14 @@ mod pieces;
 mod program;
 mod raw;
 mod records;
+mod regions;
+mod reshard;
 mod restart;
+mod settings;
 mod shards;
 mod strace;
 mod streams;
+mod tags;
 mod thousand;
 mod traced;
 #[cfg(feature = "version-skew")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use crate::errors::code_and_message;
 use crate::program::{Local, create, put, read_all, refusal};
 
 const HEAD: &str = "apiVersion: kinetes.dev/v1alpha1\nkind: DataStream\nmetadata: {name: orders}\n";
@@ -44,6 +45,50 @@ async fn manifest_creates_its_stream_and_later_changes_it_and_never_deletes() {
 
     let third = Local::start(&data_dir, &[]).await;
     assert_eq!(retention(&third, "Orders_V2").await, 48);
+}
+
+#[tokio::test]
+async fn manifest_owns_what_it_sets_and_the_api_changes_the_rest() {
+    let spec = "{shardCount: 1, retentionPeriodHours: 48, tags: {team: payments}}";
+    let (_folder, file, data_dir) = folder(&format!("{HEAD}spec: {spec}\n"));
+    let arguments = ["-f", file.to_str().unwrap()];
+    let local = Local::start(&data_dir, &arguments).await;
+    let client = local.client();
+    let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/orders";
+    let increase = client.increase_stream_retention_period().stream_name("orders").retention_period_hours(72);
+    let error = increase.clone().send().await.unwrap_err();
+    let expected = "Stream orders under account 000000000000 is managed by the manifest orders, which sets \
+                    spec.retentionPeriodHours: change it there.";
+    assert_eq!(code_and_message(&error), ("ResourceInUseException", expected));
+    let tag = |key: &str| client.add_tags_to_stream().stream_name("orders").tags(key, "mine").send();
+    assert_eq!(code_and_message(&tag("team").await.unwrap_err()).0, "ResourceInUseException");
+    let untag = client.untag_resource().resource_arn(arn).tag_keys("team").send().await.unwrap_err();
+    assert_eq!(code_and_message(&untag).0, "ResourceInUseException");
+    let delete = client.delete_stream().stream_name("orders").send().await.unwrap_err();
+    assert_eq!(code_and_message(&delete).0, "ResourceInUseException");
+    tag("cost").await.unwrap();
+    client.update_max_record_size().stream_arn(arn).max_record_size_in_kib(2048).send().await.unwrap();
+    local.stop().await;
+
+    let local = Local::start(&data_dir, &arguments).await;
+    let summary = local.client().describe_stream_summary().stream_name("orders").send().await.unwrap();
+    let summary = summary.stream_description_summary.unwrap();
+    assert_eq!((summary.retention_period_hours, summary.max_record_size_in_kib), (48, Some(2048)));
+    let tags = local.client().list_tags_for_stream().stream_name("orders").send().await.unwrap().tags;
+    assert_eq!(tags.iter().map(|tag| tag.key.as_str()).collect::<Vec<_>>(), ["cost", "team"]);
+    local.stop().await;
+
+    let local = Local::start(&data_dir, &[]).await;
+    let client = local.client();
+    client
+        .increase_stream_retention_period()
+        .stream_name("orders")
+        .retention_period_hours(72)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(retention(&local, "orders").await, 72);
+    client.delete_stream().stream_name("orders").send().await.unwrap();
 }
 
 #[tokio::test]

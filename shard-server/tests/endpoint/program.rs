@@ -149,9 +149,14 @@ pub async fn refusal(arguments: &[&str]) -> String {
 
 /// A client that says every failure at once.
 pub fn client(url: &str) -> Client {
+    client_in(url, "us-east-1")
+}
+
+/// As [`client`], with signatures for a region.
+pub fn client_in(url: &str, region: &'static str) -> Client {
     let config = aws_sdk_kinesis::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
+        .region(Region::new(region))
         .credentials_provider(Credentials::new("any", "any", None, None, "test"))
         .endpoint_url(url)
         .retry_config(RetryConfig::disabled())

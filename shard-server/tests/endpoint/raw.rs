@@ -6,8 +6,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::program::local;
+use crate::program::{LIMIT, local};
 
 async fn call(url: &str, http2: bool, target: &str, body: &'static str) -> Response<Incoming> {
     let client = Client::builder(TokioExecutor::new()).http2_only(http2).build_http();
@@ -74,4 +77,24 @@ async fn body_too_large_for_any_request_is_refused() {
     let body = Full::<Bytes>::from(vec![b' '; (16 << 20) + 1]);
     let response = client.request(Request::post(&local.url).body(body).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn request_whose_head_calls_nothing_is_answered_before_its_body_comes() {
+    let (_data_dir, local) = local().await;
+    let address = local.url.strip_prefix("http://").unwrap();
+    for (line, content_type, status) in [
+        ("PUT / HTTP/1.1", "application/x-amz-json-1.1", "HTTP/1.1 403"),
+        ("POST / HTTP/1.1", "text/plain", "HTTP/1.1 404"),
+    ] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "{line}\r\nhost: {address}\r\ncontent-type: {content_type}\r\ncontent-length: 1000\r\n\
+             x-amz-target: Kinesis_20131202.ListStreams\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        timeout(LIMIT, connection.read_exact(&mut answer)).await.expect("an answer in time").unwrap();
+        assert_eq!(std::str::from_utf8(&answer).unwrap(), status);
+    }
 }

@@ -1,21 +1,16 @@
-//! Control calls, which create, delete and look up streams: the operator's catalog service does them, or in `local`
+//! Control calls, which change streams and look them up: the operator's catalog service does them, or in `local`
 //! this process.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use catalog::Stream;
-use catalog::control::{
-    CREATE_STREAM_PATH, CreateStream, DELETE_STREAM_PATH, DeleteStream, FIND_STREAM_PATH, FindStream,
-    Refusal, RefusalCode,
-};
+use catalog::control::{ControlAnswer, ControlCall, Refusal, RefusalCode};
 use futures::future::BoxFuture;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use serde::Serialize;
 use tokio::sync::Semaphore;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,29 +23,16 @@ const MAX_CALLS: usize = 32;
 
 /// Does control calls. A call runs to its end even if its client disconnects.
 pub trait ControlPlane: fmt::Debug + Send + Sync {
-    /// Creates a stream; see [`CreateStream`]. Refused with [`RefusalCode::Unavailable`] if the service is unreachable.
-    fn create_stream(&self, call: CreateStream) -> BoxFuture<'_, Result<(), Refusal>>;
-
-    /// Deletes a stream; see [`DeleteStream`]. Refused with [`RefusalCode::Unavailable`] if the service is unreachable.
-    fn delete_stream(&self, call: DeleteStream) -> BoxFuture<'_, Result<(), Refusal>>;
-
-    /// Looks up a stream; see [`FindStream`]. Refused with [`RefusalCode::Unavailable`] if the service is unreachable.
-    fn find_stream(&self, call: FindStream) -> BoxFuture<'_, Result<Option<Stream>, Refusal>>;
+    /// Does a call; its answer comes before the deadline. Refused with [`RefusalCode::Unavailable`] if the service is
+    /// unreachable, and with [`RefusalCode::NotServed`] if it does not serve the call.
+    fn call(&self, call: ControlCall, deadline: Instant) -> BoxFuture<'_, Result<ControlAnswer, Refusal>>;
 }
 
 impl ControlPlane for RemoteControl {
-    fn create_stream(&self, call: CreateStream) -> BoxFuture<'_, Result<(), Refusal>> {
-        Box::pin(async move { self.post(CREATE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop) })
-    }
-
-    fn delete_stream(&self, call: DeleteStream) -> BoxFuture<'_, Result<(), Refusal>> {
-        Box::pin(async move { self.post(DELETE_STREAM_PATH, &call, CHANGE_TIMEOUT).await.map(drop) })
-    }
-
-    fn find_stream(&self, call: FindStream) -> BoxFuture<'_, Result<Option<Stream>, Refusal>> {
+    fn call(&self, call: ControlCall, deadline: Instant) -> BoxFuture<'_, Result<ControlAnswer, Refusal>> {
         Box::pin(async move {
-            let answer = self.post(FIND_STREAM_PATH, &call, FIND_TIMEOUT).await?;
-            serde_json::from_slice(&answer).map_err(|error| unavailable(&error))
+            let answer = self.post(&call, deadline).await?;
+            call.read_answer(&answer).map_err(|error| unavailable(&error))
         })
     }
 }
@@ -73,13 +55,18 @@ impl RemoteControl {
         Self { service, client, calls: Semaphore::new(MAX_CALLS) }
     }
 
-    async fn post(&self, path: &str, call: &impl Serialize, timeout: Duration) -> Result<Bytes, Refusal> {
+    async fn post(&self, call: &ControlCall, deadline: Instant) -> Result<Bytes, Refusal> {
+        let timeout = match call {
+            ControlCall::FindStream(_) => FIND_TIMEOUT,
+            _ => CHANGE_TIMEOUT,
+        };
+        let deadline = deadline.min(Instant::now() + timeout);
         let exchange = async {
             let _permit = self.calls.acquire().await?;
             let authority = self.service.authority().map_or("", http::uri::Authority::as_str);
-            let request = Request::post(format!("http://{authority}{path}"))
+            let request = Request::post(format!("http://{authority}{}", call.path()))
                 .header(http::header::CONTENT_TYPE, "application/json")
-                .body(Full::from(serde_json::to_vec(call)?))?;
+                .body(Full::from(call.to_json()?))?;
             let response = self.client.request(request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
@@ -88,16 +75,21 @@ impl RemoteControl {
                 .map_err(anyhow::Error::from_boxed)?;
             anyhow::Ok((status, body.to_bytes()))
         };
-        match tokio::time::timeout(timeout, exchange).await {
+        match tokio::time::timeout_at(deadline.into(), exchange).await {
             Err(_elapsed) => Err(unavailable(&"the catalog service does not answer")),
             Ok(Err(error)) => Err(unavailable(&format!("{error:#}"))),
             Ok(Ok((StatusCode::OK, body))) => Ok(body),
-            Ok(Ok((status, body))) => Err(serde_json::from_slice(&body)
-                .unwrap_or_else(|_| unavailable(&format!("the catalog service answers {status}")))),
+            Ok(Ok((status, body))) => Err(serde_json::from_slice(&body).unwrap_or_else(|_| {
+                let message = format!("the catalog service answers {status}");
+                // An older service does not know the path of a newer call.
+                let is_unknown = status == StatusCode::NOT_FOUND;
+                let code = if is_unknown { RefusalCode::NotServed } else { RefusalCode::Unavailable };
+                Refusal::new(code, message)
+            })),
         }
     }
 }
 
 fn unavailable(reason: &impl std::fmt::Display) -> Refusal {
-    Refusal { code: RefusalCode::Unavailable, message: reason.to_string() }
+    Refusal::new(RefusalCode::Unavailable, reason.to_string())
 }

@@ -11,8 +11,8 @@ use catalog::feed::CatalogEvent;
 use catalog::{Stream, StreamName};
 use tokio::sync::{broadcast, watch};
 
-use super::Entries;
 use super::snapshot::{Bounds, Feed, NoFeed, Recent, Snapshot, line_of_snapshot};
+use super::{Entries, Scope};
 
 /// How many changes a follower may lag behind before it must start again with a snapshot.
 const FEED_EVENTS: usize = 1024;
@@ -72,19 +72,19 @@ impl CatalogCopy {
 
     /// The stream with this name in the copy.
     #[must_use]
-    pub fn find(&self, account_id: &str, name: &StreamName) -> Option<Arc<Stream>> {
-        self.read().entries.find(account_id, name).cloned()
+    pub fn find(&self, scope: Scope<'_>, name: &StreamName) -> Option<Arc<Stream>> {
+        self.read().entries.find(scope, name).cloned()
     }
 
-    /// Up to `limit` streams of the account after a name, sorted by name.
+    /// Up to `limit` streams of the scope after a name, sorted by name.
     #[must_use]
     pub fn names_after(
         &self,
-        account_id: &str,
+        scope: Scope<'_>,
         after: Option<&StreamName>,
         limit: usize,
     ) -> Vec<Arc<Stream>> {
-        self.read().entries.names_after(account_id, after).take(limit).cloned().collect()
+        self.read().entries.names_after(scope, after).take(limit).cloned().collect()
     }
 
     /// The addresses of all members of all streams.
@@ -93,6 +93,12 @@ impl CatalogCopy {
         let state = self.read();
         let groups = state.entries.streams().flat_map(|stream| &stream.groups);
         groups.flat_map(|group| &group.members).map(|member| member.address.clone()).collect()
+    }
+
+    /// Receives something with each change of the copy from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Bytes> {
+        self.shared.changes.subscribe()
     }
 
     /// Whether a snapshot has arrived.

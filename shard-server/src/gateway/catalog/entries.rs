@@ -9,16 +9,28 @@ use catalog::{Group, LogPlacement, Member, Shard, Stream, StreamName};
 /// How many removed streams are remembered, so that a late event does not bring one back.
 const MAX_REMOVED: usize = 4096;
 
-/// All known streams, by UID and by account and name.
+/// Where a name is looked up: an account in a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// The account.
+    pub account_id: &'a str,
+    /// See [`Stream::region`].
+    pub region: Option<&'a str>,
+}
+
+/// All known streams, by UID, and by account, region and name.
 #[derive(Debug, Default)]
 pub struct Entries {
     by_uid: HashMap<String, Arc<Stream>>,
-    by_name: BTreeMap<String, BTreeMap<StreamName, Arc<Stream>>>,
+    /// The region of a stream that names none is empty.
+    by_name: HashMap<String, HashMap<String, Names>>,
     removed: Removed,
     complete: bool,
     /// About what the streams take in memory.
     bytes: usize,
 }
+
+type Names = BTreeMap<StreamName, Arc<Stream>>;
 
 /// The removed streams: by UID, the version up to which an entry is late. Of a stream that is gone every entry is.
 #[derive(Debug, Default)]
@@ -72,24 +84,28 @@ impl Entries {
         self.by_uid.is_empty()
     }
 
-    /// The stream with this name in the account.
+    /// The stream with this name.
     #[must_use]
-    pub fn find(&self, account_id: &str, name: &StreamName) -> Option<&Arc<Stream>> {
-        self.by_name.get(account_id)?.get(name)
+    pub fn find(&self, scope: Scope<'_>, name: &StreamName) -> Option<&Arc<Stream>> {
+        self.names(scope)?.get(name)
     }
 
-    /// The account's streams after the given name (or from the first), by name.
+    /// The streams after the given name (or from the first), by name.
     pub fn names_after(
         &self,
-        account_id: &str,
+        scope: Scope<'_>,
         after: Option<&StreamName>,
     ) -> impl Iterator<Item = &Arc<Stream>> {
         use std::ops::Bound;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let of_account = self.by_name.get(account_id);
-        of_account
+        let names = self.names(scope);
+        names
             .into_iter()
             .flat_map(move |names| names.range((from, Bound::Unbounded)).map(|(_, stream)| stream))
+    }
+
+    fn names(&self, scope: Scope<'_>) -> Option<&Names> {
+        self.by_name.get(scope.account_id)?.get(scope.region.unwrap_or_default())
     }
 
     /// All streams, in no order.
@@ -134,7 +150,8 @@ impl Entries {
         if let Some(before) = self.by_uid.insert(stream.uid.clone(), entry.clone()) {
             self.bytes -= bytes_of(&before);
         }
-        let names = self.by_name.entry(stream.account_id.clone()).or_default();
+        let regions = self.by_name.entry(stream.account_id.clone()).or_default();
+        let names = regions.entry(stream.region.clone().unwrap_or_default()).or_default();
         // Two streams share a name only while one replaces the other: the newer one gets it.
         let holder = names.get(&stream.name);
         if holder.is_none_or(|holder| holder.uid == stream.uid || holder.created_ms <= stream.created_ms) {
@@ -146,12 +163,15 @@ impl Entries {
     fn remove(&mut self, uid: &str, map_version: Option<u64>) -> Option<CatalogEvent> {
         let stream = self.by_uid.remove(uid)?;
         self.bytes -= bytes_of(&stream);
-        if let Some(names) = self.by_name.get_mut(&stream.account_id)
+        let regions = self.by_name.get_mut(&stream.account_id);
+        let region = stream.region.as_deref().unwrap_or_default();
+        if let Some(names) = regions.and_then(|regions| regions.get_mut(region))
             && names.get(&stream.name).is_some_and(|holder| holder.uid == uid)
         {
             names.remove(&stream.name);
-            let same_name =
-                |other: &&Arc<Stream>| other.account_id == stream.account_id && other.name == stream.name;
+            let place =
+                |stream: &Stream| (stream.account_id.clone(), stream.region.clone(), stream.name.clone());
+            let same_name = |other: &&Arc<Stream>| place(other) == place(&stream);
             if let Some(other) = self.by_uid.values().find(same_name) {
                 names.insert(stream.name.clone(), other.clone());
             }
@@ -171,7 +191,8 @@ fn bytes_of(stream: &Stream) -> usize {
         group.members.iter().map(|member| size_of::<Member>() + member.address.len()).sum()
     };
     let groups = stream.groups.iter().map(|group| size_of::<Group>() + group.name.len() + members(group));
-    let names = stream.uid.len() + stream.account_id.len() + stream.name.as_str().len();
+    let region = stream.region.as_deref().map_or(0, str::len);
+    let names = stream.uid.len() + stream.account_id.len() + region + stream.name.as_str().len();
     size_of::<Stream>() + names + shards.chain(logs).chain(groups).sum::<usize>()
 }
 
@@ -180,12 +201,14 @@ mod tests {
     use super::*;
     use crate::gateway::testing::stream;
 
+    const SCOPE: Scope<'_> = Scope { account_id: "000000000000", region: None };
+
     fn changed(uid: &str, map_version: u64) -> CatalogEvent {
         CatalogEvent::Changed(Stream { uid: uid.into(), map_version, ..stream("orders") })
     }
 
     fn version(entries: &Entries) -> Option<u64> {
-        entries.find("000000000000", &"orders".parse().unwrap()).map(|stream| stream.map_version)
+        entries.find(SCOPE, &"orders".parse().unwrap()).map(|stream| stream.map_version)
     }
 
     #[test]
@@ -245,28 +268,33 @@ mod tests {
             let mut entries = Entries::default();
             order.into_iter().for_each(|stream| drop(entries.apply(CatalogEvent::Changed(stream.clone()))));
             let name = "orders".parse().unwrap();
-            assert_eq!(entries.find("000000000000", &name).unwrap().uid, "new");
+            assert_eq!(entries.find(SCOPE, &name).unwrap().uid, "new");
             entries.apply(CatalogEvent::Removed { uid: "new".into(), map_version: None });
-            assert_eq!(entries.find("000000000000", &name).unwrap().uid, "old");
+            assert_eq!(entries.find(SCOPE, &name).unwrap().uid, "old");
         }
     }
 
     #[test]
-    fn names_are_listed_in_order_and_by_account() {
+    fn names_are_listed_in_order_and_by_account_and_region() {
         let mut entries = Entries::default();
-        for (name, account_id) in [("b", "000000000000"), ("a", "000000000000"), ("c", "111111111111")] {
-            let stream = Stream { uid: name.into(), account_id: account_id.into(), ..stream(name) };
+        for (name, account_id, region) in [
+            ("b", "000000000000", None),
+            ("a", "000000000000", None),
+            ("c", "111111111111", None),
+            ("d", "000000000000", Some("eu-west-1")),
+        ] {
+            let (account_id, region) = (account_id.to_owned(), region.map(str::to_owned));
+            let stream = Stream { uid: name.into(), account_id, region, ..stream(name) };
             entries.apply(CatalogEvent::Changed(stream));
         }
-        let names = |after: Option<&str>| -> Vec<String> {
+        let names = |scope, after: Option<&str>| -> Vec<String> {
             let after = after.map(|name| name.parse().unwrap());
-            entries
-                .names_after("000000000000", after.as_ref())
-                .map(|stream| stream.name.to_string())
-                .collect()
+            entries.names_after(scope, after.as_ref()).map(|stream| stream.name.to_string()).collect()
         };
-        assert_eq!(names(None), ["a", "b"]);
-        assert_eq!(names(Some("a")), ["b"]);
+        assert_eq!(names(SCOPE, None), ["a", "b"]);
+        assert_eq!(names(SCOPE, Some("a")), ["b"]);
+        assert_eq!(names(Scope { region: Some("eu-west-1"), ..SCOPE }, None), ["d"]);
+        assert_eq!(names(Scope { region: Some("eu-west-2"), ..SCOPE }, None), [""; 0]);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal};
+use catalog::control::{Control, FindStream, Refusal, RefusalCode, StreamKey};
 use catalog::feed::CatalogEvent;
 use catalog::{Stream, StreamName};
 
 use super::{CatalogCopy, ControlPlane};
+use crate::gateway::Call;
 
 /// The copy and the service behind it.
 #[derive(Debug)]
@@ -41,10 +42,10 @@ impl Catalog {
     ///
     /// # Errors
     /// If it does not exist, or the service could not be asked.
-    pub async fn find(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
-        match self.copy.find(account_id, name) {
+    pub async fn find(&self, call: &Call<'_>, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
+        match self.copy.find(call.scope(), name) {
             Some(stream) => Ok(stream),
-            None => self.ask(account_id, name).await,
+            None => self.ask(call, name).await,
         }
     }
 
@@ -53,48 +54,52 @@ impl Catalog {
     ///
     /// # Errors
     /// If it does not exist, or the service could not be asked.
-    pub async fn find_newest(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
-        match self.ask(account_id, name).await {
+    pub async fn find_newest(&self, call: &Call<'_>, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
+        match self.ask(call, name).await {
             Err(LookupError::Unreachable(reason)) => {
-                self.copy.find(account_id, name).ok_or(LookupError::Unreachable(reason))
+                self.copy.find(call.scope(), name).ok_or(LookupError::Unreachable(reason))
             }
             answered => answered,
         }
     }
 
-    /// Creates a stream. Later calls here see it.
+    /// Does a control call.
     ///
     /// # Errors
     /// If it was refused, or the service could not be asked.
-    pub async fn create_stream(&self, call: CreateStream) -> Result<(), Refusal> {
-        let (account_id, name) = (call.account_id.clone(), call.name.clone());
-        self.control.create_stream(call).await?;
-        let _seen = self.ask(&account_id, &name).await;
-        Ok(())
+    pub async fn control<C: Control>(&self, call: &Call<'_>, control: C) -> Result<C::Answer, Refusal> {
+        let answer = self.control.call(control.into(), call.deadline).await?;
+        let mismatch = || Refusal::new(RefusalCode::Unavailable, "the catalog service answered another call");
+        C::answer(answer).ok_or_else(mismatch)
     }
 
-    /// Deletes a stream. Later calls here see it DELETING or, once the feed reports it, gone.
+    /// Does a control call that changes a stream. Later calls here see the change; they see a deleted stream DELETING
+    /// or, once the feed reports it, gone.
     ///
     /// # Errors
     /// If it was refused, or the service could not be asked.
-    pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
-        let (account_id, name) = (call.account_id.clone(), call.name.clone());
-        self.control.delete_stream(call).await?;
-        let _seen = self.ask(&account_id, &name).await;
-        Ok(())
+    pub async fn change<C: Control>(
+        &self,
+        call: &Call<'_>,
+        name: &StreamName,
+        control: C,
+    ) -> Result<C::Answer, Refusal> {
+        let answer = self.control(call, control).await?;
+        let _seen = self.ask(call, name).await;
+        Ok(answer)
     }
 
     /// A stream as the service has it now.
     ///
     /// # Errors
     /// If it does not exist, or the service could not be asked.
-    pub async fn ask(&self, account_id: &str, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
-        let call = FindStream { account_id: account_id.into(), name: name.clone() };
-        match self.control.find_stream(call).await {
+    pub async fn ask(&self, call: &Call<'_>, name: &StreamName) -> Result<Arc<Stream>, LookupError> {
+        let StreamKey { account_id, region, name: key } = call.key(name);
+        match self.control(call, FindStream { account_id, region, name: key }).await {
             Ok(Some(stream)) => {
                 self.copy.apply(CatalogEvent::Changed(stream));
                 // The copy may be newer than the answer.
-                self.copy.find(account_id, name).ok_or(LookupError::NotFound)
+                self.copy.find(call.scope(), name).ok_or(LookupError::NotFound)
             }
             // The copy is not changed: the answer may be older than the copy, and a removal is final.
             Ok(None) => Err(LookupError::NotFound),

@@ -15,7 +15,7 @@ mod snapshot;
 
 pub use control::{ControlPlane, RemoteControl};
 pub use copy::CatalogCopy;
-pub use entries::Entries;
+pub use entries::{Entries, Scope};
 pub use feed::serve_feed;
 pub use follow::{Follower, Sources};
 pub use lookup::{Catalog, LookupError};

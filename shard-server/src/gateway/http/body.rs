@@ -50,6 +50,12 @@ pub struct Received {
     _permit: Permit,
 }
 
+/// Checks the Content-Length of a body, before any of it is received.
+pub fn check_size(body: &impl Body) -> Result<(), BodyError> {
+    let is_too_large = body.size_hint().exact().is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64);
+    if is_too_large { Err(BodyError::TooLarge) } else { Ok(()) }
+}
+
 /// Reads a whole body. A permit for its Content-Length is taken before its first byte is read; for a chunked body
 /// permits are taken as its bytes arrive.
 pub async fn read<B>(body: B, bodies: &Bodies) -> Result<Received, BodyError>
@@ -59,9 +65,7 @@ where
     let Some(announced_bytes) = body.size_hint().exact() else {
         return read_chunked(body, &bodies.chunked).await;
     };
-    if announced_bytes > MAX_BODY_BYTES as u64 {
-        return Err(BodyError::TooLarge);
-    }
+    check_size(&body)?;
     let announced_bytes = announced_bytes as usize;
     let budget = if announced_bytes <= Bodies::SMALL_BYTES { &bodies.small } else { &bodies.large };
     let permit = budget.take(announced_bytes).await.map_err(BodyError::Exhausted)?;

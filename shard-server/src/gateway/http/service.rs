@@ -12,8 +12,8 @@ use kinesis_wire::{Operation, json};
 
 use super::body::{self, AnswerBody, BodyError, Received};
 use crate::admin::Excess;
-use crate::gateway::Endpoint;
-use crate::gateway::operations;
+use crate::gateway::credential::{self, Credential};
+use crate::gateway::{Endpoint, operations};
 
 static X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 static X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
@@ -60,27 +60,40 @@ impl KinesisService {
             request_id: &request_id,
             extended_request_id: &extended_request_id,
         };
-        let answered = match head.extensions.get::<Excess>() {
-            Some(excess) => refuse_excess(&envelope, excess),
-            None => match body::read(body, &self.endpoint.memory().bodies).await {
-                Ok(body) => self.call(&envelope, body).await,
+        let answered = if let Some(excess) = head.extensions.get::<Excess>() {
+            refuse_excess(&envelope, excess)
+        } else if let Err(error) = body::check_size(&body) {
+            self.refuse_body(&envelope, error)
+        } else if let Err(reply) = envelope.judge_head(body.is_end_stream()) {
+            no_operation(reply)
+        } else {
+            match body::read(body, &self.endpoint.memory().bodies).await {
+                Ok(body) => {
+                    let credential = credential::text_of(&head.headers, &head.uri);
+                    let credential = credential.as_deref().and_then(Credential::parse);
+                    self.call(&envelope, credential, start, body).await
+                }
                 Err(error) => self.refuse_body(&envelope, error),
-            },
+            }
         };
         self.endpoint.metrics().answered(answered.operation, answered.code, start.elapsed());
         Ok(response_of(answered.reply, answered.body, head.headers))
     }
 
-    async fn call(&self, envelope: &Envelope<'_>, body: Received) -> Answered {
+    async fn call(
+        &self,
+        envelope: &Envelope<'_>,
+        credential: Option<Credential<'_>>,
+        start: Instant,
+        body: Received,
+    ) -> Answered {
         let operation = match envelope.open(&body.bytes) {
             Ok(operation) => operation,
-            Err(reply) => {
-                let code = if reply.status == 200 { "OK" } else { "Envelope" };
-                return Answered { reply, body: None, operation: None, code };
-            }
+            Err(reply) => return no_operation(reply),
         };
+        let call = self.endpoint.identity().call(operation, credential, start);
         let prepared = match json::decode(operation, &body.bytes) {
-            Ok(request) => operations::prepare(&self.endpoint, request).await,
+            Ok(request) => operations::prepare(&self.endpoint, &call, request).await,
             Err(error) => Err(error),
         };
         // The records were copied to blocks, which the queue of a log bounds: a stalled log must not keep bodies.
@@ -101,7 +114,7 @@ impl KinesisService {
                 Answered { reply, body: Some(body), operation: Some(operation), code: "OK" }
             }
             Err(error) => {
-                tracing::debug!(%operation, %error, "refused");
+                tracing::debug!(%operation, caller = call.caller, %error, "refused");
                 let reply = envelope.error(&error);
                 Answered { reply, body: None, operation: Some(operation), code: error.code.name() }
             }
@@ -120,6 +133,12 @@ impl KinesisService {
         };
         refuse(envelope, status, code, format!("{{\"__type\":\"{code}\"}}"))
     }
+}
+
+/// The answer to a request that calls no operation.
+fn no_operation(reply: Reply) -> Answered {
+    let code = if reply.status == 200 { "OK" } else { "Envelope" };
+    Answered { reply, body: None, operation: None, code }
 }
 
 /// The answer to a request whose connection is one too many. Its body is not read.

@@ -30,7 +30,7 @@ use crate::gateway::catalog::{Catalog, CatalogCopy, RemoteControl};
 use crate::gateway::memory::Sizes;
 use crate::gateway::testing::stream;
 use crate::gateway::token::TokenKeys;
-use crate::gateway::{Endpoint, Metrics, Parts, Routes};
+use crate::gateway::{Endpoint, Identity, Metrics, Parts, Regions, Routes};
 use crate::shard::{Group, GroupConfig};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,8 +42,11 @@ fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes, clock: Clock) -> 
     let copy = CatalogCopy::default();
     copy.apply(CatalogEvent::Snapshot(vec![stream]));
     let parts = Parts {
-        region: "us-east-1".into(),
-        account_id: "000000000000".into(),
+        identity: Identity {
+            account_id: "000000000000".into(),
+            region: "us-east-1".into(),
+            regions: Regions::Own,
+        },
         catalog: Catalog::new(copy, RemoteControl::new("http://127.0.0.1:1".parse().unwrap())),
         routes,
         keys: watch::channel(TokenKeys::new(&[7; 32], None).unwrap()).1,

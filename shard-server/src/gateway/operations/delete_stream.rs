@@ -1,16 +1,20 @@
 //! DeleteStream.
 
-use catalog::control::DeleteStream;
+use catalog::control::{DeleteStream, StreamKey};
 use kinesis_wire::{Error, request};
 
-use super::{Answer, create_stream::refused};
-use crate::gateway::Endpoint;
+use super::Answer;
+use crate::gateway::{Call, Endpoint};
 
-/// EnforceConsumerDeletion has no effect: consumers are not served yet.
-pub async fn answer(endpoint: &Endpoint, request: request::DeleteStream<'_>) -> Result<Answer, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
-    let call = DeleteStream { account_id: endpoint.account_id().into(), name: name.clone() };
-    endpoint.catalog().delete_stream(call).await.map_err(refused)?;
-    tracing::info!(stream = %name, "deleted by the API");
+pub async fn answer(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::DeleteStream<'_>,
+) -> Result<Answer, Error> {
+    let name = call.required_name_of(&request.stream)?;
+    let StreamKey { account_id, region, name } = call.key(&name);
+    let enforce_consumer_deletion = request.enforce_consumer_deletion;
+    let delete = DeleteStream { account_id, region, name: name.clone(), enforce_consumer_deletion };
+    endpoint.change(call, &name, delete).await?;
     Ok(Vec::new().into())
 }

@@ -1,33 +1,40 @@
 //! DescribeStream and DescribeStreamSummary.
 
-use catalog::{ShardId, ShardState, Stream, StreamStatus};
+use catalog::{ShardId, ShardState, Stream, StreamMode, StreamStatus};
+use kinesis_wire::request::RecordDistributionStrategy;
 use kinesis_wire::{Error, request, response};
 
 use super::Answer;
-use super::shard_view::{mode_of, shard_of, status_of};
-use crate::gateway::Endpoint;
+use super::account::describe_account;
+use super::shard_view::{metrics_of, mode_of, shard_of, status_of};
 use crate::gateway::shard_filter;
+use crate::gateway::{Call, Endpoint};
 
 /// The most shards of a page (AWS API reference, DescribeStream).
 const MAX_PAGE: usize = 100;
 
-pub async fn answer(endpoint: &Endpoint, request: request::DescribeStream<'_>) -> Result<Answer, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
-    let stream = endpoint.find_newest(&name).await?;
-    let after = request.exclusive_start_shard_id.as_deref().map(|id| {
-        id.parse().map_err(|_| Error::shard_id_unreadable(id, name.as_str(), endpoint.account_id()))
-    });
+pub async fn answer(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::DescribeStream<'_>,
+) -> Result<Answer, Error> {
+    let name = call.required_name_of(&request.stream)?;
+    let stream = endpoint.find_newest(call, &name).await?;
+    let after = request
+        .exclusive_start_shard_id
+        .as_deref()
+        .map(|id| id.parse().map_err(|_| Error::shard_id_unreadable(id, name.as_str(), call.account_id)));
     let (shards, has_more_shards) = page(&stream, after.transpose()?, request.limit);
     let description = response::DescribeStream {
         stream_name: stream.name.to_string(),
-        stream_arn: stream.arn(endpoint.region()),
+        stream_arn: stream.arn(call.region),
         stream_status: status_of(stream.status),
         stream_mode: mode_of(stream.mode),
         shards,
         has_more_shards,
         retention_period_hours: stream.retention_period_hours,
         stream_creation_ms: stream.created_ms,
-        enhanced_monitoring: Vec::new(),
+        enhanced_monitoring: metrics_of(&stream.settings),
         encryption_type: response::EncryptionType::None,
         key_id: None,
     };
@@ -36,30 +43,49 @@ pub async fn answer(endpoint: &Endpoint, request: request::DescribeStream<'_>) -
 
 pub async fn answer_summary(
     endpoint: &Endpoint,
+    call: &Call<'_>,
     request: request::DescribeStreamSummary<'_>,
 ) -> Result<Answer, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
-    let stream = endpoint.find_newest(&name).await?;
+    let name = call.required_name_of(&request.stream)?;
+    let stream = endpoint.find_newest(call, &name).await?;
     let open_shards = stream.shards.iter().filter(|shard| shard.state == ShardState::Open).count();
+    let record_distribution_strategy = match stream.mode {
+        StreamMode::OnDemand => Some(RecordDistributionStrategy::UserPartitionKey),
+        StreamMode::Provisioned => None,
+    };
     let summary = response::DescribeStreamSummary {
         stream_name: stream.name.to_string(),
-        stream_arn: stream.arn(endpoint.region()),
+        stream_arn: stream.arn(call.region),
         stream_status: status_of(stream.status),
         stream_mode: mode_of(stream.mode),
         retention_period_hours: stream.retention_period_hours,
         stream_creation_ms: stream.created_ms,
-        enhanced_monitoring: Vec::new(),
+        enhanced_monitoring: metrics_of(&stream.settings),
         encryption_type: response::EncryptionType::None,
         key_id: None,
         open_shard_count: u32::try_from(open_shards).unwrap_or(u32::MAX),
-        consumer_count: 0,
+        consumer_count: stream.settings.consumer_count,
         max_record_size_kib: stream.max_record_size_kib,
-        warm_throughput: None,
-        record_distribution_strategy: None,
+        warm_throughput: warm_throughput(endpoint, call, &stream).await?,
+        record_distribution_strategy,
         channel_count: None,
         queue_count: None,
     };
     Ok(summary.to_json().into())
+}
+
+/// The warm throughput of a stream, which counts only while its account has the commitment.
+async fn warm_throughput(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    stream: &Stream,
+) -> Result<Option<response::WarmThroughput>, Error> {
+    let Some(mibps) = stream.settings.warm_throughput_mibps else { return Ok(None) };
+    let commitment = endpoint.control(call, describe_account(call)).await?;
+    let now_ms = i64::try_from(endpoint.now_ms()).unwrap_or(i64::MAX);
+    // What takes as much as its machines can is as warm as it gets.
+    let warm = response::WarmThroughput { target_mibps: mibps, current_mibps: mibps };
+    Ok(commitment.is_on(now_ms).then_some(warm))
 }
 
 /// One page of shards, and whether there are more. A stream that is CREATING shows none.

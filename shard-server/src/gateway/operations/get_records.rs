@@ -6,8 +6,8 @@ use catalog::StreamName;
 use kinesis_wire::{Error, request};
 
 use super::record_pieces::RecordPieces;
-use crate::gateway::Endpoint;
 use crate::gateway::token::{InvalidIterator, ShardIterator};
+use crate::gateway::{Call, Endpoint};
 use crate::protocol::Read;
 
 /// The largest Limit, and its default (AWS API reference, GetRecords).
@@ -21,17 +21,18 @@ const TIP_WAIT_MS: u32 = 2;
 
 pub async fn prepare(
     endpoint: &Arc<Endpoint>,
+    call: &Call<'_>,
     request: request::GetRecords<'_>,
 ) -> Result<Box<RecordPieces>, Error> {
     let now_ms = endpoint.now_ms();
     let iterator = ShardIterator::open(&request.shard_iterator, &endpoint.keys(), now_ms)
         .map_err(|invalid| iterator_error(invalid, now_ms))?;
-    if endpoint.name_of(&request.stream)?.is_some_and(|name| name.as_str() != iterator.stream_name) {
+    if call.name_of(&request.stream)?.is_some_and(|name| name.as_str() != iterator.stream_name) {
         return Err(Error::invalid_shard_iterator());
     }
     let name: StreamName = iterator.stream_name.parse().map_err(|_| Error::invalid_shard_iterator())?;
     let uid = Some(iterator.stream_uid.as_str());
-    let (stream, shard) = endpoint.find_shard(&name, iterator.shard, uid).await?;
+    let (stream, shard) = endpoint.find_shard(call, &name, iterator.shard, uid).await?;
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }

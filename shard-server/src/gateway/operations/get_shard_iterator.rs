@@ -5,8 +5,8 @@ use kinesis_wire::request::{self, StartingPosition};
 use kinesis_wire::{Error, ErrorCode, response};
 
 use super::Answer;
-use crate::gateway::Endpoint;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
+use crate::gateway::{Call, Endpoint};
 use crate::protocol::{Locate, Located, Position};
 
 /// How far a client's clock may be ahead (Flink sends its own time).
@@ -21,13 +21,17 @@ enum Start {
     AtTimestamp(u64),
 }
 
-pub async fn answer(endpoint: &Endpoint, request: request::GetShardIterator<'_>) -> Result<Answer, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
+pub async fn answer(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::GetShardIterator<'_>,
+) -> Result<Answer, Error> {
+    let name = call.required_name_of(&request.stream)?;
     let id: ShardId = request
         .shard_id
         .parse()
-        .map_err(|_| Error::shard_id_unreadable(&request.shard_id, name.as_str(), endpoint.account_id()))?;
-    let (stream, shard) = endpoint.find_shard(&name, id, None).await?;
+        .map_err(|_| Error::shard_id_unreadable(&request.shard_id, name.as_str(), call.account_id))?;
+    let (stream, shard) = endpoint.find_shard(call, &name, id, None).await?;
     let position = match start_of(&request.position, &stream, &shard)? {
         Start::At(position) => position,
         Start::Latest => {
@@ -77,10 +81,20 @@ fn start_of(position: &StartingPosition<'_>, stream: &Stream, shard: &Shard) -> 
             IteratorPosition::Offset(own_number(number, stream, shard)?.counter)
         }
         StartingPosition::AfterSequenceNumber(number) => {
-            IteratorPosition::Offset(own_number(number, stream, shard)?.counter.saturating_add(1))
+            match own_number(number, stream, shard)?.counter {
+                // The EndingSequenceNumber of a closed shard: nothing can follow it.
+                SequenceNumber::ENDING_COUNTER => return Err(after_the_end()),
+                counter => IteratorPosition::Offset(counter.saturating_add(1)),
+            }
         }
     };
     Ok(Start::At(position))
+}
+
+fn after_the_end() -> Error {
+    let message = "Invalid SequenceNumber for ShardIteratorType AFTER_SEQUENCE_NUMBER, SequenceNumber has reached max \
+                   possible value for the shard.";
+    Error::new(ErrorCode::InvalidArgumentException, message)
 }
 
 /// A time a little ahead of log time is now: behind the newest record.
@@ -138,6 +152,16 @@ mod tests {
         assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(7))));
         let after = start(StartingPosition::AfterSequenceNumber(own.as_str().into()));
         assert_eq!(after, Ok(Start::At(IteratorPosition::Offset(8))));
+    }
+
+    #[test]
+    fn behind_the_ending_number_of_a_closed_shard_is_nothing_and_at_it_its_end() {
+        let starting = stream("orders").shards[1].starting_sequence_number();
+        let ending = SequenceNumber { counter: SequenceNumber::ENDING_COUNTER, ..starting }.to_string();
+        let error = start(StartingPosition::AfterSequenceNumber(ending.as_str().into())).unwrap_err();
+        assert!(error.message.unwrap().ends_with("has reached max possible value for the shard."));
+        let at = start(StartingPosition::AtSequenceNumber(ending.into()));
+        assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(SequenceNumber::ENDING_COUNTER))));
     }
 
     #[test]

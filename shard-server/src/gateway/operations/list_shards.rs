@@ -8,9 +8,9 @@ use kinesis_wire::{Error, ErrorCode, response};
 
 use super::Answer;
 use super::shard_view::{shard_of, status_of};
-use crate::gateway::Endpoint;
 use crate::gateway::shard_filter::{self, ShardFilter};
 use crate::gateway::token::ShardPage;
+use crate::gateway::{Call, Endpoint};
 
 /// The most shards of a page (AWS API reference, ListShards).
 const MAX_PAGE: usize = 1_000;
@@ -25,12 +25,16 @@ struct Listing {
     filter: ShardFilter,
 }
 
-pub async fn answer(endpoint: &Endpoint, request: request::ListShards<'_>) -> Result<Answer, Error> {
+pub async fn answer(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::ListShards<'_>,
+) -> Result<Answer, Error> {
     let now_ms = endpoint.now_ms();
     let limit = request.max_results.map_or(MAX_PAGE, |limit| MAX_PAGE.min(limit as usize));
     let (stream, listing) = match &request.next_token {
-        Some(token) => continue_listing(endpoint, token, &request, now_ms).await?,
-        None => begin_listing(endpoint, &request).await?,
+        Some(token) => continue_listing(endpoint, call, token, &request, now_ms).await?,
+        None => begin_listing(endpoint, call, &request).await?,
     };
     let (shards, last) = page(&stream, listing, limit);
     let next_token = last.and_then(|after| {
@@ -49,16 +53,16 @@ pub async fn answer(endpoint: &Endpoint, request: request::ListShards<'_>) -> Re
 
 async fn begin_listing(
     endpoint: &Endpoint,
+    call: &Call<'_>,
     request: &request::ListShards<'_>,
 ) -> Result<(Arc<Stream>, Listing), Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
-    let stream = listable(endpoint, &name).await?;
+    let name = call.required_name_of(&request.stream)?;
+    let stream = listable(endpoint, call, &name).await?;
     if request.stream_creation_ms.is_some_and(|wanted| !same_creation(wanted, stream.created_ms)) {
-        return Err(Error::stream_not_found(name.as_str(), endpoint.account_id()));
+        return Err(Error::stream_not_found(name.as_str(), call.account_id));
     }
-    let parse = |id: &str| {
-        id.parse().map_err(|_| Error::shard_id_unreadable(id, name.as_str(), endpoint.account_id()))
-    };
+    let parse =
+        |id: &str| id.parse().map_err(|_| Error::shard_id_unreadable(id, name.as_str(), call.account_id));
     let filter = match &request.filter {
         None | Some(FilterRequest::FromTrimHorizon) => ShardFilter::All,
         Some(FilterRequest::AfterShardId(id)) => ShardFilter::After(parse(id)?),
@@ -75,30 +79,35 @@ async fn begin_listing(
 
 async fn continue_listing(
     endpoint: &Endpoint,
+    call: &Call<'_>,
     token: &str,
     request: &request::ListShards<'_>,
     now_ms: u64,
 ) -> Result<(Arc<Stream>, Listing), Error> {
     let page = ShardPage::open(token, &endpoint.keys(), now_ms).map_err(|_| Error::expired_next_token())?;
-    if endpoint.name_of(&request.stream)?.is_some_and(|name| name.as_str() != page.stream_name) {
+    if call.name_of(&request.stream)?.is_some_and(|name| name.as_str() != page.stream_name) {
         return Err(Error::new(ErrorCode::InvalidArgumentException, "NextToken is of another stream."));
     }
     let name: StreamName = page.stream_name.parse().map_err(|_| Error::expired_next_token())?;
-    let stream = listable(endpoint, &name).await?;
+    let stream = listable(endpoint, call, &name).await?;
     if stream.uid != page.stream_uid {
-        return Err(Error::stream_not_found(name.as_str(), endpoint.account_id()));
+        return Err(Error::stream_not_found(name.as_str(), call.account_id));
     }
     Ok((stream, Listing { newest: page.newest, after: Some(page.after), filter: page.filter }))
 }
 
 /// A stream whose shards can be listed. A consumer would take an empty list for the end of the stream.
-async fn listable(endpoint: &Endpoint, name: &StreamName) -> Result<Arc<Stream>, Error> {
-    let stream = endpoint.find_newest(name).await?;
+pub(super) async fn listable(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    name: &StreamName,
+) -> Result<Arc<Stream>, Error> {
+    let stream = endpoint.find_newest(call, name).await?;
     match stream.status {
         StreamStatus::Active | StreamStatus::Updating => Ok(stream),
         StreamStatus::Creating | StreamStatus::Deleting => {
             let status = status_of(stream.status).name();
-            Err(Error::stream_not_active(name.as_str(), endpoint.account_id(), status))
+            Err(Error::stream_not_active(name.as_str(), call.account_id, status))
         }
     }
 }
@@ -115,7 +124,7 @@ fn page(stream: &Stream, listing: Listing, limit: usize) -> (Vec<response::Shard
 }
 
 /// Clients send the creation time back as a floating-point number of seconds.
-fn same_creation(wanted_ms: i64, created_ms: i64) -> bool {
+pub(super) fn same_creation(wanted_ms: i64, created_ms: i64) -> bool {
     wanted_ms.abs_diff(created_ms) < 1_000
 }
 

@@ -6,16 +6,20 @@ use kinesis_wire::{Error, ErrorCode, request};
 
 use super::Answer;
 use super::put_records::{Batch, Path, Put, append};
-use crate::gateway::Endpoint;
 use crate::gateway::endpoint::error_of;
+use crate::gateway::{Call, Endpoint};
 use crate::shard::client::HOLD;
 
-pub async fn prepare(endpoint: &Endpoint, request: request::PutRecord<'_>) -> Result<Put, Error> {
-    let name = endpoint.required_name_of(&request.stream)?;
-    let stream = endpoint.find_writable(&name).await?;
+pub async fn prepare(
+    endpoint: &Endpoint,
+    call: &Call<'_>,
+    request: request::PutRecord<'_>,
+) -> Result<Put, Error> {
+    let name = call.required_name_of(&request.stream)?;
+    let stream = endpoint.find_writable(call, &name).await?;
     let batch = Batch::new(&stream, std::slice::from_ref(&request.record), Path::Single)?;
     if let Some(number) = request.sequence_number_for_ordering.as_deref() {
-        check_ordering(number, &name, endpoint.account_id())?;
+        check_ordering(number, &name, call.account_id)?;
     }
     if request.dry_run {
         return Err(Error::dry_run_succeeded());

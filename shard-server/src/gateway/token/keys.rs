@@ -25,6 +25,7 @@ pub(super) enum Purpose {
     Iterator,
     ShardPage,
     StreamPage,
+    ConsumerPage,
 }
 
 impl Purpose {
@@ -33,6 +34,7 @@ impl Purpose {
             Self::Iterator => b"shard-iterator",
             Self::ShardPage => b"shard-page",
             Self::StreamPage => b"stream-page",
+            Self::ConsumerPage => b"consumer-page",
         }
     }
 }

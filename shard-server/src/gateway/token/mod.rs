@@ -15,4 +15,4 @@ mod page;
 
 pub use iterator::{InvalidIterator, IteratorPosition, LIFETIME_MS, ShardIterator};
 pub use keys::{KeyFiles, MIN_KEY_BYTES, TokenKeys, WeakKey};
-pub use page::{InvalidPage, ShardPage, StreamPage};
+pub use page::{ConsumerPage, InvalidPage, ShardPage, StreamPage};

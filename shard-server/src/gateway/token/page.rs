@@ -1,4 +1,4 @@
-//! NextTokens: where the next page of a listing of shards or streams begins.
+//! NextTokens: where the next page of a listing of shards, streams or consumers begins.
 
 use catalog::ShardId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -31,6 +31,17 @@ pub struct ShardPage {
 pub struct StreamPage {
     /// When the previous page was answered, in milliseconds since 1970.
     pub created_ms: u64,
+    /// The last name of the previous page.
+    pub after: String,
+}
+
+/// Where the next page of ListStreamConsumers begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerPage {
+    /// When the previous page was answered, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// The UID of the stream.
+    pub stream_uid: String,
     /// The last name of the previous page.
     pub after: String,
 }
@@ -73,6 +84,22 @@ impl StreamPage {
     /// If it was not sealed with one of the keys, or has expired at `now_ms`.
     pub fn open(token: &str, keys: &TokenKeys, now_ms: u64) -> Result<Self, InvalidPage> {
         open(Purpose::StreamPage, token, keys, now_ms, |page: &Self| page.created_ms)
+    }
+}
+
+impl ConsumerPage {
+    /// Seals it as text.
+    #[must_use]
+    pub fn seal(&self, keys: &TokenKeys) -> Option<String> {
+        keys.seal(Purpose::ConsumerPage, self)
+    }
+
+    /// Opens the token of a request.
+    ///
+    /// # Errors
+    /// If it was not sealed with one of the keys, or has expired at `now_ms`.
+    pub fn open(token: &str, keys: &TokenKeys, now_ms: u64) -> Result<Self, InvalidPage> {
+        open(Purpose::ConsumerPage, token, keys, now_ms, |page: &Self| page.created_ms)
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::protocol::{Position, Read, Refusal as DataRefusal};
 
 const ACCOUNT: &str = "000000000000";
+const REGION: &str = "us-east-1";
 
 /// A data directory, and the metrics since it was last opened.
 struct Fixture {
@@ -25,7 +26,8 @@ impl Fixture {
         self.metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let data_dir = DataDir::open(self.directory.path())?;
         let (copy, routes) = (CatalogCopy::default(), Arc::new(Routes::default()));
-        LocalCatalog::open(data_dir, ACCOUNT, copy, routes, Arc::new(|| 1), self.metrics.clone()).await
+        LocalCatalog::open(data_dir, ACCOUNT, REGION, copy, routes, Arc::new(|| 1), self.metrics.clone())
+            .await
     }
 
     fn names_in(&self, directory: &str) -> Vec<String> {
@@ -37,16 +39,28 @@ impl Fixture {
 fn call(name: &str) -> CreateStream {
     CreateStream {
         account_id: ACCOUNT.into(),
+        region: Some(REGION.into()),
         name: name.parse().unwrap(),
         mode: StreamMode::Provisioned,
         shard_count: Some(1),
         max_record_size_kib: None,
+        warm_throughput_mibps: None,
         tags: Default::default(),
     }
 }
 
+fn key(name: &str) -> StreamKey {
+    StreamKey { account_id: ACCOUNT.into(), region: Some(REGION.into()), name: name.parse().unwrap() }
+}
+
 fn find(catalog: &LocalCatalog, name: &str) -> Result<Option<Stream>, Refusal> {
-    catalog.find_stream(&FindStream { account_id: ACCOUNT.into(), name: name.parse().unwrap() })
+    let StreamKey { account_id, region, name } = key(name);
+    catalog.find_stream(&FindStream { account_id, region, name })
+}
+
+fn delete(name: &str) -> DeleteStream {
+    let StreamKey { account_id, region, name } = key(name);
+    DeleteStream { account_id, region, name, enforce_consumer_deletion: false }
 }
 
 /// Reads the stream's first shard.
@@ -95,8 +109,7 @@ async fn stream_that_fails_to_open_does_not_keep_the_others_from_being_served() 
     }
     assert_eq!(fixture.metrics.failed_groups.get(), 3);
     catalog.create_stream(call("another")).await.unwrap();
-    let delete = DeleteStream { account_id: ACCOUNT.into(), name: "empty".parse().unwrap() };
-    catalog.delete_stream(delete).await.unwrap();
+    catalog.delete_stream(delete("empty")).await.unwrap();
     assert_eq!((find(&catalog, "empty"), fixture.metrics.failed_groups.get()), (Ok(None), 2));
 }
 

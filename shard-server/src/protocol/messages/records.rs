@@ -11,6 +11,7 @@ use record_log::value::{ReadOutcome, ReadRun};
 
 use super::refusal::RefusalHead;
 use super::shard_head::{self, Target};
+use super::shards::SuccessorsHead;
 use super::{block_bytes, unknown_outcome};
 use crate::budget::ByteBudget;
 use crate::log::MAX_APPEND_BYTES;
@@ -53,6 +54,9 @@ struct RecordsHead {
     next_offset: u64,
     #[prost(uint64, tag = "4")]
     millis_behind_latest: u64,
+    /// At the end of a sealed shard: the shards that took over.
+    #[prost(message, optional, tag = "5")]
+    successors: Option<SuccessorsHead>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -157,7 +161,7 @@ fn encode_stream(answer: Result<Encoded, Refusal>) -> Encoded {
 /// A frame of records, or the refusal that ends a stream.
 #[must_use]
 pub fn encode_frame(frame: Result<&ReadOutcome, Refusal>) -> Message {
-    let ReadOutcome { runs, next_offset, millis_behind_latest } = match frame {
+    let ReadOutcome { runs, next_offset, millis_behind_latest, successors } = match frame {
         Ok(outcome) => outcome,
         Err(refusal) => {
             return Message::new(
@@ -177,6 +181,7 @@ pub fn encode_frame(frame: Result<&ReadOutcome, Refusal>) -> Message {
         runs: runs.iter().map(run).collect(),
         next_offset: *next_offset,
         millis_behind_latest: *millis_behind_latest,
+        successors: successors.as_deref().map(SuccessorsHead::from),
     };
     Message::new(&head, runs.iter().map(|run| run.block.bytes().clone()))
 }
@@ -204,7 +209,8 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
             Some(head) => Some(head),
             None => in_time(self.frames.head::<RecordsHead>()).await?,
         };
-        let Some(RecordsHead { refusal, runs: heads, next_offset, millis_behind_latest }) = head else {
+        let Some(RecordsHead { refusal, runs: heads, next_offset, millis_behind_latest, successors }) = head
+        else {
             return Ok(None);
         };
         if let Some(refusal) = refusal {
@@ -221,7 +227,12 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
             let block = in_time(self.frames.block(records, block_bytes as usize)).await?;
             runs.push(ReadRun { first_offset, arrival_ms, block });
         }
-        Ok(Some(Frame { outcome: ReadOutcome { runs, next_offset, millis_behind_latest }, permit }))
+        let broken = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
+        let successors = successors.map(TryInto::try_into).transpose().map_err(broken)?;
+        Ok(Some(Frame {
+            outcome: ReadOutcome { runs, next_offset, millis_behind_latest, successors },
+            permit,
+        }))
     }
 }
 

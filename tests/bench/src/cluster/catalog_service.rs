@@ -16,7 +16,7 @@ use catalog::control::{
 use catalog::feed::{CatalogEvent, HEARTBEAT_SECONDS};
 use catalog::map::{DEFAULT_SHARD_COUNT, Genesis};
 use catalog::member::{BOOTSTRAP_PATH, Bootstrap, OpenShard};
-use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamStatus};
+use catalog::{Group, LogPlacement, Member, Shard, ShardState, Stream, StreamSettings, StreamStatus};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::channel::{Channel, Sender};
 use http_body_util::{BodyExt, Either, Full};
@@ -190,12 +190,14 @@ impl Known {
             map_version: 1,
             map_digest: None,
             account_id: call.account_id.clone(),
+            region: None,
             name: call.name.clone(),
             status: StreamStatus::Active,
             mode: call.mode,
             retention_period_hours: RETENTION_HOURS,
             max_record_size_kib: call.max_record_size_kib.unwrap_or(MAX_RECORD_KIB),
             created_ms: i64::try_from(now.as_millis())?,
+            settings: StreamSettings::default(),
             shards: shards.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
             logs: groups
                 .iter()
