@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    ChangeStream, Commitment, Consumer, CreateStream, DeleteStream, DeregisterConsumer, DescribeAccount,
-    DescribeLimits, FindConsumer, FindStream, Limits, ListConsumers, ListTags, RegisterConsumer,
-    SettingsChange, TagResource, Tags, UntagResource, UpdateAccount,
+    ChangeShards, ChangeStream, Commitment, Consumer, CreateStream, DeleteStream, DeregisterConsumer,
+    DescribeAccount, DescribeLimits, FindConsumer, FindStream, Limits, ListConsumers, ListTags,
+    RegisterConsumer, SettingsChange, TagResource, Tags, UntagResource, UpdateAccount,
 };
 use crate::Stream;
 
@@ -119,6 +119,7 @@ control_calls! {
     DeleteStream(()) DELETE_STREAM_PATH,
     FindStream(Option<Stream>) FIND_STREAM_PATH,
     ChangeStream(SettingsChange) "/v1/change-stream",
+    ChangeShards(u32) "/v1/change-shards",
     TagResource(()) "/v1/tag-resource",
     UntagResource(()) "/v1/untag-resource",
     ListTags(Tags) "/v1/list-tags",
