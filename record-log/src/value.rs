@@ -51,6 +51,18 @@ pub struct ReadOutcome {
     pub successors: Option<Vec<OpenShard>>,
 }
 
+/// What a read found that takes no record beyond its limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Records.
+    Records(ReadOutcome),
+    /// The next record is large: it has so many encoded bytes, and was not read.
+    LargeRecord {
+        /// Its bytes.
+        bytes: usize,
+    },
+}
+
 /// Records that follow each other and arrived together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadRun {

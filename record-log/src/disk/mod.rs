@@ -1,10 +1,12 @@
-//! What a log needs of a disk. This is where a simulation enters; [`system`] is the real one.
+//! What a log needs of a disk. This is where a simulation enters; [`system`] is the real one, and calls of either can be
+//! [`watched`].
 //!
 //! Whoever implements it promises no more than the comments say: what was not made durable may be gone after a crash,
 //! in whole or in any part.
 
 pub mod aligned;
 pub mod system;
+pub mod watched;
 
 use std::fmt::Debug;
 use std::io;

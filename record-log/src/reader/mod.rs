@@ -15,8 +15,9 @@ use group_core::LogShard;
 
 use crate::error::ReadError;
 use crate::format::sequence_of;
+use crate::record::MAX_BLOCK_BYTES;
 use crate::shared::{Shared, Status};
-use crate::value::{Limits, Position, ReadOutcome, ReadRun, Wait};
+use crate::value::{Found, Limits, Position, ReadOutcome, ReadRun, Wait};
 
 mod runs;
 
@@ -63,14 +64,47 @@ impl Reader {
         limits: Limits,
         wait: Wait,
     ) -> Result<ReadOutcome, ReadError> {
+        let (outcome, _) = self.gather(shard, position, limits, usize::MAX, wait)?;
+        Ok(outcome)
+    }
+
+    /// As [`Reader::read`], but a record that comes first and is larger than the limits, and than a block of several may
+    /// be, is not read.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn read_within(
+        &self,
+        shard: ShardId,
+        position: Position,
+        limits: Limits,
+        wait: Wait,
+    ) -> Result<Found, ReadError> {
+        let room_bytes = limits.max_bytes.max(MAX_BLOCK_BYTES);
+        Ok(match self.gather(shard, position, limits, room_bytes, wait)? {
+            (_, Some(bytes)) => Found::LargeRecord { bytes },
+            (outcome, None) => Found::Records(outcome),
+        })
+    }
+
+    /// Reads; a first run of more than `room_bytes` is left, and its bytes are given.
+    fn gather(
+        &self,
+        shard: ShardId,
+        position: Position,
+        limits: Limits,
+        room_bytes: usize,
+        wait: Wait,
+    ) -> Result<(ReadOutcome, Option<usize>), ReadError> {
         self.again_if_expired(|| {
             let start = self.start(shard, position)?;
-            let mut gathered = Gathered::new(start, limits);
+            let mut gathered = Gathered::new(start, limits, room_bytes);
             if !self.take_from_tail(shard, &mut gathered) {
                 self.take_from_segments(shard, &mut gathered, wait)?;
             }
+            let too_large = gathered.too_large_bytes;
             let successors = || self.shared.published().state.successors(shard);
-            Ok(gathered.outcome(start, successors))
+            Ok((gathered.outcome(start, successors), too_large))
         })
     }
 
@@ -203,14 +237,21 @@ impl Reader {
         let mut runs = Runs::new(&self.shared, shard, offset, arrival_ms, next_offset, wait)?;
         loop {
             // A run is checked as a whole: what the page cuts off would be read again for the next page.
-            let room_bytes = if gathered.runs.is_empty() { usize::MAX } else { gathered.left.max_bytes };
+            let room_bytes = match gathered.runs.is_empty() {
+                true => gathered.room_bytes,
+                false => gathered.left.max_bytes,
+            };
             let taken = match runs.next(room_bytes) {
                 Ok(Next::Run(run)) => gathered.take(run),
                 Ok(Next::Passed { offset }) => {
                     gathered.next_offset = gathered.next_offset.max(offset);
                     true
                 }
-                Ok(Next::TooLarge | Next::End) => false,
+                Ok(Next::TooLarge { bytes }) if gathered.runs.is_empty() => {
+                    gathered.too_large_bytes = Some(bytes);
+                    false
+                }
+                Ok(Next::TooLarge { .. } | Next::End) => false,
                 Err(error) if gathered.runs.is_empty() => return Err(error),
                 // What was found before is given first.
                 Err(ReadError::Corrupt(_)) => {
@@ -236,14 +277,18 @@ impl Start {
 struct Gathered {
     start: Start,
     left: Limits,
+    /// A first run of more bytes is left ...
+    room_bytes: usize,
+    /// ... and this is what it has.
+    too_large_bytes: Option<usize>,
     runs: Vec<ReadRun>,
     next_offset: u64,
 }
 
 impl Gathered {
-    fn new(start: Start, limits: Limits) -> Self {
+    fn new(start: Start, limits: Limits, room_bytes: usize) -> Self {
         let next_offset = if start.is_at_end() { start.next_offset.max(start.offset) } else { start.offset };
-        Self { start, left: limits, runs: Vec::new(), next_offset }
+        Self { start, left: limits, room_bytes, too_large_bytes: None, runs: Vec::new(), next_offset }
     }
 
     /// Takes of a run what is asked for and fits; whether there may be more.
@@ -257,6 +302,10 @@ impl Gathered {
         let mut block = run.block.slice(skip, self.left.max_records, self.left.max_bytes);
         if block.count() == 0 && self.runs.is_empty() {
             block = run.block.slice(skip, 1, usize::MAX);
+            self.too_large_bytes = Some(block.bytes().len()).filter(|bytes| *bytes > self.room_bytes);
+        }
+        if self.too_large_bytes.is_some() {
+            return false;
         }
         if block.count() == 0 {
             return false;

@@ -87,7 +87,7 @@ impl ReadAhead {
 impl Fetch<'_> {
     /// Has those records of a batch fetched that are not in memory; gives how many bytes.
     fn records(&self, position: u64) -> u64 {
-        let mut buffer = vec![0; HEADERS_BYTES];
+        let mut buffer = [0; HEADERS_BYTES];
         let Ok(read) = self.file.read(position, &mut buffer, Wait::ForDisk) else { return 0 };
         let Ok(Decoded::Known(header)) = BatchHeader::decode(self.nonce, &buffer[..read]) else { return 0 };
         let mut fetched_bytes = 0;

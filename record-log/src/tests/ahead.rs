@@ -57,11 +57,12 @@ impl Fetched {
             }
             pass(file, position, buffer, wait)
         };
-        bench.disk = Arc::new(Watched {
-            read: Arc::new(look),
-            advised: Arc::new(move |position, bytes| noted.lock().unwrap().push((position, bytes))),
-            ..Watched::new(&bench.disk)
-        });
+        let watched = Watched {
+            read: Box::new(look),
+            advised: Box::new(move |position, bytes| noted.lock().unwrap().push((position, bytes))),
+            ..Watched::default()
+        };
+        bench.disk = watched.on(&bench.disk);
         Self { bench, advised, missed, is_in_memory, may_miss: BATCHES as u64 / (segments - 2) + segments }
     }
 
@@ -160,10 +161,11 @@ fn small_batches_fall_on_blocks_that_were_written_before() {
     let mut bench = Bench::new();
     let written = Arc::<Mutex<Vec<(u64, u64)>>>::default();
     let noted = Arc::clone(&written);
-    bench.disk = Arc::new(Watched {
-        written: Arc::new(move |position, bytes| noted.lock().unwrap().push((position, position + bytes))),
-        ..Watched::new(&bench.disk)
-    });
+    let watched = Watched {
+        written: Box::new(move |position, bytes| noted.lock().unwrap().push((position, position + bytes))),
+        ..Watched::default()
+    };
+    bench.disk = watched.on(&bench.disk);
     bench.sizes = Sizes { first_segment_bytes: 4 << 20, largest_segment_bytes: 4 << 20, ..bench.sizes };
     let (mut log, reader) = bench.open();
     put(&mut log, 0, &["first"]);

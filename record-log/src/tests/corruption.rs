@@ -1,6 +1,6 @@
 //! Corruption: named, never served, and the rest is.
 
-use super::faulty_disk::FaultyDisk;
+use super::faulty_disk::Faults;
 use super::*;
 use crate::AcceptLossError;
 
@@ -340,7 +340,7 @@ fn end_that_the_disk_does_not_give_is_not_cut_off_and_can_be_given_up() {
     let mut bench = Bench::new();
     let (mut log, _) = bench.open();
     fill(&mut log, 0, &kilobytes(0, 10));
-    bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), SECOND, 3));
+    bench.disk = Faults::without_block(SECOND, 3).on(&bench.disk);
     let (log, reader) = bench.open();
     assert_eq!((reader.status().counts.unreadable_tail, reader.status().corruption.len()), (1, 1));
     assert_goes_on_when_the_loss_is_accepted(&bench, log, &reader, 10);
@@ -357,7 +357,7 @@ fn what_lies_before_an_end_that_was_given_up_stays_when_the_segment_behind_is_lo
     // The last batch begins before the block that cannot be read, and its header goes on there.
     let lost = bench.find(SECOND, "lost");
     assert!((8_192..8_192 + 90).contains(&lost), "{lost}");
-    bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), SECOND, 2));
+    bench.disk = Faults::without_block(SECOND, 2).on(&bench.disk);
     let (mut log, reader) = bench.open();
     assert_eq!(all(&reader, 0), known);
     accept(&mut log, &reader);
@@ -436,7 +436,7 @@ fn many_missing_segments_are_one_corruption() {
 fn slot_that_cannot_be_read_costs_nothing_beside_a_good_one() {
     for block in [0, 1] {
         let mut bench = three();
-        bench.disk = Arc::new(FaultyDisk::without_block(Arc::clone(&bench.disk), "slots", block));
+        bench.disk = Faults::without_block("slots", block).on(&bench.disk);
         let (_log, reader) = bench.open();
         assert_eq!((reader.status().counts.corrupt_slots, reader.status().corruption), (1, Vec::new()));
         bench.flip("slots", (1 - block as usize) * 4096 + 30);

@@ -172,7 +172,7 @@ fn name_that_one_listing_passed_over_is_not_missing() {
         }
         names
     };
-    bench.disk = Arc::new(Watched { list: Arc::new(list), ..Watched::new(&bench.disk) });
+    bench.disk = Watched { list: Box::new(list), ..Watched::default() }.on(&bench.disk);
     assert!(look(&bench, false).missing.is_empty());
 }
 
@@ -189,7 +189,7 @@ fn unreadable_end_is_corrupt() {
         true => pass(file, position, buffer, wait),
         false => Err(io::Error::other("unreadable block")),
     };
-    bench.disk = Arc::new(Watched { read: Arc::new(read), ..Watched::new(&bench.disk) });
+    bench.disk = Watched { read: Box::new(read), ..Watched::default() }.on(&bench.disk);
     let found = look(&bench, false);
     let corruption: Vec<_> = found.segments.iter().flat_map(|segment| &segment.corruption).collect();
     assert!(corruption.len() == 1 && corruption[0].file == "segment-000000000002", "{corruption:?}");
@@ -205,5 +205,5 @@ fn watch(bench: &mut Bench, happens: impl FnOnce(&HandClock) + Send + 'static) {
         }
         Ok(read)
     };
-    bench.disk = Arc::new(Watched { read: Arc::new(read), ..Watched::new(&bench.disk) });
+    bench.disk = Watched { read: Box::new(read), ..Watched::default() }.on(&bench.disk);
 }

@@ -33,9 +33,9 @@ fn opening_sixteen_hundred_segments_looks_at_the_oldest_and_the_newest_alone() {
         counted.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     };
-    let disk = Watched { read: Arc::new(count_read), ..Watched::new(&bench.disk) };
-    let opened = Arc::clone(&disk.opened);
-    bench.disk = Arc::new(disk);
+    let watched = Watched { read: Box::new(count_read), ..Watched::default() };
+    let opened = Arc::clone(&watched.opened);
+    bench.disk = watched.on(&bench.disk);
     let (_log, reader) = bench.open();
     // The slots, the newest segment twice (past the cache, and to read), the oldest.
     assert_eq!(opened.load(Ordering::Relaxed), 4);

@@ -22,7 +22,7 @@ fn piece_of_a_large_run_is_read_without_the_rest_of_it() {
         counted.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     };
-    bench.disk = Arc::new(Watched { read: Arc::new(count_read), ..Watched::new(&bench.disk) });
+    bench.disk = Watched { read: Box::new(count_read), ..Watched::default() }.on(&bench.disk);
     let (_log, reader) = bench.open();
     let small = Limits { max_records: 16, max_bytes: 16 << 10 };
     for offset in [1, 4_000, 7_999] {

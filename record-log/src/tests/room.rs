@@ -1,12 +1,12 @@
 //! Space and files: refused, asked for again, and given back.
 
-use super::faulty_disk::{Faults, FaultyDisk, used_bytes};
+use super::faulty_disk::{Faults, used_bytes};
 use super::*;
 use crate::WriteError;
 
 fn with_faults() -> (Bench, Faults) {
     let (mut bench, faults) = (Bench::new(), Faults::default());
-    bench.disk = Arc::new(FaultyDisk::new(Arc::clone(&bench.disk), faults.clone()));
+    bench.disk = faults.clone().on(&bench.disk);
     (bench, faults)
 }
 

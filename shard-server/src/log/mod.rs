@@ -28,7 +28,7 @@ use catalog::member::{LogCondition, LogConditionKind, OpenShard, ShardStatus};
 use group_core::{Append, RunOutcome};
 use record_log::clock::{Clock, SystemClock};
 use record_log::disk::{Disk, system::SystemDisk};
-use record_log::value::Limits;
+use record_log::value::{Found, Limits};
 use record_log::{Environment, LogConfig, LogShard, Reader, Reshard, Resharded, Sizes, Status, TailBudget};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub use reads::ReadThreads;
 pub use record_log::Error;
 pub use worker::Condition;
 
-use crate::protocol::{Position, ReadOutcome, Refusal};
+use crate::protocol::{Position, Refusal};
 use queue::Queue;
 use request::Request;
 
@@ -241,23 +241,20 @@ impl OpenLog {
         self.queue.control(|reply, slot| Request::AcceptLoss { found, reply, slot }).await
     }
 
-    /// Reads durable records of an open shard that have not expired.
+    /// Reads durable records of an open shard that have not expired; see [`Reader::read_within`].
     ///
     /// # Errors
     /// If the log is corrupt there.
-    pub async fn read(
-        &self,
-        shard: ShardId,
-        position: Position,
-        limits: Limits,
-    ) -> Result<ReadOutcome, Refusal> {
-        let read = move |reader: &Reader, wait| reader.read(shard, position, limits, wait);
-        let outcome = self.reads.run(&self.reader, read).await?;
-        for run in &outcome.runs {
-            self.metrics.read_records.inc_by(u64::from(run.block.count()));
-            self.metrics.read_bytes.inc_by(run.block.bytes().len() as u64);
+    pub async fn read(&self, shard: ShardId, position: Position, limits: Limits) -> Result<Found, Refusal> {
+        let read = move |reader: &Reader, wait| reader.read_within(shard, position, limits, wait);
+        let found = self.reads.run(&self.reader, read).await?;
+        if let Found::Records(outcome) = &found {
+            for run in &outcome.runs {
+                self.metrics.read_records.inc_by(u64::from(run.block.count()));
+                self.metrics.read_bytes.inc_by(run.block.bytes().len() as u64);
+            }
         }
-        Ok(outcome)
+        Ok(found)
     }
 
     /// The offset of the record that a read of an open shard from there would give first.

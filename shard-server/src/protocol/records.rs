@@ -42,7 +42,7 @@ impl RecordStream {
     }
 
     /// The next frame; nothing behind the last, which an error is too. Nothing of it is in memory before it has its
-    /// permit of the budget, but a record larger than a frame while its size is found out.
+    /// permit of the budget.
     pub async fn next(&mut self, budget: &ByteBudget) -> Option<Result<Frame, FrameError>> {
         self.0.next(budget).await
     }

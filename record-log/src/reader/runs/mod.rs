@@ -29,7 +29,10 @@ pub enum Next {
         offset: u64,
     },
     /// There is a run, but no room for all of it: it was not read, and comes next again.
-    TooLarge,
+    TooLarge {
+        /// The bytes of its records.
+        bytes: usize,
+    },
     /// Nothing is left.
     End,
 }
@@ -114,10 +117,11 @@ impl<'s> Runs<'s> {
                 continue;
             };
             if let Some(due) = self.batch.as_ref().and_then(|batch| self.due_in(batch)) {
-                let next = match due.entry.block_bytes as usize > room_bytes {
+                let bytes = due.entry.block_bytes as usize;
+                let next = match bytes > room_bytes {
                     true => {
                         self.shared.segments.count(|counts| counts.runs_left += 1);
-                        Ok(Next::TooLarge)
+                        Ok(Next::TooLarge { bytes })
                     }
                     false => self.run(&segment, &due),
                 };

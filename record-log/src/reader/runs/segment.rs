@@ -1,6 +1,6 @@
 //! The segment that a reader is in.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use catalog::ShardId;
@@ -14,7 +14,7 @@ use crate::format::index::{IndexEntry, ShardIndex};
 use crate::format::segment_name;
 use crate::record::RecordBlock;
 use crate::segments::Unavailable;
-use crate::segments::ahead::{Fetch, are_most};
+use crate::segments::ahead::{Fetch, ReadAhead, are_most};
 use crate::segments::scan::{Scan, Step};
 use crate::segments::window::{ReadSource, Window};
 use crate::shared::Shared;
@@ -41,6 +41,9 @@ pub struct Segment<'s> {
     /// The last entry of the index that was passed; none where the segment has nothing of the shard.
     pub entry: Option<IndexEntry>,
     window: Window,
+    /// How far it was fetched ahead of the shard's readers, and which of its shards are read lately, as it was found at the
+    /// first large batch.
+    ahead: Option<(Arc<Mutex<ReadAhead>>, Vec<ShardId>)>,
 }
 
 /// What is next in a segment.
@@ -79,8 +82,19 @@ impl<'s> Segment<'s> {
         };
         let window = Window::new(Arc::clone(&file), ReadSource::Anywhere(wait), PIECE_BYTES);
         let position = header.bytes;
-        let mut segment =
-            Self { shared, shard, wait, header, file, index, end, position, entry: None, window };
+        let mut segment = Self {
+            shared,
+            shard,
+            wait,
+            header,
+            file,
+            index,
+            end,
+            position,
+            entry: None,
+            window,
+            ahead: None,
+        };
         segment.entry = segment.look_up(|index| {
             let candidates = [index.of_offset(offset), index.of_arrival(arrival_ms)];
             candidates.into_iter().flatten().max_by_key(|entry| entry.position)
@@ -169,13 +183,14 @@ impl<'s> Segment<'s> {
     }
 
     /// Has the disk fetch what comes behind this batch, where the runs of the shards that are read lie far apart.
-    fn fetch_ahead(&self, header: &BatchHeader, position: u64) {
+    fn fetch_ahead(&mut self, header: &BatchHeader, position: u64) {
         let Some(index) = self.index.as_ref().filter(|_| self.wait == Wait::ForDisk) else { return };
         if header.frame.bytes <= PIECE_BYTES {
             return;
         }
-        let (ahead, read) = self.shared.segments.read_ahead(self.header.sequence, self.shard);
-        if !are_most(&read, header) {
+        let find = || self.shared.segments.read_ahead(self.header.sequence, self.shard);
+        let (ahead, read) = self.ahead.get_or_insert_with(find);
+        if !are_most(read, header) {
             let fetch = Fetch { file: &*self.file, nonce: self.header.nonce, index, shard: self.shard };
             ahead.lock().unwrap_or_else(PoisonError::into_inner).advance(&fetch, position);
         }

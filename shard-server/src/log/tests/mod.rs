@@ -10,7 +10,7 @@ use group_core::{Appended, Run};
 use record_log::record::{Record, RecordBlockBuilder};
 
 use super::*;
-use faulty_disk::{Faults, FaultyDisk, Switch};
+use faulty_disk::{Faults, Switch, faulty_disk};
 
 const COPY: Uuid = Uuid::from_u128(0x51ab);
 const ALL: Limits = Limits { max_records: 1_000_000, max_bytes: 100 << 20 };
@@ -42,8 +42,8 @@ impl Bench {
     }
 
     fn open(&self) -> OpenLog {
-        let disk = FaultyDisk::new(&self.directory.path().join("g0"), self.switch.clone());
-        OpenLog::open_on(Arc::new(disk), COPY, &self.resources, Arc::new(())).unwrap()
+        let disk = faulty_disk(&self.directory.path().join("g0"), &self.switch);
+        OpenLog::open_on(disk, COPY, &self.resources, Arc::new(())).unwrap()
     }
 
     fn metrics(&self) -> &Metrics {
@@ -77,7 +77,8 @@ fn appended(outcomes: Vec<RunOutcome>) -> Appended {
 }
 
 async fn all(log: &OpenLog, index: u32) -> Vec<String> {
-    let outcome = log.read(shard(index), Position::TrimHorizon, ALL).await.unwrap();
+    let found = log.read(shard(index), Position::TrimHorizon, ALL).await.unwrap();
+    let Found::Records(outcome) = found else { panic!("{found:?}") };
     let text = |record: Record<'_>| String::from_utf8(record.data.to_vec()).unwrap();
     outcome.runs.iter().flat_map(|run| run.block.records().map(text)).collect()
 }

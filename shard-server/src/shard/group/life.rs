@@ -161,7 +161,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::log::tests::faulty_disk::{Faults, FaultyDisk, Switch};
+    use crate::log::tests::faulty_disk::{Faults, Switch, faulty_disk};
     use crate::protocol::Refusal;
     use crate::shard::Group;
     use crate::shard::tests::{Calls as _, append, bootstrap, config, data, read_all, run};
@@ -171,9 +171,9 @@ mod tests {
         let group = Group::create(directory.into(), config(), bootstrap(1)).await.unwrap();
         assert!(group.append(append(vec![run(0, &["a"])])).await[0].is_ok());
         let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
-        let disk = FaultyDisk::new(&identity.log_directory(directory), switch.clone());
+        let disk = faulty_disk(&identity.log_directory(directory), switch);
         let resources = &group.inner.config.resources;
-        let log = OpenLog::open_on(Arc::new(disk), identity.replica(), resources, Arc::new(()));
+        let log = OpenLog::open_on(disk, identity.replica(), resources, Arc::new(()));
         group.inner.serve(Serving { identity, log: log.unwrap() });
         group
     }

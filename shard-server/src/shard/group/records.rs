@@ -9,7 +9,7 @@ use std::time::Duration;
 use catalog::ShardId;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use record_log::value::{Limits, ReadOutcome, ReadRun};
+use record_log::value::{Found, Limits, ReadOutcome, ReadRun};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -76,11 +76,28 @@ impl Cursor {
         Self { serving, metrics, shard, position, frame_bytes, kept: None }
     }
 
-    /// The next records within the limits, but one record where there is one.
+    /// The next records within the limits; one record where there is one, also a larger one.
     async fn next(&mut self, most: Limits, budget: &ByteBudget) -> Result<Frame, FrameError> {
+        let frame = self.next_up_to(most, usize::MAX, budget).await?;
+        Ok(frame.expect("no record has more bytes"))
+    }
+
+    /// The same; nothing where the next record has more bytes than the limits and more than `large_bytes`.
+    async fn next_up_to(
+        &mut self,
+        most: Limits,
+        large_bytes: usize,
+        budget: &ByteBudget,
+    ) -> Result<Option<Frame>, FrameError> {
         let read = match self.kept.take() {
             Some(kept) => kept,
-            None => self.read(most, budget).await.inspect_err(|error| self.count(error))?,
+            None => {
+                let read = self.read(most, large_bytes, budget).await;
+                match read.inspect_err(|error| self.count(error))? {
+                    Some(read) => read,
+                    None => return Ok(None),
+                }
+            }
         };
         let max_bytes = self.frame_bytes.min(most.max_bytes);
         let (outcome, rest) = cut(read.outcome, Limits { max_bytes, ..most });
@@ -89,21 +106,31 @@ impl Cursor {
         if let Some(outcome) = rest.filter(|_| budget.is_half_free()) {
             self.kept = Some(Frame { outcome, permit: rest_permit });
         }
-        Ok(Frame { outcome, permit })
+        Ok(Some(Frame { outcome, permit }))
     }
 
-    async fn read(&self, most: Limits, budget: &ByteBudget) -> Result<Frame, FrameError> {
+    async fn read(
+        &self,
+        most: Limits,
+        large_bytes: usize,
+        budget: &ByteBudget,
+    ) -> Result<Option<Frame>, FrameError> {
         let mut expected_bytes = FRAME_BYTES.max(self.frame_bytes).min(most.max_bytes);
         loop {
             let permit: Permit = budget.take(expected_bytes).await?;
             let limits = Limits { max_bytes: expected_bytes, ..most };
-            let outcome = self.serving.log.read(self.shard, self.position, limits).await?;
-            let found_bytes = bytes_of(&outcome);
-            if found_bytes <= expected_bytes {
-                return Ok(Frame { outcome, permit: budget.split(permit, found_bytes).0 });
-            }
-            // One record may be larger. Nobody waits for more while he holds some: it is read again.
-            expected_bytes = found_bytes;
+            // Nobody waits for more while he holds some: what is larger is looked for again.
+            expected_bytes = match self.serving.log.read(self.shard, self.position, limits).await? {
+                Found::Records(outcome) => {
+                    let found_bytes = bytes_of(&outcome);
+                    if found_bytes <= expected_bytes {
+                        return Ok(Some(Frame { outcome, permit: budget.split(permit, found_bytes).0 }));
+                    }
+                    found_bytes
+                }
+                Found::LargeRecord { bytes } if bytes > most.max_bytes.max(large_bytes) => return Ok(None),
+                Found::LargeRecord { bytes } => bytes,
+            };
         }
     }
 
@@ -158,9 +185,14 @@ impl Reading {
     }
 
     async fn frame(&mut self, budget: &ByteBudget) -> Result<Option<Frame>, FrameError> {
-        let frame = match self.has_begun || self.wait.is_zero() {
-            true => self.cursor.next(self.left, budget).await?,
-            false => self.first(budget).await?,
+        let frame = match (self.has_begun, self.wait.is_zero()) {
+            // A record for which nothing is left is for the next read.
+            (true, _) => match self.cursor.next_up_to(self.left, 0, budget).await? {
+                Some(frame) => frame,
+                None => return Ok(None),
+            },
+            (false, true) => self.cursor.next(self.left, budget).await?,
+            (false, false) => self.first(budget).await?,
         };
         let (records, bytes) = (records_of(&frame.outcome), bytes_of(&frame.outcome));
         // One record is found whatever is left; one for which nothing is left is for the next read.

@@ -7,7 +7,7 @@ use record_log::record::MAX_BLOCK_BYTES;
 
 use super::*;
 use crate::log::OpenLog;
-use crate::log::tests::faulty_disk::{FaultyDisk, Switch};
+use crate::log::tests::faulty_disk::{Switch, faulty_disk};
 use crate::protocol::{Follow, RecordStream};
 use crate::shard::Group;
 use crate::shard::tests::{
@@ -75,13 +75,7 @@ async fn block_is_read_from_the_disk_once_however_small_the_frames_are() {
     for block in blocks(40) {
         assert!(group.append(append(vec![block])).await[0].is_ok());
     }
-    group.close().await;
-    let group = Group::open(directory.path().into(), config()).await.unwrap();
-    let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
-    let disk = FaultyDisk::new(&identity.log_directory(directory.path()), switch.clone());
-    let resources = &group.inner.config.resources;
-    let log = OpenLog::open_on(Arc::new(disk), identity.replica(), resources, Arc::new(())).unwrap();
-    group.inner.serve(Serving { identity, log });
+    let group = reopened(directory.path(), group, &switch).await;
 
     let before = switch.read_bytes();
     let read = Read { max_frame_bytes: 16 << 10, ..read_all(0) };
@@ -90,6 +84,38 @@ async fn block_is_read_from_the_disk_once_however_small_the_frames_are() {
     let bytes = 40 * MAX_BLOCK_BYTES as u64;
     assert_eq!(bytes_of(&records) as u64, bytes);
     assert!(read_bytes < 2 * bytes, "{read_bytes} bytes were read for {bytes}");
+}
+
+#[tokio::test]
+async fn large_record_is_read_once_and_not_at_all_where_nothing_is_left_for_it() {
+    let (directory, switch) = (tempfile::tempdir().unwrap(), Switch::default());
+    let group = Group::create(directory.path().into(), config(), bootstrap(1)).await.unwrap();
+    let text = "x".repeat(2 << 20);
+    for text in [text.as_str(), text.as_str(), "small"] {
+        assert!(group.append(append(vec![run(0, &[text])])).await[0].is_ok());
+    }
+    let group = reopened(directory.path(), group, &switch).await;
+    // It exceeds a frame and what is asked for, but something is given where there is something.
+    for (max_bytes, offsets) in [(1 << 20, 2), (3 << 20, 2), (5 << 20, 4)] {
+        let before = switch.read_bytes();
+        let records = collect(group.call(Read { max_bytes, ..read_all(0) }).await.unwrap()).await.unwrap();
+        let read_bytes = switch.read_bytes() - before;
+        let bytes = bytes_of(&records) as u64;
+        assert_eq!(records.next_offset, offsets);
+        assert!(read_bytes < bytes + (256 << 10), "{read_bytes} bytes were read for {bytes}");
+    }
+}
+
+/// The group again, on a disk that counts what is read.
+async fn reopened(directory: &std::path::Path, group: Group, switch: &Switch) -> Group {
+    group.close().await;
+    let group = Group::open(directory.into(), config()).await.unwrap();
+    let identity = group.inner.state.borrow().serving().unwrap().identity.clone();
+    let disk = faulty_disk(&identity.log_directory(directory), switch);
+    let resources = &group.inner.config.resources;
+    let log = OpenLog::open_on(disk, identity.replica(), resources, Arc::new(())).unwrap();
+    group.inner.serve(Serving { identity, log });
+    group
 }
 
 #[tokio::test]
