@@ -122,6 +122,12 @@ impl Member {
         Some(Self { group: group.to_owned(), ordinal: ordinal.parse().ok()? })
     }
 
+    /// The member whose claim has this name.
+    #[must_use]
+    pub fn of_claim(claim: &str) -> Option<Self> {
+        Self::of_pod(claim.strip_prefix(VOLUME)?.strip_prefix('-')?)
+    }
+
     /// Its pod's name.
     #[must_use]
     pub fn pod(&self) -> String {
@@ -167,6 +173,8 @@ mod tests {
         assert_eq!(members[2].pod(), "orders-1a2b3-g0-2");
         assert_eq!(members[2].claim(), "data-orders-1a2b3-g0-2");
         assert_eq!(Member::of_pod("orders-1a2b3-g0-2").as_ref(), Some(&members[2]));
+        assert_eq!(Member::of_claim("data-orders-1a2b3-g0-2").as_ref(), Some(&members[2]));
+        assert_eq!(Member::of_claim("orders-1a2b3-g0-2"), None);
         assert_eq!(Member::of_pod("orders"), None);
         assert_eq!(Member::of_pod("orders-x"), None);
     }

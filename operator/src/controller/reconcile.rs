@@ -9,7 +9,7 @@ use super::act::{Outcome, carry_out, delete};
 use super::context::Context;
 use super::decide::{Next, after_refusal, decide};
 use super::error::Error;
-use super::observe::{Known, observe};
+use super::observe::{Known, ask, observe};
 
 /// How often it is decided in one look: a new stream takes the finalizer, the first status and the rest; a refused
 /// growth one more.
@@ -20,7 +20,7 @@ const MOST_DECISIONS: usize = 4;
 /// # Errors
 /// If a step fails; what was done before it stays done, and the next look goes on from there.
 pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result<Action, Error> {
-    let Some(mut known) = observe(&context, stream).await? else { return Ok(Action::await_change()) };
+    let Some(mut known) = observe(&context, stream) else { return Ok(Action::await_change()) };
     let outcome = steps(&context, &mut known).await;
     if outcome.is_err() && known.reports_foreign {
         context.names.not_reported(&known.stream);
@@ -36,12 +36,21 @@ pub async fn reconcile(stream: Arc<DataStream>, context: Arc<Context>) -> Result
 }
 
 async fn steps(context: &Context, known: &mut Known) -> Result<Action, Error> {
+    ask(context, known).await?;
     for _ in 0..MOST_DECISIONS {
         let decision = decide(known, &context.settings)?;
         for (pod, instruction) in decision.instructions {
             context.prober.instruct(&pod, instruction);
         }
-        match carry_out(context, known, decision.commands).await? {
+        let outcome = match carry_out(context, known, decision.commands).await {
+            // A stream whose status the API server does not take any more goes all the same.
+            Err(error) if decision.next == Next::Delete && !error.is_conflict() => {
+                tracing::warn!(%error, name = known.names.stream, "the status of a deleted stream was not written");
+                Outcome::Done(Arc::clone(&known.stream))
+            }
+            outcome => outcome?,
+        };
+        match outcome {
             Outcome::Done(stream) => known.stream = stream,
             Outcome::GrowthRefused { claim, message } => {
                 known.growth_refusals.insert(claim, message);

@@ -15,6 +15,9 @@ use super::tasks::Prober;
 use crate::members::Error;
 use crate::world::{RunningPod, Wake};
 
+/// How long the look at the API server before a bootstrap may take.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The task of one pod.
 pub struct PodProber {
     prober: Arc<Prober>,
@@ -98,7 +101,9 @@ impl PodProber {
         let (namespace, pod) = (&self.pod.namespace, self.pod.member.pod());
         let answer = match instruction {
             Instruction::Bootstrap(call) => {
-                if !self.may_bootstrap(&call.log).await.map_err(|error| error.to_string())? {
+                let looked = tokio::time::timeout(LOOK_TIMEOUT, self.may_bootstrap(&call.log)).await;
+                let looked = looked.map_err(|_| "the API server did not answer".to_owned())?;
+                if !looked.map_err(|error| format!("the API server: {error}"))? {
                     return Ok(None);
                 }
                 tracing::info!(namespace, pod, "bootstraps an empty volume");

@@ -264,6 +264,13 @@ async fn a_stateful_set_that_cannot_create_its_pod_says_why() {
     assert_eq!(ready(&stage), "False FailedCreate");
     assert!(message(&stage, "Ready").ends_with("exceeded quota: small"));
     assert_eq!(stage.lines().await, ["GET events"], "it is asked while the pod is missing");
+    // An operator that may not ask does everything else.
+    stage.server.refuse(Some("GET events"));
+    stage.lines().await;
+    assert_eq!(
+        (ready(&stage), condition(&stage, "Reconciling")),
+        ("False PodMissing".into(), "True PodMissing".into())
+    );
 
     stage.see(Stage::pod(GROUP_0, false));
     assert_eq!(stage.lines().await, ["PATCH datastreams/orders/status"]);
@@ -649,6 +656,14 @@ async fn a_deleted_stream_that_retains_leaves_its_volumes() {
             "POST events"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_deleted_stream_goes_also_where_its_status_cannot_be_written() {
+    let mut stage = going("Retain").await;
+    stage.server.refuse(Some("PATCH datastreams/orders/status"));
+    let lines = stage.lines().await;
+    assert_eq!(lines[..3], ["PATCH datastreams/orders/status", "GET statefulsets", "DELETE statefulsets"]);
 }
 
 #[tokio::test]

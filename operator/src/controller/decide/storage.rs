@@ -23,14 +23,13 @@ pub fn storage_class_needs(
     let grows = |claim: &PersistentVolumeClaim| {
         names_a_size(stream) && is_less(requested(claim), &resolved.storage_size)
     };
-    let pods_wait = |claim: &PersistentVolumeClaim| {
-        observed.pods.values().any(|pod| {
-            let member = Member::of_pod(&pod.name_any());
-            let is_its = member.is_some_and(|member| member.claim() == claim.name_any());
-            is_its && is_pending(claim) && pod.spec.as_ref().is_none_or(|spec| spec.node_name.is_none())
-        })
+    let pod_waits = |claim: &PersistentVolumeClaim| {
+        let pod = Member::of_claim(&claim.name_any()).and_then(|member| observed.pods.get(&member.pod()));
+        let unscheduled =
+            pod.is_some_and(|pod| pod.spec.as_ref().is_none_or(|spec| spec.node_name.is_none()));
+        unscheduled && is_pending(claim)
     };
-    let claims = observed.claims.values().filter(|claim| grows(claim) || pods_wait(claim));
+    let claims = observed.claims.values().filter(|claim| grows(claim) || pod_waits(claim));
     claims.filter_map(|claim| class_of(claim).map(str::to_owned)).collect()
 }
 

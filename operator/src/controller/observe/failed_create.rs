@@ -10,7 +10,6 @@ use kube::api::ListParams;
 
 use super::Known;
 use crate::controller::context::Context;
-use crate::controller::error::Error;
 use crate::controller::status::condition;
 use crate::names::Member;
 use crate::signals::{ConditionType, Reason};
@@ -20,16 +19,22 @@ const SELECTOR: &str = "involvedObject.kind=StatefulSet,reason=FailedCreate";
 /// How many of them are looked at: one of each set is enough, and the API server keeps them for an hour.
 const MOST_EVENTS: u32 = 500;
 
-/// Why StatefulSets cannot create their pods, by the StatefulSet's name.
-pub async fn failed_creates(context: &Context, known: &Known) -> Result<BTreeMap<String, String>, Error> {
+/// Why StatefulSets cannot create their pods, by the StatefulSet's name. Without an answer the stream waits for its pods
+/// with no reason: that keeps nothing from being done.
+pub async fn failed_creates(context: &Context, known: &Known) -> BTreeMap<String, String> {
     let wanting = sets_without_pods(known);
     if wanting.is_empty() {
-        return Ok(BTreeMap::new());
+        return BTreeMap::new();
     }
     let events: Api<Event> = Api::namespaced(context.client.clone(), &known.names.namespace);
     let params = ListParams::default().fields(SELECTOR).limit(MOST_EVENTS);
-    let events = events.list(&params).await.map_err(Error::api("look for events of StatefulSets"))?;
-    Ok(newest(events.items, &wanting))
+    match events.list(&params).await {
+        Ok(events) => newest(events.items, &wanting),
+        Err(error) => {
+            tracing::warn!(namespace = known.names.namespace, %error, "cannot list the events of StatefulSets");
+            BTreeMap::new()
+        }
+    }
 }
 
 /// The StatefulSets whose controller has seen them and made no pod, where the stream is known to wait for one: a pod

@@ -53,13 +53,11 @@ pub struct Known {
     pub now: Timestamp,
 }
 
-/// Gathers what is known; nothing where the stream's namespace is not watched.
-///
-/// # Errors
-/// If the API server does not answer.
-pub async fn observe(context: &Context, stream: Arc<DataStream>) -> Result<Option<Known>, Error> {
+/// Gathers what is known without asking anybody; nothing where the stream's namespace is not watched.
+#[must_use]
+pub fn observe(context: &Context, stream: Arc<DataStream>) -> Option<Known> {
     let names = Names::of(&stream);
-    let Some(scope) = context.world.scope(&names.namespace) else { return Ok(None) };
+    let scope = context.world.scope(&names.namespace)?;
     let observed = Observed::of(scope, context.world.probes(), &names.uid);
     let mut known = Known {
         name_holder: None,
@@ -80,13 +78,18 @@ pub async fn observe(context: &Context, stream: Arc<DataStream>) -> Result<Optio
         // Once in the life of this process: that installation may be alive and write back.
         known.reports_foreign =
             foreign_manager(stream, &installation).is_some() && context.names.reports_foreign(stream);
-    } else if stream.metadata.deletion_timestamp.is_none() && stream.judge().invalid.is_empty() {
+    } else if is_managed(&known, &installation) {
         known.name_holder = name_holder(context, stream, &installation);
-        if known.name_holder.is_none() {
-            complete(context, &mut known).await?;
-        }
     }
-    Ok(Some(known))
+    Some(known)
+}
+
+/// Whether a stream's objects are looked after: it is ours, does not go, and what it asks for makes sense.
+fn is_managed(known: &Known, installation: &str) -> bool {
+    let stream = &known.stream;
+    (is_ours(stream, installation) || is_handed_to(stream, installation))
+        && stream.metadata.deletion_timestamp.is_none()
+        && stream.judge().invalid.is_empty()
 }
 
 /// Sees to it that the stream has its name; gives the one that has it instead.
@@ -101,8 +104,14 @@ fn name_holder(context: &Context, stream: &DataStream, installation: &str) -> Op
     }
 }
 
-/// Asks for what no watch brings.
-async fn complete(context: &Context, known: &mut Known) -> Result<(), Error> {
+/// Adds what only the API server can answer.
+///
+/// # Errors
+/// If it does not.
+pub async fn ask(context: &Context, known: &mut Known) -> Result<(), Error> {
+    if known.name_holder.is_some() || !is_managed(known, &context.settings.installation()) {
+        return Ok(());
+    }
     if known.stream.recorded_map().is_none() && known.stream.resolved().is_some() {
         let (namespace, selector) = (&known.names.namespace, known.names.selector());
         known.unrecorded_shards = list::<Shard>(&context.client, namespace, &selector).await?;
@@ -112,7 +121,7 @@ async fn complete(context: &Context, known: &mut Known) -> Result<(), Error> {
         let facts = storage_class(context, &name).await?;
         known.storage_classes.insert(name, facts);
     }
-    known.failed_creates = failed_create::failed_creates(context, known).await?;
+    known.failed_creates = failed_create::failed_creates(context, known).await;
     Ok(())
 }
 

@@ -298,12 +298,12 @@ impl Stage {
 fn context(client: Client, world: Arc<World>, pod_port: u16) -> Context {
     let metrics = Metrics::new();
     let now = || Timestamp::from_second(1_795_428_000).unwrap();
-    let (members, to_pods) = (Members::new(pod_port), client.clone());
+    let (members, its_client) = (Members::new(pod_port), client.clone());
     Context {
         client,
         settings: Arc::new(settings()),
         world: Arc::clone(&world),
-        prober: Arc::new(Prober::new(world, members, to_pods, metrics.clone(), now)),
+        prober: Arc::new(Prober::new(world, members, its_client, metrics.clone(), now)),
         names: NameRegister::default(),
         memory: Memory::default(),
         metrics,
