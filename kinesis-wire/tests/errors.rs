@@ -1,8 +1,8 @@
-//! Errors are told in the words that clients know.
+//! Errors have the words that clients know.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use kinesis_wire::{Error, ErrorCode, Operation};
+use kinesis_wire::{Encoding, Error, ErrorCode, Operation};
 
 const ACCOUNT: &str = "000000000000";
 
@@ -110,10 +110,10 @@ fn cases() -> Vec<(Error, u16, &'static str)> {
 }
 
 #[test]
-fn error_is_told_in_the_words_that_clients_know() {
+fn error_has_the_words_that_clients_know() {
     for (error, status, body) in cases() {
         assert_eq!(error.status(), status, "{error}");
-        assert_eq!(String::from_utf8(error.to_json()).unwrap(), body);
+        assert_eq!(String::from_utf8(error.encode(Encoding::Json)).unwrap(), body);
     }
 }
 

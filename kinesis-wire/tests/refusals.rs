@@ -3,18 +3,22 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kinesis_wire::Operation::{self, *};
-use kinesis_wire::json::decode;
-use kinesis_wire::request::Data;
+use kinesis_wire::request::{Data, Request};
+use kinesis_wire::{Encoding, Error};
 
 const NAME_PATTERN: &str = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+";
 const AT_LEAST_1: &str = "Member must have length greater than or equal to 1";
 const NUMBER_CLASS: &str = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber";
 
+fn decode(operation: Operation, body: &[u8]) -> Result<Request<'_>, Error> {
+    Encoding::Json.decode(operation, body)
+}
+
 /// The error's body as JSON.
 fn refusal(operation: Operation, body: &str) -> serde_json::Value {
     let error = decode(operation, body.as_bytes()).expect_err(body);
     assert_eq!(error.status(), 400, "{body}");
-    serde_json::from_slice(&error.to_json()).unwrap()
+    serde_json::from_slice(&error.encode(Encoding::Json)).unwrap()
 }
 
 fn check_types(operation: Operation, body: &str, message: &str) {
@@ -468,15 +472,13 @@ fn unknown_members_and_nulls_are_ignored() {
 #[test]
 fn last_of_a_repeated_member_counts() {
     let body = r#"{"StreamName":"a","StreamName":"b","Data":"","Data":"eA=="}"#;
-    let Ok(kinesis_wire::request::Request::PutRecord(put)) = decode(PutRecord, body.as_bytes()) else {
-        panic!()
-    };
+    let Ok(Request::PutRecord(put)) = decode(PutRecord, body.as_bytes()) else { panic!() };
     assert_eq!((put.stream.stream_name(), &put.record.data), (Some("b"), &Data::from_bytes(&b"x"[..])));
 }
 
 #[test]
 fn times_above_a_hundred_billion_are_milliseconds() {
-    use kinesis_wire::request::{Request, StartingPosition};
+    use kinesis_wire::request::StartingPosition;
     for (time, ms) in [
         ("1459799926.480", 1_459_799_926_480),
         ("1459799926", 1_459_799_926_000),

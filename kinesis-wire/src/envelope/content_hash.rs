@@ -1,20 +1,20 @@
-//! The SHA-256 of a body that its sender may tell in X-Amz-Content-SHA256.
+//! The SHA-256 of a body that its sender may declare in X-Amz-Content-SHA256.
 
 use sha2::{Digest, Sha256};
 
 /// Whether a body is not the one that was hashed. What is no hash, as UNSIGNED-PAYLOAD, says nothing about it.
-pub fn contradicts(told: &str, body: &[u8]) -> bool {
-    let Some(told) = decoded(told) else { return false };
-    told != Sha256::digest(body)[..]
+pub fn contradicts(declared: &str, body: &[u8]) -> bool {
+    let Some(declared) = decoded(declared) else { return false };
+    declared != Sha256::digest(body)[..]
 }
 
-fn decoded(told: &str) -> Option<[u8; 32]> {
+fn decoded(declared: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
-    if told.len() != 2 * hash.len() || !told.is_ascii() {
+    if declared.len() != 2 * hash.len() || !declared.is_ascii() {
         return None;
     }
     for (byte, at) in hash.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(&told[at..at + 2], 16).ok()?;
+        *byte = u8::from_str_radix(&declared[at..at + 2], 16).ok()?;
     }
     Some(hash)
 }

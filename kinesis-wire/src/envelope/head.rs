@@ -1,6 +1,6 @@
 //! The checks that need no body, in the order of AWS. Who makes them first need not receive a body in vain.
 
-use super::{CBOR, Envelope, JSON, PLAIN_JSON, Reply};
+use super::{Envelope, PLAIN_JSON, Reply};
 
 impl Envelope<'_> {
     /// Checks what the head decides alone. `is_empty`: the request has no body.
@@ -14,17 +14,12 @@ impl Envelope<'_> {
         if self.method != "POST" {
             return Err(self.access_denied());
         }
-        let is_known = [CBOR, JSON, PLAIN_JSON].contains(&self.media_type());
+        let is_known = self.known_encoding().is_some() || self.media_type() == PLAIN_JSON;
         match self.target {
             _ if is_empty || is_known => Ok(()),
             Some(_) => Err(self.unknown_content_type()),
             // Without a target AWS cannot even say whom it would have to ask.
             None => Err(self.access_denied()),
         }
-    }
-
-    /// Content-Type without its parameters.
-    pub(super) fn media_type(&self) -> &str {
-        self.content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
     }
 }

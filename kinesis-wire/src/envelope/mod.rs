@@ -1,8 +1,9 @@
-//! HTTP around the API, without HTTP: which operation a request wants, or what to answer at once, and how
-//! answers are dressed.
+//! HTTP around the API, without HTTP: which operation a request wants, or what to answer at once, and what
+//! HTTP adds to answers.
 //!
 //! The caller fills an [`Envelope`] from a request's head, has it judge that with [`Envelope::judge_head`] before it
-//! receives the body, asks it with [`Envelope::open`] which operation the body is for, and has the answer dressed by [`Envelope::success`] or [`Envelope::error`].
+//! receives the body, asks it with [`Envelope::open`] which operation the body is for, and makes the answer with
+//! [`Envelope::success`] or [`Envelope::error`].
 
 mod content_hash;
 mod head;
@@ -11,11 +12,7 @@ mod reply;
 
 pub use reply::Reply;
 
-/// The content type of AWS JSON 1.1.
-pub const JSON: &str = "application/x-amz-json-1.1";
-
-/// The content type of CBOR, with which AWS's SDKs for Java begin.
-const CBOR: &str = "application/x-amz-cbor-1.1";
+use crate::Encoding;
 
 /// A content type of times long past; AWS knows it, but no operation.
 const PLAIN_JSON: &str = "application/json";
@@ -31,7 +28,7 @@ pub struct Envelope<'a> {
     pub content_type: Option<&'a str>,
     /// X-Amz-Target.
     pub target: Option<&'a str>,
-    /// X-Amz-Content-SHA256: the hash of the body in hexadecimal, where the sender tells it.
+    /// X-Amz-Content-SHA256: the hash of the body in hexadecimal, where the sender declares it.
     pub content_sha256: Option<&'a str>,
     /// Origin: the request comes from a page in a browser.
     pub origin: Option<&'a str>,
@@ -43,4 +40,23 @@ pub struct Envelope<'a> {
     pub request_id: &'a str,
     /// What the answer says as x-amz-id-2: 72 random bytes in base64, made by the caller.
     pub extended_request_id: &'a str,
+}
+
+impl Envelope<'_> {
+    /// The encoding in which the request is to be read and answered: CBOR where the content type is CBOR's.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.known_encoding().unwrap_or_default()
+    }
+
+    /// The encoding of the content type, if it has one.
+    fn known_encoding(&self) -> Option<Encoding> {
+        let media_type = self.media_type();
+        [Encoding::Json, Encoding::Cbor].into_iter().find(|encoding| encoding.content_type() == media_type)
+    }
+
+    /// Content-Type without its parameters.
+    fn media_type(&self) -> &str {
+        self.content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim()
+    }
 }

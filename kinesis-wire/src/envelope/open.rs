@@ -1,46 +1,45 @@
 //! The checks that come before an operation is known, in the order of AWS.
 
-use super::{CBOR, Envelope, JSON, PLAIN_JSON, Reply, content_hash};
-use crate::{Error, ErrorCode, Operation, json};
+use super::{Envelope, PLAIN_JSON, Reply, content_hash};
+use crate::{Encoding, Error, ErrorCode, Operation};
 
-const CBOR_NOT_SERVED: &str = "application/x-amz-cbor-1.1 is not served yet: switch the client to JSON. AWS SDK for \
-                               Java 2: -Daws.cborEnabled=false or CBOR_ENABLED=false in the environment; AWS SDK for \
-                               Java 1: -Dcom.amazonaws.sdk.disableCbor or AWS_CBOR_DISABLE=1 in the environment.";
-
-const ANOTHER_BODY: &str = "The body is not the one whose SHA-256 the header X-Amz-Content-SHA256 tells: it was changed on \
+const ANOTHER_BODY: &str = "The body is not the one whose SHA-256 is in the header X-Amz-Content-SHA256: it was changed on \
                             its way, or hashed before it was final.";
 
 impl Envelope<'_> {
-    /// Which operation the request wants. Its body is not empty, but has not been read: [`json::decode`] comes next.
+    /// Which operation the request wants. Its body is not empty, but has not been read:
+    /// [`Encoding::decode`] comes next, in the envelope's encoding.
     ///
     /// # Errors
     /// The answer to give at once: the request is a CORS preflight or no call of an operation.
     pub fn open(&self, body: &[u8]) -> Result<Operation, Reply> {
         self.judge_head(body.is_empty())?;
-        if self.content_sha256.is_some_and(|told| content_hash::contradicts(told, body)) {
+        if self.content_sha256.is_some_and(|declared| content_hash::contradicts(declared, body)) {
             let error = Error::new(ErrorCode::InvalidSignatureException, ANOTHER_BODY);
             return Err(self.error(&error));
         }
         let operation = Operation::from_target(self.target.unwrap_or_default());
-        match self.media_type() {
-            CBOR => {
-                Err(self.cbor_not_served(&Error::new(ErrorCode::InvalidArgumentException, CBOR_NOT_SERVED)))
+        match self.known_encoding() {
+            encoding if body.is_empty() => {
+                let error = Error::bare(match operation {
+                    Some(_) => ErrorCode::SerializationException,
+                    None => ErrorCode::UnknownOperationException,
+                });
+                Err(self.error_in(encoding.unwrap_or(Encoding::Cbor), &error))
             }
-            _ if body.is_empty() => Err(self.error(&Error::bare(match operation {
-                Some(_) => ErrorCode::SerializationException,
-                None => ErrorCode::UnknownOperationException,
-            }))),
-            JSON => match operation {
+            Some(encoding) => match operation {
                 Some(operation) => Ok(operation),
-                None if json::is_syntax_valid(body) => {
+                None if encoding.is_structure(body) => {
                     Err(self.error(&Error::bare(ErrorCode::UnknownOperationException)))
                 }
                 None => Err(self.error(&Error::bare(ErrorCode::SerializationException))),
             },
-            PLAIN_JSON if json::is_syntax_valid(body) => Err(self.unknown_plain_json()),
-            PLAIN_JSON => Err(self.error(&Error::bare(ErrorCode::SerializationException))),
+            None if self.media_type() == PLAIN_JSON => Err(match Encoding::Json.is_structure(body) {
+                true => self.plain_json(404, ErrorCode::UnknownOperationException),
+                false => self.plain_json(400, ErrorCode::SerializationException),
+            }),
             // The head was judged: this is not reached.
-            _ => Err(self.unknown_content_type()),
+            None => Err(self.unknown_content_type()),
         }
     }
 }
@@ -48,6 +47,9 @@ impl Envelope<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const JSON: &str = Encoding::Json.content_type();
+    const CBOR: &str = Encoding::Cbor.content_type();
 
     const REQUEST: Envelope<'static> = Envelope {
         method: "POST",
@@ -77,8 +79,8 @@ mod tests {
     #[test]
     fn body_that_is_not_the_one_that_was_hashed_is_refused() {
         // The SHA-256 of "{}".
-        let told = Some("44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
-        let envelope = Envelope { content_sha256: told, ..REQUEST };
+        let declared = Some("44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+        let envelope = Envelope { content_sha256: declared, ..REQUEST };
         assert_eq!(envelope.open(b"{}"), Ok(Operation::ListStreams));
         let reply = envelope.open(b"[]").unwrap_err();
         assert_eq!(reply.status, 400);
@@ -117,7 +119,13 @@ mod tests {
                 Some(PLAIN_JSON),
                 r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#,
             ),
-            (plain, b"hello", 400, Some(JSON), SERIALIZATION),
+            (
+                plain,
+                b"hello",
+                400,
+                Some(PLAIN_JSON),
+                r#"{"Output":{"__type":"com.amazon.coral.service#SerializationException"},"Version":"1.0"}"#,
+            ),
         ]
     }
 
@@ -133,14 +141,41 @@ mod tests {
         }
     }
 
+    /// As AWS was recorded to write them (kinesalite, index.js).
+    const CBOR_SERIALIZATION: &[u8] = b"\xbf\x66__type\x76SerializationException\xff";
+    const CBOR_UNKNOWN: &[u8] = b"\xbf\x66__type\x78\x19UnknownOperationException\xff";
+
     #[test]
-    fn cbor_is_told_how_to_switch_to_json() {
-        let reply = Envelope { content_type: Some(CBOR), ..REQUEST }.open(b"\xbf\xff").unwrap_err();
-        assert_eq!((reply.status, reply.content_type), (400, Some(JSON)));
-        let body = String::from_utf8(reply.body).unwrap();
-        assert!(body.contains("aws.cborEnabled=false"), "{body}");
-        assert!(reply.headers.contains(&("x-amzn-errortype", "InvalidArgumentException".into())));
-        assert!(reply.headers.contains(&("x-amzn-error-message", CBOR_NOT_SERVED.into())));
+    fn cbor_is_answered_in_cbor_and_so_is_an_empty_body_of_no_known_type() {
+        let cbor = Envelope { content_type: Some(CBOR), ..REQUEST };
+        assert_eq!(cbor.open(b"\xbf\xff"), Ok(Operation::ListStreams));
+        assert_eq!(cbor.encoding(), Encoding::Cbor);
+        let unknown = Envelope { target: Some("Kinesis_20131202.ListStream"), ..cbor };
+        let plain = Envelope { content_type: Some(PLAIN_JSON), ..REQUEST };
+        for (envelope, body, answer) in [
+            (cbor, &b""[..], CBOR_SERIALIZATION),
+            (unknown, b"", CBOR_UNKNOWN),
+            (unknown, b"\xa0", CBOR_UNKNOWN),
+            (unknown, b"{}", CBOR_SERIALIZATION),
+            (unknown, b"\xbf", CBOR_SERIALIZATION),
+            (plain, b"", CBOR_SERIALIZATION),
+            (Envelope { content_type: None, ..unknown }, b"", CBOR_UNKNOWN),
+        ] {
+            let reply = envelope.open(body).unwrap_err();
+            assert_eq!((reply.status, reply.content_type), (400, Some(CBOR)), "{envelope:?}");
+            assert_eq!(reply.body, answer, "{envelope:?}");
+        }
+    }
+
+    #[test]
+    fn refusal_before_anything_is_read_has_the_encoding_of_the_request() {
+        let reply = REQUEST.refusal(413, "RequestEntityTooLarge", None);
+        assert_eq!((reply.status, reply.content_type), (413, Some(JSON)));
+        assert_eq!(reply.body, br#"{"__type":"RequestEntityTooLarge"}"#);
+        let cbor = Envelope { content_type: Some(CBOR), ..REQUEST };
+        let reply = cbor.refusal(503, "ServiceUnavailable", Some("busy"));
+        assert_eq!((reply.status, reply.content_type), (503, Some(CBOR)));
+        assert_eq!(reply.body, b"\xbf\x66__type\x72ServiceUnavailable\x67message\x64busy\xff");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Answers as HTTP will carry them.
 
-use super::{Envelope, JSON, PLAIN_JSON};
-use crate::Error;
+use super::{Envelope, PLAIN_JSON};
+use crate::response::Body;
+use crate::writer::Writer;
+use crate::{Encoding, Error, ErrorCode, event_stream};
 
 const EXPOSED_HEADERS: &str =
     "x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date";
@@ -26,42 +28,50 @@ impl Envelope<'_> {
     /// The answer to a request that succeeded; the body is empty where the operation answers nothing.
     #[must_use]
     pub fn success(&self, body: Vec<u8>) -> Reply {
-        self.dress(200, Some(JSON), body)
+        self.reply(200, Some(self.encoding().content_type()), body)
+    }
+
+    /// The head of the answer to a subscription; the body is [`crate::event_stream`]'s.
+    #[must_use]
+    pub fn event_stream(&self) -> Reply {
+        self.reply(200, Some(event_stream::CONTENT_TYPE), Vec::new())
     }
 
     /// The answer to a request that failed.
     #[must_use]
     pub fn error(&self, error: &Error) -> Reply {
-        self.dress(error.status(), Some(JSON), error.to_json())
+        self.error_in(self.encoding(), error)
+    }
+
+    /// The answer to a request that is refused before it is read, with a status and a code that are not the API's.
+    #[must_use]
+    pub fn refusal(&self, status: u16, code: &str, message: Option<&str>) -> Reply {
+        let encoding = self.encoding();
+        let body = encoding.encode(&RefusalBody { code, message });
+        self.reply(status, Some(encoding.content_type()), body)
+    }
+
+    pub(super) fn error_in(&self, encoding: Encoding, error: &Error) -> Reply {
+        self.reply(error.status(), Some(encoding.content_type()), error.encode(encoding))
     }
 
     /// No POST, or nobody to ask.
     pub(super) fn access_denied(&self) -> Reply {
         let body = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be \
                     authorized</Message>\n</AccessDeniedException>\n";
-        self.dress(403, None, body.into())
+        self.reply(403, None, body.into())
     }
 
     /// No content type that AWS knows.
     pub(super) fn unknown_content_type(&self) -> Reply {
-        self.dress(404, None, "<UnknownOperationException/>\n".into())
+        self.reply(404, None, "<UnknownOperationException/>\n".into())
     }
 
     /// `application/json`, in which AWS finds no operation.
-    pub(super) fn unknown_plain_json(&self) -> Reply {
-        let body =
-            r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
-        self.dress(404, Some(PLAIN_JSON), body.into())
-    }
-
-    /// A client that speaks CBOR may not read JSON: code and message also go into the headers where the SDKs for
-    /// Java look first.
-    pub(super) fn cbor_not_served(&self, error: &Error) -> Reply {
-        let mut reply = self.error(error);
-        reply.headers.push(("x-amzn-errortype", error.code.name().into()));
-        let message = error.message.as_deref().unwrap_or_default();
-        reply.headers.push(("x-amzn-error-message", message.into()));
-        reply
+    pub(super) fn plain_json(&self, status: u16, code: ErrorCode) -> Reply {
+        let code = code.name();
+        let body = format!(r#"{{"Output":{{"__type":"com.amazon.coral.service#{code}"}},"Version":"1.0"}}"#);
+        self.reply(status, Some(PLAIN_JSON), body.into())
     }
 
     /// A browser asks whether a page may call.
@@ -79,7 +89,7 @@ impl Envelope<'_> {
         Reply { status: 200, content_type: None, headers, body: Vec::new() }
     }
 
-    fn dress(&self, status: u16, content_type: Option<&'static str>, body: Vec<u8>) -> Reply {
+    fn reply(&self, status: u16, content_type: Option<&'static str>, body: Vec<u8>) -> Reply {
         let mut headers = vec![
             ("x-amzn-requestid", self.request_id.to_owned()),
             ("x-amz-id-2", self.extended_request_id.to_owned()),
@@ -89,5 +99,20 @@ impl Envelope<'_> {
             headers.push(("access-control-expose-headers", EXPOSED_HEADERS.to_owned()));
         }
         Reply { status, content_type, headers, body }
+    }
+}
+
+/// An error of HTTP in the form of the API's.
+struct RefusalBody<'a> {
+    code: &'a str,
+    message: Option<&'a str>,
+}
+
+impl Body for RefusalBody<'_> {
+    fn write(&self, writer: &mut impl Writer) {
+        writer.map(|writer| {
+            writer.text_member("__type", self.code);
+            writer.optional_text_member("message", self.message);
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, in the words of AWS.
 //!
-//! An [`Error`] is what the client is told: a code, from which the HTTP status follows, and mostly a message.
+//! An [`Error`] is what the client gets: a code, from which the HTTP status follows, and mostly a message.
 //! Texts that clients parse or that AWS is known to print are constructors in `texts`; a caller that needs words
 //! of its own makes the value itself.
 
@@ -12,7 +12,8 @@ use std::borrow::Cow;
 
 pub use code::ErrorCode;
 
-use crate::json::JsonWriter;
+use crate::Encoding;
+use crate::response::Body;
 use crate::writer::Writer;
 
 /// An answer that is no success.
@@ -45,20 +46,22 @@ impl Error {
     }
 
     /// The answer's body: `{"__type":"...","message":"..."}`.
-    ///
-    /// AWS writes `Message` with a capital where a type is wrong (SerializationException), and only there.
     #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut writer = JsonWriter::default();
-        self.write(&mut writer);
-        writer.finish()
+    pub fn encode(&self, encoding: Encoding) -> Vec<u8> {
+        encoding.encode(self)
     }
+}
 
+impl Body for Error {
+    /// AWS writes `Message` with a capital where a type is wrong (SerializationException), and only there.
     fn write(&self, writer: &mut impl Writer) {
+        let message_name = match self.code {
+            ErrorCode::SerializationException => "Message",
+            _ => "message",
+        };
         writer.map(|writer| {
             writer.text_member("__type", self.code.name());
-            let key = if self.code == ErrorCode::SerializationException { "Message" } else { "message" };
-            writer.optional_text_member(key, self.message.as_deref());
+            writer.optional_text_member(message_name, self.message.as_deref());
         });
     }
 }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fault_is_told_in_the_words_of_aws() {
+    fn fault_has_the_words_of_aws() {
         for (text, reason) in [
             ("23456", "Base64 encoded length is expected a multiple of 4 bytes but found: 5"),
             ("=+/=", "Invalid Base64 character: '='"),

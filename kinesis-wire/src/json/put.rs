@@ -18,7 +18,7 @@ use crate::request::{Data, PutRecord, PutRecords, Record, Request, StreamRef};
 use crate::shape::{self, Shape};
 
 /// The request, if the operation puts records and the body is as it should be.
-pub(super) fn decode(operation: Operation, body: &[u8]) -> Option<Request<'_>> {
+pub(crate) fn decode(operation: Operation, body: &[u8]) -> Option<Request<'_>> {
     match operation {
         Operation::PutRecord => {
             let Structure(body): Structure<PutRecordBody<'_>> = sonic_rs::from_slice(body).ok()?;

@@ -107,7 +107,7 @@ impl JsonWriter {
     }
 }
 
-/// Takes text, with less ado than a Vec of bytes does by itself.
+/// Takes text more quickly than `io::Write` of a Vec of bytes does.
 struct Out<'a>(&'a mut Vec<u8>);
 
 impl Write for Out<'_> {

@@ -18,7 +18,7 @@ pub struct ConsumerArn<'a> {
     pub stream: StreamArn<'a>,
     /// The consumer's name.
     pub consumer_name: &'a str,
-    /// The digits behind the name, which tell consumers apart that had the same name: seconds since 1970 at AWS.
+    /// The digits behind the name, which distinguish consumers that had the same name: seconds since 1970 at AWS.
     pub creation: &'a str,
 }
 

@@ -7,8 +7,8 @@ use crate::shape::Members;
 
 /// The stream that a request means.
 ///
-/// In a decoded request one of the two is there, and if both are, they name the same stream; exceptions are said
-/// where they are ([`super::ListShards`], [`super::GetRecords`]).
+/// In a decoded request one of the two is there, and if both are, they name the same stream; the exceptions
+/// are documented where they are ([`super::ListShards`], [`super::GetRecords`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamRef<'a> {
     /// StreamName; some operations know streams by ARN alone.

@@ -18,7 +18,9 @@ pub use accounts::{AccountSettings, DescribeLimits};
 pub use channels::{ListChannels, ListQueues};
 pub use consumers::{Consumer, DescribeStreamConsumer, ListStreamConsumers, RegisterStreamConsumer};
 pub use get_records::GetRecordsWriter;
+pub(crate) use get_records::Record;
 pub use put::{PutRecord, PutRecordsWriter};
+pub(crate) use shard::write_children;
 pub use shard::{
     ChildShard, GetShardIterator, HashKeyRange, ListShards, SequenceNumberRange, Shard, UpdateShardCount,
 };
@@ -26,7 +28,7 @@ pub use stream::{DescribeStream, DescribeStreamSummary, ListStreams, StreamSumma
 pub use stream_settings::{EnhancedMonitoring, UpdateStreamWarmThroughput, WarmThroughput};
 pub use tags::{GetResourcePolicy, ListTagsForResource, ListTagsForStream, Tag};
 
-use crate::json::JsonWriter;
+use crate::Encoding;
 pub use crate::words::{CommitmentStatus, ConsumerStatus, EncryptionType, ShardLevelMetric, StreamStatus};
 use crate::writer::Writer;
 
@@ -42,8 +44,8 @@ macro_rules! bodies {
             impl $type {
                 /// The answer's body.
                 #[must_use]
-                pub fn to_json(&self) -> Vec<u8> {
-                    to_json(self)
+                pub fn encode(&self, encoding: Encoding) -> Vec<u8> {
+                    encoding.encode(self)
                 }
             }
         )*
@@ -69,11 +71,4 @@ bodies! {
     RegisterStreamConsumer
     UpdateShardCount
     UpdateStreamWarmThroughput
-}
-
-/// The body of an answer.
-pub(crate) fn to_json(body: &impl Body) -> Vec<u8> {
-    let mut writer = JsonWriter::default();
-    body.write(&mut writer);
-    writer.finish()
 }

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use super::Body;
-use crate::Error;
-use crate::json::JsonWriter;
+use crate::encoding::{AnyWriter, with_writer};
 use crate::writer::Writer;
+use crate::{Encoding, Error};
 
 /// Where one record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +19,8 @@ pub struct PutRecord<S, N> {
 impl<S: Display, N: Display> PutRecord<S, N> {
     /// The answer's body.
     #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut writer = JsonWriter::with_capacity(PUT_RECORD_BYTES);
-        self.write(&mut writer);
-        writer.finish()
+    pub fn encode(&self, encoding: Encoding) -> Vec<u8> {
+        encoding.encode(self)
     }
 }
 
@@ -43,49 +41,49 @@ const PUT_RECORD_BYTES: usize = 128;
 /// Writes the answer to PutRecords result by result, in the order of the request's records.
 #[derive(Debug)]
 pub struct PutRecordsWriter {
-    writer: JsonWriter,
+    writer: AnyWriter,
     failed: u64,
 }
 
 impl PutRecordsWriter {
     /// An answer without results yet, with room for so many.
     #[must_use]
-    pub fn with_capacity(records: usize) -> Self {
-        let mut writer = JsonWriter::with_capacity((records + 1) * PUT_RECORD_BYTES);
-        writer.begin_map();
-        writer.key("Records");
-        writer.begin_list();
+    pub fn with_capacity(encoding: Encoding, records: usize) -> Self {
+        let mut writer = encoding.writer((records + 1) * PUT_RECORD_BYTES);
+        with_writer!(&mut writer, writer => {
+            writer.begin_map();
+            writer.key("Records");
+            writer.begin_list();
+        });
         Self { writer, failed: 0 }
     }
 
     /// The next record is durable.
     pub fn stored(&mut self, shard_id: impl Display, sequence_number: impl Display) {
-        PutRecord { shard_id, sequence_number }.write(&mut self.writer);
+        let result = PutRecord { shard_id, sequence_number };
+        with_writer!(&mut self.writer, writer => result.write(writer));
     }
 
     /// The next record is not stored. AWS gives but two codes here: ProvisionedThroughputExceededException
     /// ([`Error::rate_exceeded`]) and InternalFailure ([`Error::internal_failure`]).
     pub fn failed(&mut self, error: &Error) {
         self.failed += 1;
-        let writer = &mut self.writer;
-        writer.begin_map();
-        writer.key("ErrorCode");
-        writer.text(error.code.name());
-        if let Some(message) = &error.message {
-            writer.key("ErrorMessage");
-            writer.text(message);
-        }
-        writer.end_map();
+        with_writer!(&mut self.writer, writer => writer.map(|writer| {
+            writer.text_member("ErrorCode", error.code.name());
+            writer.optional_text_member("ErrorMessage", error.message.as_deref());
+        }));
     }
 
     /// The finished body, with the number of failed records.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
-        let mut writer = self.writer;
-        writer.end_list();
-        writer.key("FailedRecordCount");
-        writer.integer(self.failed);
-        writer.end_map();
-        writer.finish()
+        let failed = self.failed;
+        with_writer!(self.writer, writer => {
+            let mut writer = writer;
+            writer.end_list();
+            writer.integer_member("FailedRecordCount", failed);
+            writer.end_map();
+            writer.finish()
+        })
     }
 }

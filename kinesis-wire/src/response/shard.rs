@@ -110,7 +110,7 @@ pub(super) fn write_shards(shards: &[Shard], writer: &mut impl Writer) {
 }
 
 /// The member ChildShards, which is absent where there are none.
-pub(super) fn write_children(children: &[ChildShard], writer: &mut impl Writer) {
+pub(crate) fn write_children(children: &[ChildShard], writer: &mut impl Writer) {
     if !children.is_empty() {
         writer.list_member("ChildShards", children, |writer, child| {
             writer.map(|writer| child.write_members(writer));

@@ -147,7 +147,7 @@ impl<'a> Members<'a> {
 }
 
 impl Shape {
-    /// How many elements of a list or map are worth keeping: one more than allowed tells all there is to tell.
+    /// How many elements of a list or map are worth keeping: one more than allowed is enough to refuse it.
     pub(crate) fn kept_elements(&self) -> usize {
         self.max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX - 1) + 1
     }

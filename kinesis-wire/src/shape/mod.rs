@@ -1,6 +1,6 @@
 //! What the AWS model says of a request's members, once and as data; and the check of values against it.
 //!
-//! Three things meet here. [`table`] has the shapes. An encoding ([`crate::json`]) reads a body along a
+//! Three things meet here. [`table`] has the shapes. An encoding ([`crate::json`], [`crate::cbor`]) reads a body along a
 //! shape, value by value as [`Typed`], and leaves [`Members`]: a tree whose types are right. [`check`] finds every
 //! constraint that the tree breaks. Nothing here knows an encoding, and nothing here knows an operation but by the shape
 //! of its input.

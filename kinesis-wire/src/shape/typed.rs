@@ -65,11 +65,22 @@ impl<'f> Typed<'f> {
         }
     }
 
+    /// An integer came, of milliseconds where it is a time.
+    pub(crate) fn integer_or_ms<'a>(self, number: i128) -> Option<Value<'a>> {
+        match self.shape.kind {
+            Kind::Integer => Some(Value::Integer(number.clamp(i32::MIN.into(), i32::MAX.into()) as i32)),
+            Kind::Timestamp => {
+                Some(Value::TimestampMs(number.clamp(i64::MIN.into(), i64::MAX.into()) as i64))
+            }
+            _ => self.wrong_class(NUMBER_CLASS),
+        }
+    }
+
     /// A text came that stands for no bytes.
     pub(crate) fn text<'a>(self, text: Cow<'a, str>) -> Option<Value<'a>> {
         match self.shape.kind {
             Kind::Text => Some(Value::Text(text)),
-            Kind::Boolean => match text.to_ascii_uppercase().as_str() {
+            Kind::Boolean => match text.to_uppercase().as_str() {
                 "TRUE" | "YES" | "1" => Some(Value::Boolean(true)),
                 "FALSE" | "NO" | "0" => Some(Value::Boolean(false)),
                 other => {

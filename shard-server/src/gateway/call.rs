@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use catalog::StreamName;
 use catalog::control::{ConsumerKey, StreamKey};
 use kinesis_wire::request::{ConsumerArn, StreamArn, StreamRef};
-use kinesis_wire::{Error, ErrorCode, Operation};
+use kinesis_wire::{Encoding, Error, ErrorCode, Operation};
 
 use super::catalog::Scope;
 use super::credential::Credential;
@@ -39,6 +39,8 @@ pub enum Regions {
 pub struct Call<'a> {
     /// The operation.
     pub operation: Operation,
+    /// The encoding of its answer.
+    pub encoding: Encoding,
     /// The access key of the caller. It is not verified yet.
     pub caller: Option<&'a str>,
     /// The account whose streams the call may name.
@@ -56,6 +58,7 @@ impl Identity {
     pub fn call<'a>(
         &'a self,
         operation: Operation,
+        encoding: Encoding,
         credential: Option<Credential<'a>>,
         start: Instant,
     ) -> Call<'a> {
@@ -66,6 +69,7 @@ impl Identity {
         };
         Call {
             operation,
+            encoding,
             caller: credential.map(|credential| credential.access_key_id),
             account_id: &self.account_id,
             region: region.unwrap_or(&self.region),
@@ -159,7 +163,7 @@ mod tests {
     fn region(regions: Regions, signed: Option<&str>) -> (String, Option<String>) {
         let identity = identity(regions);
         let credential = signed.map(|region| Credential { access_key_id: "AKID", region });
-        let call = identity.call(Operation::ListStreams, credential, Instant::now());
+        let call = identity.call(Operation::ListStreams, Encoding::Json, credential, Instant::now());
         (call.region.to_owned(), call.scope().region.map(str::to_owned))
     }
 
@@ -178,7 +182,7 @@ mod tests {
     #[test]
     fn arn_of_another_region_or_account_names_no_stream() {
         let identity = identity(Regions::Own);
-        let call = identity.call(Operation::ListShards, None, Instant::now());
+        let call = identity.call(Operation::ListShards, Encoding::Json, None, Instant::now());
         let name = |region: &str, account: &str| {
             let arn = format!("arn:aws:kinesis:{region}:{account}:stream/orders");
             call.required_name_of(&StreamRef { name: None, arn: Some(arn.into()) })

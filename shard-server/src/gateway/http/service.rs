@@ -7,8 +7,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Body;
-use kinesis_wire::envelope::{Envelope, JSON, Reply};
-use kinesis_wire::{Operation, json};
+use kinesis_wire::Operation;
+use kinesis_wire::envelope::{Envelope, Reply};
 
 use super::body::{self, AnswerBody, BodyError, Received};
 use crate::admin::Excess;
@@ -91,8 +91,8 @@ impl KinesisService {
             Ok(operation) => operation,
             Err(reply) => return no_operation(reply),
         };
-        let call = self.endpoint.identity().call(operation, credential, start);
-        let prepared = match json::decode(operation, &body.bytes) {
+        let call = self.endpoint.identity().call(operation, envelope.encoding(), credential, start);
+        let prepared = match call.encoding.decode(operation, &body.bytes) {
             Ok(request) => operations::prepare(&self.endpoint, &call, request).await,
             Err(error) => Err(error),
         };
@@ -131,7 +131,7 @@ impl KinesisService {
                 (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
             }
         };
-        refuse(envelope, status, code, format!("{{\"__type\":\"{code}\"}}"))
+        refuse(envelope, status, code, None)
     }
 }
 
@@ -144,13 +144,16 @@ fn no_operation(reply: Reply) -> Answered {
 /// The answer to a request whose connection is one too many. Its body is not read.
 fn refuse_excess(envelope: &Envelope<'_>, excess: &Excess) -> Answered {
     let code = "ServiceUnavailable";
-    let body = format!("{{\"__type\":\"{code}\",\"message\":\"{excess}\"}}");
-    refuse(envelope, StatusCode::SERVICE_UNAVAILABLE, code, body)
+    refuse(envelope, StatusCode::SERVICE_UNAVAILABLE, code, Some(&excess.to_string()))
 }
 
-fn refuse(envelope: &Envelope<'_>, status: StatusCode, code: &'static str, body: String) -> Answered {
-    let body = body.into_bytes();
-    let reply = Reply { status: status.as_u16(), content_type: Some(JSON), ..envelope.success(body) };
+fn refuse(
+    envelope: &Envelope<'_>,
+    status: StatusCode,
+    code: &'static str,
+    message: Option<&str>,
+) -> Answered {
+    let reply = envelope.refusal(status.as_u16(), code, message);
     Answered { reply, body: None, operation: None, code }
 }
 

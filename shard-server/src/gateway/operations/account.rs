@@ -21,12 +21,12 @@ pub async fn describe_limits(endpoint: &Endpoint, call: &Call<'_>) -> Result<Ans
         on_demand_stream_count: limits.on_demand_streams,
         on_demand_stream_count_limit: NO_QUOTA,
     };
-    Ok(answer.to_json().into())
+    Ok(answer.encode(call.encoding).into())
 }
 
 pub async fn describe_settings(endpoint: &Endpoint, call: &Call<'_>) -> Result<Answer, Error> {
     let commitment = endpoint.control(call, describe_account(call)).await?;
-    Ok(settings_of(&commitment, endpoint.now_ms()).to_json().into())
+    Ok(settings_of(&commitment, endpoint.now_ms()).encode(call.encoding).into())
 }
 
 pub async fn update_settings(
@@ -37,7 +37,7 @@ pub async fn update_settings(
     let DescribeAccount { account_id, region } = describe_account(call);
     let commitment = request.commitment == CommitmentRequest::Enabled;
     let commitment = endpoint.control(call, UpdateAccount { account_id, region, commitment }).await?;
-    Ok(settings_of(&commitment, endpoint.now_ms()).to_json().into())
+    Ok(settings_of(&commitment, endpoint.now_ms()).encode(call.encoding).into())
 }
 
 /// The control call for the settings of the caller's account.

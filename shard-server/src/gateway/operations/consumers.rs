@@ -28,7 +28,7 @@ pub async fn register(
     };
     let consumer = endpoint.change(call, &name, register).await?;
     let consumer = shown(&consumer, &call.arn_of(&name));
-    Ok(response::RegisterStreamConsumer { consumer }.to_json().into())
+    Ok(response::RegisterStreamConsumer { consumer }.encode(call.encoding).into())
 }
 
 pub async fn deregister(
@@ -50,7 +50,7 @@ pub async fn describe(
     let consumer = endpoint.control(call, FindConsumer { stream: call.key(&name), consumer }).await?;
     let stream_arn = call.arn_of(&name);
     let consumer = shown(&consumer, &stream_arn);
-    Ok(response::DescribeStreamConsumer { consumer, stream_arn }.to_json().into())
+    Ok(response::DescribeStreamConsumer { consumer, stream_arn }.encode(call.encoding).into())
 }
 
 pub async fn list(
@@ -88,7 +88,7 @@ pub async fn list(
     });
     let stream_arn = call.arn_of(&name);
     let consumers = consumers.iter().map(|consumer| shown(consumer, &stream_arn)).collect();
-    Ok(response::ListStreamConsumers { consumers, next_token }.to_json().into())
+    Ok(response::ListStreamConsumers { consumers, next_token }.encode(call.encoding).into())
 }
 
 /// The consumer that a request names, and its stream.

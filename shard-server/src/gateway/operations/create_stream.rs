@@ -52,7 +52,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Instant;
 
-    use kinesis_wire::Operation;
+    use kinesis_wire::{Encoding, Operation};
 
     use super::*;
     use crate::gateway::{Identity, Regions};
@@ -72,7 +72,7 @@ mod tests {
     fn create(request: request::CreateStream<'_>) -> Result<CreateStream, Error> {
         let identity =
             Identity { account_id: "000000000000".into(), region: "us-east-1".into(), regions: Regions::Own };
-        create_of(request, &identity.call(Operation::CreateStream, None, Instant::now()))
+        create_of(request, &identity.call(Operation::CreateStream, Encoding::Json, None, Instant::now()))
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub async fn answer(
         encryption_type: response::EncryptionType::None,
         key_id: None,
     };
-    Ok(description.to_json().into())
+    Ok(description.encode(call.encoding).into())
 }
 
 pub async fn answer_summary(
@@ -71,7 +71,7 @@ pub async fn answer_summary(
         channel_count: None,
         queue_count: None,
     };
-    Ok(summary.to_json().into())
+    Ok(summary.encode(call.encoding).into())
 }
 
 /// The warm throughput of a stream, which counts only while its account has the commitment.

@@ -46,7 +46,7 @@ pub async fn prepare(
         wait_ms: TIP_WAIT_MS,
         max_frame_bytes: u32::try_from(endpoint.memory().unsent.piece_bytes()).unwrap_or(u32::MAX),
     };
-    Ok(Box::new(RecordPieces::new(Arc::clone(endpoint), stream, shard, iterator, read)))
+    Ok(Box::new(RecordPieces::new(Arc::clone(endpoint), stream, shard, iterator, read, call.encoding)))
 }
 
 fn iterator_error(invalid: InvalidIterator, now_ms: u64) -> Error {

@@ -54,7 +54,7 @@ pub async fn answer(
         position,
     };
     let sealed = iterator.seal(&endpoint.keys()).ok_or_else(|| Error::bare(ErrorCode::InternalFailure))?;
-    Ok(response::GetShardIterator { shard_iterator: sealed }.to_json().into())
+    Ok(response::GetShardIterator { shard_iterator: sealed }.encode(call.encoding).into())
 }
 
 async fn locate(

@@ -48,7 +48,7 @@ pub async fn answer(
         };
         page.seal(&endpoint.keys())
     });
-    Ok(response::ListShards { shards, next_token }.to_json().into())
+    Ok(response::ListShards { shards, next_token }.encode(call.encoding).into())
 }
 
 async fn begin_listing(

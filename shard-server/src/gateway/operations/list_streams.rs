@@ -45,5 +45,5 @@ pub fn answer(
     });
     let answer =
         response::ListStreams { stream_summaries: summaries.collect(), has_more_streams, next_token };
-    Ok(answer.to_json().into())
+    Ok(answer.encode(call.encoding).into())
 }

@@ -102,8 +102,8 @@ pub async fn prepare(
         Request::IncreaseStreamRetentionPeriod(request) => {
             stream_settings::increase_retention(endpoint, call, request).await
         }
-        Request::ListChannels => Ok(response::ListChannels.to_json().into()),
-        Request::ListQueues => Ok(response::ListQueues.to_json().into()),
+        Request::ListChannels => Ok(response::ListChannels.encode(call.encoding).into()),
+        Request::ListQueues => Ok(response::ListQueues.encode(call.encoding).into()),
         Request::ListShards(request) => list_shards::answer(endpoint, call, request).await,
         Request::ListStreamConsumers(request) => consumers::list(endpoint, call, request).await,
         Request::ListStreams(request) => list_streams::answer(endpoint, call, request),

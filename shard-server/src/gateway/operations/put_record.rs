@@ -24,13 +24,14 @@ pub async fn prepare(
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }
-    Ok(Put { stream, batch })
+    Ok(Put { stream, batch, encoding: call.encoding })
 }
 
 pub async fn answer(endpoint: &Endpoint, put: Put) -> Result<Answer, Error> {
+    let encoding = put.encoding;
     match append(endpoint, put, HOLD).await.pop() {
         Some(Ok(number)) => {
-            Ok(PutRecord { shard_id: number.shard, sequence_number: number }.to_json().into())
+            Ok(PutRecord { shard_id: number.shard, sequence_number: number }.encode(encoding).into())
         }
         Some(Err(refusal)) => Err(error_of(&refusal)),
         None => Err(Error::bare(ErrorCode::InternalFailure)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use catalog::{HashKey, SequenceNumber, SequenceTexts, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
-use kinesis_wire::{Error, request};
+use kinesis_wire::{Encoding, Error, request};
 
 use super::Answer;
 use super::runs::{Appends, Few, PlannedRuns, RecordLocation, Target};
@@ -24,6 +24,8 @@ const MAX_REHASHES: usize = 16;
 pub struct Put {
     pub(super) stream: Arc<Stream>,
     pub(super) batch: Batch,
+    /// The encoding of the answer.
+    pub(super) encoding: Encoding,
 }
 
 pub async fn prepare(
@@ -37,11 +39,11 @@ pub async fn prepare(
     if request.dry_run {
         return Err(Error::dry_run_succeeded());
     }
-    Ok(Put { stream, batch })
+    Ok(Put { stream, batch, encoding: call.encoding })
 }
 
 pub async fn answer(endpoint: &Endpoint, put: Put) -> Answer {
-    let mut writer = PutRecordsWriter::with_capacity(put.batch.locations.len());
+    let mut writer = PutRecordsWriter::with_capacity(put.encoding, put.batch.locations.len());
     let mut texts = SequenceTexts::default();
     for stored in append(endpoint, put, PARTIAL_HOLD).await {
         match stored {
@@ -136,7 +138,7 @@ pub(super) async fn append(
     put: Put,
     hold: Duration,
 ) -> Few<Result<SequenceNumber, Refusal>> {
-    let Put { stream, batch: Batch { mut appends, mut locations, hash_keys, bytes } } = put;
+    let Put { stream, batch: Batch { mut appends, mut locations, hash_keys, bytes }, .. } = put;
     let mut stored = Few::from_elem(None, locations.len());
     let mut took_over = Few::new();
     for _ in 0..=MAX_REHASHES {

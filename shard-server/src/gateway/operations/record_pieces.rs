@@ -7,7 +7,7 @@ use std::sync::Arc;
 use catalog::member::OpenShard;
 use catalog::{SequenceNumber, SequenceTexts, Shard, Stream};
 use kinesis_wire::response::GetRecordsWriter;
-use kinesis_wire::{Error, ErrorCode};
+use kinesis_wire::{Encoding, Error, ErrorCode};
 
 use super::Answer;
 use super::shard_view::child_of;
@@ -61,8 +61,9 @@ impl RecordPieces {
         shard: Shard,
         iterator: ShardIterator,
         read: Read,
+        encoding: Encoding,
     ) -> Self {
-        let writer = GetRecordsWriter::with_capacity(0);
+        let writer = GetRecordsWriter::with_capacity(encoding, 0);
         let (records, behind_ms, written, written_bytes) = (None, 0, 0, 0);
         Self {
             endpoint,
@@ -186,8 +187,7 @@ impl RecordPieces {
         let successors = self.successors.iter().filter(|_| at_end);
         let children: Vec<_> = successors.map(child_of).collect();
         let next = children.is_empty().then_some(next.as_str());
-        let writer = std::mem::replace(&mut self.writer, GetRecordsWriter::with_capacity(0));
-        Ok(writer.finish(next, self.behind_ms, &children))
+        Ok(self.writer.finish(next, self.behind_ms, &children))
     }
 
     /// Whether it is the end of a sealed shard: behind its last record, in an answer of its own.

@@ -61,7 +61,7 @@ async fn monitoring(
         current: metrics_of(&before),
         desired: metrics_of(&after),
     };
-    Ok(answer.to_json().into())
+    Ok(answer.encode(call.encoding).into())
 }
 
 pub async fn update_mode(
@@ -101,7 +101,7 @@ pub async fn update_warm_throughput(
         stream_name: name.to_string(),
         warm_throughput: response::WarmThroughput { target_mibps: mibps, current_mibps: mibps },
     };
-    Ok(answer.to_json().into())
+    Ok(answer.encode(call.encoding).into())
 }
 
 /// Records go to shards by their partition keys, so that is all that can be asked for.

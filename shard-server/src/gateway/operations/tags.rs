@@ -45,7 +45,7 @@ pub async fn list_for_stream(
     let name = call.required_name_of(&request.stream)?;
     let tags = list(endpoint, call, Resource::stream(call, &name)).await?;
     let limit = request.limit.map_or(MAX_PAGE, |limit| limit as usize);
-    Ok(page(tags, request.exclusive_start_tag_key.as_deref(), limit).to_json().into())
+    Ok(page(tags, request.exclusive_start_tag_key.as_deref(), limit).encode(call.encoding).into())
 }
 
 pub async fn tag_resource(
@@ -70,7 +70,7 @@ pub async fn list_for_resource(
     request: ResourceRef<'_>,
 ) -> Result<Answer, Error> {
     let tags = list(endpoint, call, Resource::of(call, &request)?).await?;
-    Ok(response::ListTagsForResource { tags: tags_of(tags) }.to_json().into())
+    Ok(response::ListTagsForResource { tags: tags_of(tags) }.encode(call.encoding).into())
 }
 
 async fn add(
