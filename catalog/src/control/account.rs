@@ -35,7 +35,7 @@ pub enum CommitmentStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// The open shards of its provisioned streams.
+    /// Its open shards.
     pub open_shards: u32,
     /// Its on-demand streams.
     pub on_demand_streams: u32,
