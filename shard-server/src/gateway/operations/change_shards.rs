@@ -45,7 +45,7 @@ pub async fn update_count(
         current_shard_count,
         target_shard_count: target,
     };
-    Ok(answer.to_json().into())
+    Ok(answer.encode(call.encoding).into())
 }
 
 /// Begins a change; gives how many shards were open before.
