@@ -7,6 +7,7 @@
 //! A request is one frame. An answer is one frame, or a stream of frames of records.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
@@ -15,6 +16,18 @@ use record_log::record::RecordBlock;
 
 /// The largest head: 10,000 runs of a record each take a quarter of it.
 const MAX_HEAD_BYTES: usize = 1 << 20;
+
+/// How long a message may take to arrive, or to be answered: this, and the time that its bytes take at a rate that still
+/// counts as progress.
+const BASE_TIME: Duration = Duration::from_secs(10);
+const MIN_BYTES_PER_SECOND: usize = 256 << 10;
+
+/// How long so many bytes may take. One limit for all messages would end large ones again and again where processors or the
+/// network are busy, each time after most of the work was done.
+#[must_use]
+pub fn time_for(bytes: usize) -> Duration {
+    BASE_TIME + Duration::from_secs((bytes / MIN_BYTES_PER_SECOND) as u64)
+}
 
 /// The bytes are not a message of this protocol, or of a version that this one cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,11 +1,14 @@
 //! Messages read back, and programs of different versions understand each other.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use catalog::member::OpenShard;
 use catalog::{HashKey, HashKeyRange, ShardId};
-use http_body_util::Full;
+use futures::stream::{self, StreamExt as _};
+use http_body_util::{Full, StreamBody};
 use proptest::prelude::*;
 use record_log::record::{Record, RecordBlock, RecordBlockBuilder};
 use record_log::{Resharded, SealedShard};
@@ -410,6 +413,26 @@ fn each_block_that_is_received_keeps_nothing_but_itself() {
     let received = append.runs.iter().map(|run| run.block.bytes());
     for bytes in received.chain(outcomes[0].runs.iter().map(|run| run.block.bytes())) {
         assert!(bytes.is_unique());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_record_may_take_the_time_that_its_bytes_take() {
+    let mut record = RecordBlockBuilder::default();
+    record.push(Record { partition_key: "key", data: &vec![0; 4 << 20] });
+    let run = ReadRun { first_offset: 1, arrival_ms: 1, block: record.build() };
+    let outcome = ReadOutcome { runs: vec![run], next_offset: 2, millis_behind_latest: 0, successors: None };
+    let frame = bytes(encode_frame(Ok(&outcome)));
+    for (seconds_a_mib, arrives) in [(4, true), (20, false)] {
+        let pieces: Vec<_> = frame.chunks(1 << 20).map(Bytes::copy_from_slice).collect();
+        let body = stream::iter(pieces).then(move |piece| async move {
+            tokio::time::sleep(Duration::from_secs(seconds_a_mib)).await;
+            Ok::<_, Infallible>(hyper::body::Frame::data(piece))
+        });
+        let received = Read::receive(Frames::new(StreamBody::new(Box::pin(body)))).await;
+        let budget = ByteBudget::new(8 << 20, Counts::unseen());
+        let received = received.unwrap().unwrap().next(&budget).await.unwrap();
+        assert_eq!(received.is_ok(), arrives, "{seconds_a_mib} s a MiB");
     }
 }
 

@@ -1,7 +1,6 @@
 //! Answers the requests of the internal protocol.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use catalog::member::{
@@ -20,7 +19,7 @@ use crate::admin::{Excess, Termination};
 use crate::budget::ByteBudget;
 use crate::clock::{self, Clock, system_clock};
 use crate::log::MAX_APPEND_BYTES;
-use crate::protocol::frame::Frames;
+use crate::protocol::frame::{Frames, time_for};
 use crate::protocol::{Append, Call, Follow, Locate, MAX_FRAME_BYTES, Read, Refusal, Reshard};
 use crate::shard::body::AnswerBody;
 use crate::shard::{Group, Served};
@@ -35,8 +34,6 @@ const MAX_MESSAGE_BYTES: usize = MAX_APPEND_BYTES + (1 << 20);
 const MAX_BODIES_BYTES: usize = 96 << 20;
 /// The budget of records that are read for answers and not sent yet.
 const MAX_RECORDS_BYTES: usize = 32 << 20;
-/// How long a caller may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves one group.
 pub struct Service {
@@ -55,6 +52,7 @@ type Refused = (StatusCode, String);
 /// A request body of an allowed length, with its permit.
 struct Admitted {
     body: Incoming,
+    bytes: usize,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -109,8 +107,8 @@ impl Service {
         &self,
         request: Request<Incoming>,
     ) -> Result<Result<C::Answer, Refusal>, Answer> {
-        let Admitted { body, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(refused)?;
-        let call = in_time(async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
+        let Admitted { body, bytes, _permit } = self.admit(request, MAX_MESSAGE_BYTES).map_err(refused)?;
+        let call = in_time(bytes, async { C::decode(&mut Frames::new(body)).await.map_err(invalid) }).await?;
         Ok(match call {
             Ok(call) => self.group.call(call).await,
             Err(refusal) => self.group.counted(Err(refusal)),
@@ -154,8 +152,8 @@ impl Service {
         request: Request<Incoming>,
         max_bytes: usize,
     ) -> Result<T, Answer> {
-        let Admitted { body, _permit } = self.admit(request, max_bytes).map_err(refused)?;
-        let bytes = in_time(async { body.collect().await.map_err(invalid) }).await?.to_bytes();
+        let Admitted { body, bytes, _permit } = self.admit(request, max_bytes).map_err(refused)?;
+        let bytes = in_time(bytes, async { body.collect().await.map_err(invalid) }).await?.to_bytes();
         serde_json::from_slice(&bytes).map_err(invalid)
     }
 
@@ -171,14 +169,14 @@ impl Service {
         let permit = Arc::clone(&self.bodies).try_acquire_many_owned(permits);
         let permit = permit.or_else(|_| self.group.counted(Err(Refusal::QueueFull)));
         let permit = permit.map_err(|refusal| (StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()))?;
-        Ok(Admitted { body: request.into_body(), _permit: permit })
+        Ok(Admitted { body: request.into_body(), bytes, _permit: permit })
     }
 }
 
-/// Limits the time in which a caller may send a body.
-async fn in_time<T>(read: impl Future<Output = Result<T, Answer>>) -> Result<T, Answer> {
+/// Limits the time in which a caller may send a body of so many bytes.
+async fn in_time<T>(bytes: usize, read: impl Future<Output = Result<T, Answer>>) -> Result<T, Answer> {
     let slow = |_| text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".into());
-    tokio::time::timeout(BODY_TIMEOUT, read).await.map_err(slow)?
+    tokio::time::timeout(time_for(bytes), read).await.map_err(slow)?
 }
 
 fn status(status: &MemberStatus) -> Answer {

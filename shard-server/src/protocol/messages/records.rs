@@ -1,7 +1,6 @@
 //! Reading and following a shard: what is asked, and records as they come, frame by frame.
 
 use std::fmt::Display;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -15,12 +14,9 @@ use super::shards::SuccessorsHead;
 use super::{block_bytes, unknown_outcome};
 use crate::budget::ByteBudget;
 use crate::log::MAX_APPEND_BYTES;
-use crate::protocol::frame::{Broken, Frames, Message, invalid};
+use crate::protocol::frame::{Broken, Frames, Message, invalid, time_for};
 use crate::protocol::records::{Frame, FrameError, RecordSource, RecordStream};
 use crate::protocol::{Call, Encoded, Follow, Read, Refusal};
-
-/// The longest pause in a stream of records; a follower gets a frame every 5 s.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a read is up to, behind its [`shard_head`].
 #[derive(Clone, PartialEq, prost::Message)]
@@ -207,7 +203,8 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
     async fn frame(&mut self, budget: &ByteBudget) -> Result<Option<Frame>, FrameError> {
         let head = match self.head.take() {
             Some(head) => Some(head),
-            None => in_time(self.frames.head::<RecordsHead>()).await?,
+            // The longest pause in a stream of records; a follower gets a frame every 5 s.
+            None => in_time(0, self.frames.head::<RecordsHead>()).await?,
         };
         let Some(RecordsHead { refusal, runs: heads, next_offset, millis_behind_latest, successors }) = head
         else {
@@ -224,7 +221,8 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
         let permit = budget.take(bytes).await?;
         let mut runs = Vec::with_capacity(heads.len());
         for ReadRunHead { first_offset, arrival_ms, records, block_bytes } in heads {
-            let block = in_time(self.frames.block(records, block_bytes as usize)).await?;
+            let block_bytes = block_bytes as usize;
+            let block = in_time(block_bytes, self.frames.block(records, block_bytes)).await?;
             runs.push(ReadRun { first_offset, arrival_ms, block });
         }
         let broken = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
@@ -236,11 +234,12 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
     }
 }
 
-/// Waits for a part of a stream no longer than a pod that is there takes.
-async fn in_time<T>(part: impl Future<Output = Result<T, Broken>>) -> Result<T, Refusal> {
-    let silent = |_| Refusal::OutcomeUnknown(format!("nothing came for {} s", SILENCE.as_secs()));
+/// Waits for a part of a stream, of so many bytes, no longer than a pod that is there takes.
+async fn in_time<T>(bytes: usize, part: impl Future<Output = Result<T, Broken>>) -> Result<T, Refusal> {
+    let limit = time_for(bytes);
+    let silent = |_| Refusal::OutcomeUnknown(format!("nothing came for {} s", limit.as_secs()));
     let broken = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
-    tokio::time::timeout(SILENCE, part).await.map_err(silent)?.map_err(broken)
+    tokio::time::timeout(limit, part).await.map_err(silent)?.map_err(broken)
 }
 
 impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> RecordSource for ReceivedRecords<B> {

@@ -1,7 +1,5 @@
 //! One message to a member, and its answer.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use catalog::member::{MemberStatus, STATUS_PATH};
 use http::{Method, Request, StatusCode};
@@ -9,13 +7,11 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 
 use crate::clock;
-use crate::protocol::frame::{Broken, Frames, Message};
+use crate::protocol::frame::{Broken, Frames, Message, time_for};
 use crate::protocol::{Call, Refusal};
 use crate::shard::body::Pieces;
 use crate::shard::connection::Sender;
 
-/// How long an answer may take once the call was sent.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that is read of the reason in an answer with another status than 200.
 const MAX_REASON_BYTES: usize = 64 << 10;
 /// The largest status: that of 20,000 shards.
@@ -36,13 +32,14 @@ pub async fn send<C: Call>(
     mut sender: Sender,
     message: Message,
 ) -> Attempt<Result<C::Answer, Refusal>> {
+    let limit = time_for(message.bytes());
     let body = Pieces::from(message);
     let sending = body.sending();
     let request = match request(authority, Method::POST, C::PATH, body) {
         Ok(request) => request,
         Err(refusal) => return Attempt::Answered(Err(refusal)),
     };
-    let answer = timeout(ANSWER_TIMEOUT, async {
+    let answer = timeout(limit, async {
         let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let (status, body) = (response.status(), response.into_body());
         if status == StatusCode::OK {
@@ -60,7 +57,7 @@ pub async fn send<C: Call>(
     let why = match answer.await {
         Ok(Ok(answer)) => return Attempt::Answered(answer),
         Ok(Err(error)) => error,
-        Err(_) => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
+        Err(_) => format!("no answer within {} s", limit.as_secs()),
     };
     if sending.cancel() { Attempt::NotReceived(why) } else { Attempt::PossiblyReceived(why) }
 }
