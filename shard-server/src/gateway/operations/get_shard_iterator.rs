@@ -112,11 +112,16 @@ fn at_timestamp(timestamp_ms: u64, located: Located) -> Result<IteratorPosition,
 fn own_number(number: &str, stream: &Stream, shard: &Shard) -> Result<SequenceNumber, Error> {
     let (name, account_id) = (stream.name.as_str(), &stream.account_id);
     let parsed: SequenceNumber = number.parse().map_err(|_| {
-        // AWS answers small numbers, which are of its version 0, with an internal failure.
-        if number.parse::<u128>().is_ok() {
-            Error::bare(ErrorCode::InternalFailure)
-        } else {
-            Error::invalid_sequence_number(number, shard.id, name, account_id)
+        let invalid = || Error::invalid_sequence_number(number, shard.id, name, account_id);
+        match number.parse::<u128>().map(OldNumber::of) {
+            Err(_) => invalid(),
+            Ok(old) if old.create_seconds >= OldNumber::END_SECONDS => invalid(),
+            Ok(old) if old.shard_index != shard.id.index() => {
+                let encoded = format!("shardId-{:012}", old.shard_index);
+                Error::sequence_number_of_another_shard(encoded, shard.id)
+            }
+            // AWS fails at a number of this version where everything else is right.
+            Ok(_) => Error::bare(ErrorCode::InternalFailure),
         }
     })?;
     if parsed.shard != shard.id {
@@ -126,6 +131,22 @@ fn own_number(number: &str, stream: &Stream, shard: &Shard) -> Result<SequenceNu
         return Err(Error::sequence_number_of_another_stream(number, shard.id, name, account_id));
     }
     Ok(parsed)
+}
+
+/// A sequence number of AWS's version 0, of at most 128 bits, of which this service gives out none. From the right: the
+/// shard's index in 16 bits, 72 bits of no meaning here, and the second of the shard's creation in 36 bits.
+struct OldNumber {
+    create_seconds: u128,
+    shard_index: u32,
+}
+
+impl OldNumber {
+    /// Creation ends before this time, in the year 2477.
+    const END_SECONDS: u128 = 16_025_175_000;
+
+    fn of(number: u128) -> Self {
+        Self { create_seconds: number >> 88 & 0xf_ffff_ffff, shard_index: (number & 0xffff) as u32 }
+    }
 }
 
 #[cfg(test)]
@@ -185,14 +206,20 @@ mod tests {
     }
 
     #[test]
-    fn number_of_version_0_is_an_internal_failure_and_others_are_invalid() {
-        let code =
-            |number: &'static str| start(StartingPosition::AtSequenceNumber(number.into())).unwrap_err().code;
-        assert_eq!(code("0"), ErrorCode::InternalFailure);
-        assert_eq!(
-            code("99999999999999999999999999999999999999999999999999999999"),
-            ErrorCode::InvalidArgumentException
-        );
+    fn number_of_version_0_encodes_a_shard_and_a_date_and_is_an_internal_failure_where_both_are_right() {
+        let error =
+            |number: &str| start(StartingPosition::AtSequenceNumber(number.to_owned().into())).unwrap_err();
+        assert_eq!(error("1"), Error::bare(ErrorCode::InternalFailure));
+        let other = error("5").message.unwrap();
+        let expected = "Invalid StartingSequenceNumber. It encodes shardId-000000000005, while it was used in a call to a \
+                        shard with shardId-000000000001";
+        assert_eq!(other, expected);
+        for invalid in [
+            ((OldNumber::END_SECONDS << 88) + 1).to_string(),
+            "99999999999999999999999999999999999999999999999999999999".into(),
+        ] {
+            assert!(error(&invalid).message.unwrap().ends_with(" is invalid."), "{invalid}");
+        }
     }
 
     #[test]
