@@ -96,7 +96,7 @@ impl Reader {
         room_bytes: usize,
         wait: Wait,
     ) -> Result<(ReadOutcome, Option<usize>), ReadError> {
-        self.again_if_expired(|| {
+        self.again_if_expired(shard, || {
             let start = self.start(shard, position)?;
             let mut gathered = Gathered::new(start, limits, room_bytes);
             if !self.take_from_tail(shard, &mut gathered) {
@@ -165,7 +165,11 @@ impl Reader {
     }
 
     /// Segments may expire while they are read: then the read begins again with those that are left.
-    fn again_if_expired<T>(&self, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    fn again_if_expired<T>(
+        &self,
+        shard: ShardId,
+        read: impl Fn() -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         loop {
             let oldest = self.shared.published().oldest;
             match read() {
@@ -174,6 +178,10 @@ impl Reader {
                     let now_oldest = self.shared.published().oldest;
                     if sequence < now_oldest && oldest < now_oldest {
                         continue;
+                    }
+                    // A sealed shard that expired meanwhile is in no header any more: its records seem to be missing.
+                    if !self.has(shard) {
+                        return Err(ReadError::UnknownShard(shard));
                     }
                     self.shared.segments.count(|counts| counts.corrupt_reads += 1);
                     self.shared.note(&corruption);

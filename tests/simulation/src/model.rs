@@ -12,6 +12,8 @@ use record_log::{Reshard, Resharded};
 use crate::corrupted::Corrupted;
 
 const HOUR_MS: u64 = 3_600_000;
+/// The second of creation that a reshard asks for its children: below that of every parent.
+pub const ASKED_CREATE_SECONDS: u64 = 1;
 
 /// A record that was acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +107,7 @@ impl Model {
             ensure!(runs.len() == outcomes.len(), "an answer for each run");
             for (run, outcome) in runs.iter().zip(outcomes) {
                 if let RunOutcome::Sealed(successors) = outcome {
-                    ensure!(*successors == self.successors(run.shard), "{} has other successors", run.shard);
+                    self.check_successors(run.shard, successors)?;
                     continue;
                 }
                 if *outcome == RunOutcome::NotHere {
@@ -340,6 +342,21 @@ impl Model {
     #[must_use]
     pub fn successors(&self, parent: ShardId) -> Vec<OpenShard> {
         self.opened.values().filter(|shard| shard.parents.contains(&parent)).cloned().collect()
+    }
+
+    /// The shards that took over from one are these. Of an operation that was not answered, the second of a child's
+    /// creation is learned here: the log raises it.
+    fn check_successors(&mut self, parent: ShardId, found: &[OpenShard]) -> Result<()> {
+        let known = self.successors(parent);
+        ensure!(found.len() == known.len(), "{parent} has {found:?} as successors, not {known:?}");
+        for (found, known) in found.iter().zip(known) {
+            let is_learned = known.create_seconds > ASKED_CREATE_SECONDS;
+            let create_seconds = if is_learned { known.create_seconds } else { found.create_seconds };
+            let expected = OpenShard { create_seconds, ..known };
+            ensure!(*found == expected, "{parent} has {found:?} as a successor, not {expected:?}");
+            self.opened.insert(found.id, expected);
+        }
+        Ok(())
     }
 
     /// A reader finds the end of a shard behind its last record if it is sealed, and nowhere else.

@@ -140,13 +140,13 @@ impl World {
                 self.learn_reshard(place, sealed, resharded.opened);
             }
             Err(refusal) => {
-                let is_known = was_settled && operation.outcome.is_some();
                 let (group, op, fits) = (operation.group, operation.reshard.op, operation.fits);
                 // Its shards may have expired before anybody heard of it: the group's log says what became of it.
                 let done = self.ledger.groups[group].operations.get(&op).cloned();
                 ensure!(!fits || done.is_some(), "an operation that fits is refused: {refusal}");
                 self.record_event(Event::ReshardRefused, place);
-                if let Some(done) = done.filter(|_| !is_known) {
+                // What was learned before may be of another time by now.
+                if let Some(done) = done.filter(|_| !was_settled) {
                     self.learn_reshard(place, done.seal, done.open);
                 }
             }

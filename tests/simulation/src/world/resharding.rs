@@ -8,6 +8,7 @@ use rand::RngExt as _;
 use record_log::{Reshard, Resharded, WriteError};
 
 use super::{Event, World, shard};
+use crate::model::ASKED_CREATE_SECONDS;
 
 impl World {
     pub(super) fn reshard(&mut self) -> Result<()> {
@@ -66,7 +67,8 @@ impl World {
         open.sort_by_key(|shard| shard.range.start);
         let next = model.opened.last_key_value().map_or(0, |(id, _)| id.index() + 1);
         let op = u64::from(next) + 1;
-        let child = |index, range, parents| OpenShard { id: shard(index), range, parents, create_seconds: 1 };
+        let create_seconds = ASKED_CREATE_SECONDS;
+        let child = |index, range, parents| OpenShard { id: shard(index), range, parents, create_seconds };
         let at = self.random.random_range(0..open.len());
         let first = &open[at];
         if let Some(second) = open.get(at + 1).filter(|_| open.len() > 2) {
