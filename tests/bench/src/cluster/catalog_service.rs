@@ -135,13 +135,14 @@ async fn answer(
     let body = request.into_body().collect().await?.to_bytes();
     let mut response = Response::new(Either::Left(Full::default()));
     match path.as_str() {
-        CREATE_STREAM_PATH => {
-            if let Err(error) = known.create(&serde_json::from_slice(&body)?).await {
+        CREATE_STREAM_PATH => match known.create(&serde_json::from_slice(&body)?).await {
+            Ok(()) => *response.body_mut() = Either::Left(serde_json::to_vec(&())?.into()),
+            Err(error) => {
                 let refusal = Refusal { code: RefusalCode::Unavailable, message: format!("{error:#}") };
                 *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
                 *response.body_mut() = Either::Left(serde_json::to_vec(&refusal)?.into());
             }
-        }
+        },
         FIND_STREAM_PATH => {
             let call: FindStream = serde_json::from_slice(&body)?;
             let found = known.stream.borrow().clone().filter(|stream| stream.name == call.name);
