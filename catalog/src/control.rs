@@ -15,11 +15,12 @@ mod refusal;
 mod tags;
 mod transport;
 
+pub use crate::reshard::ShardChange;
 pub use account::{Commitment, CommitmentStatus, Limits};
 pub use calls::{
-    ChangeStream, CreateStream, DeleteStream, DeregisterConsumer, DescribeAccount, DescribeLimits,
-    FindConsumer, FindStream, ListConsumers, ListTags, MAX_SHARD_COUNT, RegisterConsumer, SettingsChange,
-    StreamKey, TagResource, UntagResource, UpdateAccount,
+    ChangeShards, ChangeStream, CreateStream, DeleteStream, DeregisterConsumer, DescribeAccount,
+    DescribeLimits, FindConsumer, FindStream, ListConsumers, ListTags, MAX_SHARD_COUNT, RegisterConsumer,
+    SettingsChange, StreamKey, TagResource, UntagResource, UpdateAccount,
 };
 pub use change::{MAX_WARM_THROUGHPUT_MIBPS, StreamChange};
 pub use consumer::{Consumer, ConsumerKey};

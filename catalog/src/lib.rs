@@ -11,6 +11,7 @@ mod hash_key;
 mod machine;
 pub mod map;
 pub mod member;
+pub mod reshard;
 pub mod resource;
 mod sequence_number;
 mod sequence_text;

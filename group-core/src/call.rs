@@ -1,6 +1,9 @@
 //! What a group is asked for, and what it answers.
 
+use catalog::member::OpenShard;
+
 use crate::entry::{Appended, Run};
+use crate::reshard::{Reshard, ReshardRefusal, Resharded};
 
 /// Names a call until it is answered; whoever carries calls draws it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +19,8 @@ pub enum Call {
         /// 24 to 8760.
         hours: u32,
     },
+    /// To seal shards and open others in their place.
+    Reshard(Reshard),
 }
 
 /// Runs to append, durable together.
@@ -36,6 +41,8 @@ pub enum Answer {
     Append(Vec<RunOutcome>),
     /// Done and committed.
     Done,
+    /// Of a reshard: it is done and committed, now or before; or why not.
+    Reshard(Result<Resharded, ReshardRefusal>),
     /// Nothing was done, and it may be sent again: it came too late, or the store has no room.
     NotDone(NotDone),
     /// Whether it is durable is not known: the store failed under it, or it is a repetition of one that is remembered no
@@ -61,6 +68,8 @@ pub enum RunOutcome {
     Appended(Appended),
     /// The shard is not in this log.
     NotHere,
+    /// The shard takes no more records. These shards took over its part of the ring; they may be sealed in turn.
+    Sealed(Vec<OpenShard>),
     /// No log would take it; the reason.
     Invalid(&'static str),
 }

@@ -1,10 +1,13 @@
 //! What a log is made of: batches of entries.
 
+use std::sync::Arc;
+
 use catalog::ShardId;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::record::RecordBlock;
+use crate::reshard::Reshard;
 
 /// Records of one shard, in the order in which they will be numbered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +27,8 @@ pub struct Appended {
     pub arrival_ms: u64,
 }
 
-/// What one entry changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What one entry changes. Cloning is cheap.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Adds records to a shard.
     Append {
@@ -52,6 +55,14 @@ pub enum Change {
     ClockStep {
         /// What log time is from now on, in milliseconds since 1970.
         time_ms: u64,
+    },
+    /// Shards are sealed and others are opened in their place. It is alone in its batch.
+    Reshard {
+        /// When, in milliseconds of log time: no record of a sealed shard arrived later, and none of an opened one
+        /// arrives earlier.
+        arrival_ms: u64,
+        /// Which.
+        reshard: Arc<Reshard>,
     },
 }
 
@@ -94,7 +105,7 @@ impl Batch {
     /// What it does to a state.
     pub fn step(&self) -> Step<impl Iterator<Item = Change> + Clone + '_> {
         let Self { index, term, time_ms, entries } = self;
-        let changes = entries.iter().map(|entry| entry.change);
+        let changes = entries.iter().map(|entry| entry.change.clone());
         Step { index: *index, term: *term, time_ms: *time_ms, changes }
     }
 }

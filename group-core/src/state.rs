@@ -6,6 +6,7 @@ use litemap::LiteMap;
 
 use crate::clock::{HOUR_MS, protected_until_ms};
 use crate::entry::{Change, Step};
+use crate::reshard::{Reshard, Seal};
 
 /// The state behind a batch: a function of the entries up to it, the same in every copy of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct State {
     pub trim_horizon_ms: u64,
     /// Until log time is this, nothing expires: what the log held before a clock step is kept for a while.
     pub protected_until_ms: u64,
+    /// The highest number of a reshard; 0 before the first.
+    pub last_op: u64,
     /// The shards. Flat, because a process with a thousand idle logs keeps some copies of each one's.
     pub shards: LiteMap<ShardId, LogShard>,
 }
@@ -33,8 +36,11 @@ pub struct LogShard {
     pub open: OpenShard,
     /// The offset of its next record, from 1.
     pub next_offset: u64,
-    /// When its last record arrived, in milliseconds of log time; 0 while it has none. No later one arrives before.
+    /// When its last record arrived, in milliseconds of log time. No later one arrives before. While it has none: when its
+    /// parents were sealed, or 0 if it has no parents.
     pub last_arrival_ms: u64,
+    /// What it was sealed by; nothing while it is open.
+    pub seal: Option<Box<Seal>>,
 }
 
 /// Whether batches and offsets may be missing before a batch.
@@ -55,7 +61,7 @@ impl State {
     /// The state of a new log with these shards.
     #[must_use]
     pub fn new(shards: impl IntoIterator<Item = OpenShard>, retention_hours: u32, created_ms: u64) -> Self {
-        let shard = |open: OpenShard| (open.id, LogShard { open, next_offset: 1, last_arrival_ms: 0 });
+        let shard = |open: OpenShard| (open.id, LogShard::opened(open, 0));
         Self {
             index: 0,
             term: 0,
@@ -63,6 +69,7 @@ impl State {
             retention_hours: Some(retention_hours),
             trim_horizon_ms: 0,
             protected_until_ms: 0,
+            last_op: 0,
             shards: shards.into_iter().map(shard).collect(),
         }
     }
@@ -86,7 +93,12 @@ impl State {
                     }
                 }
                 Change::SetRetention { hours } => self.retention_hours = Some(hours),
-                Change::Trim { horizon_ms } => self.trim_horizon_ms = self.trim_horizon_ms.max(horizon_ms),
+                Change::Trim { horizon_ms } => {
+                    self.trim_horizon_ms = self.trim_horizon_ms.max(horizon_ms);
+                    let horizon_ms = self.trim_horizon_ms;
+                    self.shards.retain(|_, shard| !shard.has_expired(horizon_ms));
+                }
+                Change::Reshard { arrival_ms, reshard } => self.reshard(arrival_ms, &reshard),
                 Change::ClockStep { time_ms } => {
                     // What had expired before the step stays so, though nothing expires for a while.
                     self.trim_horizon_ms = horizon_ms(self, self.time_ms);
@@ -119,8 +131,22 @@ impl State {
         }
         // The shard of the append before, with what its next one must have.
         let mut last: Option<(ShardId, u64, u64)> = None;
-        for change in step.changes {
-            let Change::Append { shard, first_offset, records, arrival_ms } = change else { continue };
+        let mut resharded = false;
+        for (place, change) in step.changes.into_iter().enumerate() {
+            if resharded || place > 0 && matches!(change, Change::Reshard { .. }) {
+                return Err(Inconsistent("a reshard is not alone in its batch"));
+            }
+            let (shard, first_offset, records, arrival_ms) = match change {
+                Change::Append { shard, first_offset, records, arrival_ms } => {
+                    (shard, first_offset, records, arrival_ms)
+                }
+                Change::Reshard { arrival_ms, reshard } => {
+                    self.check_seals(arrival_ms, &reshard, continuity)?;
+                    resharded = true;
+                    continue;
+                }
+                Change::SetRetention { .. } | Change::Trim { .. } | Change::ClockStep { .. } => continue,
+            };
             let (next_offset, last_arrival_ms) = match last {
                 Some((known, next_offset, last_arrival_ms)) if known == shard => {
                     (next_offset, last_arrival_ms)
@@ -130,6 +156,7 @@ impl State {
                 }
                 _ => {
                     let shard = self.shards.get(&shard);
+                    let shard = shard.filter(|shard| shard.seal.is_none());
                     let shard = shard.ok_or(Inconsistent("records of a shard that is not open"))?;
                     (shard.next_offset, shard.last_arrival_ms)
                 }
@@ -144,6 +171,69 @@ impl State {
             last = Some((shard, end.ok_or(Inconsistent("an offset is too large"))?, arrival_ms));
         }
         Ok(())
+    }
+
+    /// Whether a reshard can follow. Behind corruption a shard that it seals may be unknown: its opening is hidden.
+    fn check_seals(
+        &self,
+        arrival_ms: u64,
+        reshard: &Reshard,
+        continuity: Continuity,
+    ) -> Result<(), Inconsistent> {
+        if reshard.op <= self.last_op {
+            return Err(Inconsistent("a reshard has not a higher number than the one before"));
+        }
+        for id in &reshard.seal {
+            match self.shards.get(id) {
+                None if continuity == Continuity::MayJump => {}
+                Some(LogShard { seal: None, last_arrival_ms, .. }) if arrival_ms >= *last_arrival_ms => {}
+                _ => return Err(Inconsistent("a shard cannot be sealed")),
+            }
+        }
+        let mut last_id = self.shards.last().map(|(id, _)| *id);
+        for open in &reshard.open {
+            if last_id.is_some_and(|last| last >= open.id) {
+                return Err(Inconsistent("a shard is opened out of order"));
+            }
+            last_id = Some(open.id);
+        }
+        Ok(())
+    }
+
+    fn reshard(&mut self, arrival_ms: u64, reshard: &Reshard) {
+        self.last_op = reshard.op;
+        for id in &reshard.seal {
+            let of_parent = reshard.open.iter().filter(|open| open.parents.contains(id));
+            let successors = of_parent.map(|open| open.id).collect();
+            if let Some(shard) = self.shards.get_mut(id) {
+                shard.seal = Some(Box::new(Seal { op: reshard.op, arrival_ms, successors }));
+            }
+        }
+        for open in &reshard.open {
+            self.shards.insert(open.id, LogShard::opened(open.clone(), arrival_ms));
+        }
+    }
+
+    /// When the shard was sealed that was sealed first of those in the log.
+    #[must_use]
+    pub fn oldest_seal_ms(&self) -> Option<u64> {
+        if self.last_op == 0 {
+            return None;
+        }
+        self.shards.values().filter_map(|shard| Some(shard.seal.as_ref()?.arrival_ms)).min()
+    }
+}
+
+impl LogShard {
+    /// A shard without records, of which none arrives before `floor_ms`.
+    fn opened(open: OpenShard, floor_ms: u64) -> Self {
+        Self { open, next_offset: 1, last_arrival_ms: floor_ms, seal: None }
+    }
+
+    /// Whether it was sealed before this, in milliseconds of log time: then all its records have expired too.
+    #[must_use]
+    pub fn has_expired(&self, horizon_ms: u64) -> bool {
+        self.seal.as_ref().is_some_and(|seal| seal.arrival_ms < horizon_ms)
     }
 }
 
@@ -161,6 +251,8 @@ pub fn horizon_ms(state: &State, time_ms: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use catalog::HashKeyRange;
     use proptest::prelude::*;
 
@@ -197,10 +289,10 @@ mod tests {
             step(3, 2, 2_000, &[]),
             step(2, 1, 2_000, &[]),
             step(2, 2, 1_999, &[]),
-            step(2, 2, 2_000, &[good, append(9, 1, 1, 2_000)]),
-            step(2, 2, 2_000, &[good, append(0, 4, 1, 2_000)]),
+            step(2, 2, 2_000, &[good.clone(), append(9, 1, 1, 2_000)]),
+            step(2, 2, 2_000, &[good.clone(), append(0, 4, 1, 2_000)]),
             step(2, 2, 2_000, &[append(0, 5, 1, 2_000)]),
-            step(2, 2, 2_000, &[good, append(1, 2, 1, 2_499)]),
+            step(2, 2, 2_000, &[good.clone(), append(1, 2, 1, 2_499)]),
             step(2, 2, 2_000, &[append(1, 2, 1, 2_500), good]),
         ] {
             state.apply(wrong.clone(), Continuity::Required).unwrap_err();
@@ -228,6 +320,16 @@ mod tests {
             any::<u32>().prop_map(|hours| Change::SetRetention { hours }),
             any::<u64>().prop_map(|horizon_ms| Change::Trim { horizon_ms }),
             any::<u64>().prop_map(|time_ms| Change::ClockStep { time_ms }),
+            (any::<u64>(), 0u64..4, 0u32..4, 0u32..6).prop_map(|(arrival_ms, op, parent, child)| {
+                let open = OpenShard {
+                    id: shard(child),
+                    range: HashKeyRange::uniform(2)[0],
+                    parents: vec![shard(parent)],
+                    create_seconds: 2,
+                };
+                let reshard = Arc::new(Reshard { op, seal: vec![shard(parent)], open: vec![open] });
+                Change::Reshard { arrival_ms, reshard }
+            }),
         ]
     }
 

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::ShardId;
-use catalog::member::OpenShard;
 use group_core::LogShard;
 
 use crate::disk::{Disk, DiskFile};
@@ -35,8 +34,8 @@ pub struct Inspection {
     pub incarnation: uuid::Uuid,
     /// Whether an expired segment waits to be used again.
     pub has_spare: bool,
-    /// The shards as they were opened, sorted by id, as the newest segment's header has them.
-    pub shards: Vec<OpenShard>,
+    /// The shards, sorted by id, as the newest segment's header has them.
+    pub shards: Vec<LogShard>,
     /// The segments, oldest first.
     pub segments: Vec<Segment>,
     /// Segments that are not there between others, the first thousand of them.
@@ -107,9 +106,7 @@ pub fn inspect(disk: &Arc<dyn Disk>, verify: bool) -> Result<Inspection, Error> 
         found.extend(segment.filter(is_there));
     }
     let newest = sequences.iter().rev().find_map(|&sequence| segments.header(sequence, Wait::ForDisk).ok());
-    let shards =
-        newest.iter().flat_map(|header| header.state().shards.values().map(|shard| shard.open.clone()));
-    let shards = shards.collect();
+    let shards = newest.iter().flat_map(|header| header.state().shards.values().cloned()).collect();
     // A name may come or go while names are listed. What is missing for good is so in a second list too.
     let (again, _) = list(&**disk)?;
     if again.is_empty() {

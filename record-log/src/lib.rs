@@ -50,7 +50,7 @@ use std::sync::Arc;
 pub use counts::Counts;
 pub use error::{AcceptLossError, Corruption, Error, NewerFile, ReadError, WriteError};
 pub use format::{Newer, Unknown, Version};
-pub use group_core::record;
+pub use group_core::{LogShard, Reshard, ReshardRefusal, Resharded, Seal, SealedShard, record};
 pub use log::Log;
 pub use reader::Reader;
 pub use recovery::{open, open_writer};

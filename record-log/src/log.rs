@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use group_core::record::{MAX_BLOCK_BYTES, RecordBlock, encoded_bytes};
 use group_core::{
-    Answer, Append, Batch, Call, Config, Core, Effect, Event, NotDone, Run, RunOutcome, StoreReport, Token,
+    Answer, Append, Batch, Call, Config, Core, Effect, Event, NotDone, Reshard, ReshardRefusal, Resharded,
+    Run, RunOutcome, StoreReport, Token,
 };
 
 use crate::error::{AcceptLossError, WriteError};
@@ -89,6 +90,21 @@ impl Log {
         let token = self.call(Call::SetRetention { hours }, Duration::MAX);
         self.perform()?;
         self.answer(token).map(drop)
+    }
+
+    /// Seals shards and opens others in their place; returns when that is durable.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn reshard(&mut self, reshard: Reshard) -> Result<Result<Resharded, ReshardRefusal>, WriteError> {
+        self.writer.check_running()?;
+        self.tick(StoreReport::default());
+        let token = self.call(Call::Reshard(reshard), Duration::MAX);
+        self.perform()?;
+        match self.answer(token)? {
+            Answer::Reshard(outcome) => Ok(outcome),
+            _ => Err(WriteError::Stopped("a reshard has another answer".into())),
+        }
     }
 
     /// Confirms the last batch, if none behind it does, so that corruption to it can be told from a torn end. Due after a
@@ -262,7 +278,7 @@ impl Log {
     /// What became of a call, by its own answer alone.
     fn answer(&mut self, token: Token) -> Result<Answer, WriteError> {
         match self.answers.remove(&token) {
-            Some(answer @ (Answer::Append(_) | Answer::Done)) => Ok(answer),
+            Some(answer @ (Answer::Append(_) | Answer::Done | Answer::Reshard(_))) => Ok(answer),
             Some(Answer::NotDone(NotDone::Full(why))) => Err(WriteError::Full(why)),
             Some(Answer::NotDone(NotDone::Halted(why))) => Err(WriteError::Stopped(why)),
             Some(Answer::Unknown(why)) => Err(WriteError::Final(why)),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use catalog::member::OpenShard;
 use group_core::record::RecordBlock;
 pub use group_core::{Appended, Run, RunOutcome};
 
@@ -46,6 +47,8 @@ pub struct ReadOutcome {
     /// How far the last record found (or, if none was, the reader) is behind the shard's newest, in milliseconds;
     /// 0 at the tip, and only there.
     pub millis_behind_latest: u64,
+    /// Where the shard is sealed and this is its end: the shards that took over its part of the ring.
+    pub successors: Option<Vec<OpenShard>>,
 }
 
 /// What a read found that takes no record beyond its limits.

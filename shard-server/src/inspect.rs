@@ -136,7 +136,20 @@ fn show(directory: &Path, inspection: &Inspection, out: &mut impl Write) -> io::
     let spare = if *has_spare { ", and a spare" } else { "" };
     writeln!(out, "  log id {log_id}, copy {incarnation}; segments: {}{spare}", segments.len())?;
     for shard in shards {
-        writeln!(out, "  {}  hash keys {} to {}", shard.id, shard.range.start, shard.range.end)?;
+        let open = &shard.open;
+        write!(out, "  {}  hash keys {} to {}", open.id, open.range.start, open.range.end)?;
+        match &shard.seal {
+            None => writeln!(out)?,
+            Some(seal) => {
+                let successors: Vec<_> = seal.successors.iter().map(ToString::to_string).collect();
+                writeln!(
+                    out,
+                    "; sealed {}, followed by {}",
+                    time(seal.arrival_ms),
+                    successors.join(" and ")
+                )?;
+            }
+        }
     }
     for segment in segments {
         show_segment(segment, out)?;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ConsumerKey, StreamChange, Tags};
+use crate::reshard::ShardChange;
 use crate::{StreamMode, StreamName, StreamSettings};
 
 /// Names a stream.
@@ -83,6 +84,17 @@ pub struct ChangeStream {
     pub stream: StreamKey,
     /// The change.
     pub change: StreamChange,
+}
+
+/// Begins to change the shards of a stream. The answer comes when that is durable, and the stream UPDATING; it says how many
+/// shards were open before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeShards {
+    /// The stream.
+    pub stream: StreamKey,
+    /// The change.
+    pub change: ShardChange,
 }
 
 /// The answer to [`ChangeStream`].

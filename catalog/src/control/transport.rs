@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    ChangeStream, Commitment, Consumer, CreateStream, DeleteStream, DeregisterConsumer, DescribeAccount,
-    DescribeLimits, FindConsumer, FindStream, Limits, ListConsumers, ListTags, RegisterConsumer,
-    SettingsChange, TagResource, Tags, UntagResource, UpdateAccount,
+    ChangeShards, ChangeStream, Commitment, Consumer, CreateStream, DeleteStream, DeregisterConsumer,
+    DescribeAccount, DescribeLimits, FindConsumer, FindStream, Limits, ListConsumers, ListTags,
+    RegisterConsumer, SettingsChange, TagResource, Tags, UntagResource, UpdateAccount,
 };
 use crate::Stream;
 
@@ -64,10 +64,10 @@ macro_rules! control_calls {
             /// Reads a call that was posted to a path; `None` if the path is of no call.
             #[must_use]
             pub fn read(path: &str, json: &[u8]) -> Option<serde_json::Result<Self>> {
-                match path {
-                    $($path => Some(serde_json::from_slice(json).map(Self::$name)),)*
-                    _ => None,
-                }
+                $(if path == $path {
+                    return Some(serde_json::from_slice(json).map(Self::$name));
+                })*
+                None
             }
 
             /// Reads the answer to this call.
@@ -119,6 +119,7 @@ control_calls! {
     DeleteStream(()) DELETE_STREAM_PATH,
     FindStream(Option<Stream>) FIND_STREAM_PATH,
     ChangeStream(SettingsChange) "/v1/change-stream",
+    ChangeShards(u32) "/v1/change-shards",
     TagResource(()) "/v1/tag-resource",
     UntagResource(()) "/v1/untag-resource",
     ListTags(Tags) "/v1/list-tags",

@@ -95,6 +95,6 @@ impl Core {
 
 pub(super) fn fold(state: &mut State, batch: &UnderWay) -> Result<(), Inconsistent> {
     let UnderWay { index, term, time_ms, changes, .. } = batch;
-    let step = Step { index: *index, term: *term, time_ms: *time_ms, changes: changes.iter().copied() };
+    let step = Step { index: *index, term: *term, time_ms: *time_ms, changes: changes.iter().cloned() };
     state.apply(step, Continuity::Required)
 }

@@ -215,7 +215,7 @@ impl Call {
     fn session(&self) -> Option<(u64, u64)> {
         match self {
             Self::Append(append) => append.session,
-            Self::SetRetention { .. } => None,
+            Self::SetRetention { .. } | Self::Reshard(_) => None,
         }
     }
 }

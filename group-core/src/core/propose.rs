@@ -11,6 +11,7 @@ use crate::call::{Answer, Append, Call, NotDone, RunOutcome, Token};
 use crate::effect::Effect;
 use crate::entry::{Appended, Batch, Change, Entry, Run};
 use crate::record::MAX_BLOCK_BYTES;
+use crate::reshard::{Judgement, Reshard, Resharded};
 use crate::state::{Continuity, LogShard};
 
 /// A batch takes appends as long as their records are no more than this together; a larger one is a batch of its own.
@@ -48,6 +49,7 @@ impl Core {
                     }
                     self.answer_later(staged.token, None, Answer::Done);
                 }
+                Call::Reshard(reshard) => self.propose_reshard(staged.token, reshard),
             }
         }
         if std::mem::take(&mut self.quiet) && self.unconfirmed() {
@@ -93,6 +95,9 @@ impl Core {
                 None => match shards.entry(run.shard) {
                     Slot::Occupied(mut entries) => RunOutcome::Appended(entries.get_mut().add(run)),
                     Slot::Vacant(slot) => match self.proposed.shards.get(&run.shard) {
+                        Some(LogShard { seal: Some(_), .. }) => {
+                            RunOutcome::Sealed(self.proposed.successors(run.shard).unwrap_or_default())
+                        }
                         Some(shard) => {
                             RunOutcome::Appended(slot.insert(ShardEntries::new(shard, time_ms)).add(run))
                         }
@@ -102,6 +107,22 @@ impl Core {
             });
         }
         (token, append.session, outcomes)
+    }
+
+    /// Proposes a reshard, unless it was done before or is refused.
+    fn propose_reshard(&mut self, token: Token, reshard: Reshard) {
+        let op = reshard.op;
+        let outcome = match self.proposed.judge(reshard, self.time_ms()) {
+            Judgement::Due(change) => {
+                self.propose_change(change);
+                // Its outcome can be absent only if the core has halted: then that is the answer.
+                let nothing = Resharded { sealed: Vec::new(), opened: Vec::new() };
+                Ok(self.proposed.resharded(op).unwrap_or(nothing))
+            }
+            Judgement::Done(resharded) => Ok(resharded),
+            Judgement::Refused(refusal) => Err(refusal),
+        };
+        self.answer_later(token, None, Answer::Reshard(outcome));
     }
 
     pub(super) fn propose_change(&mut self, change: Change) {
@@ -129,7 +150,7 @@ impl Core {
         }
         self.last_number += 1;
         let number = self.last_number;
-        let changes = batch.entries.iter().map(|entry| entry.change).collect();
+        let changes = batch.entries.iter().map(|entry| entry.change.clone()).collect();
         self.under_way.push_back(UnderWay { number, index: batch.index, term: batch.term, time_ms, changes });
         self.effects.push(Effect::Persist { number, batch });
     }

@@ -124,6 +124,6 @@ impl Session {
 fn outcomes(answer: &Answer) -> usize {
     match answer {
         Answer::Append(outcomes) => outcomes.len(),
-        Answer::Done | Answer::NotDone(_) | Answer::Unknown(_) => 0,
+        Answer::Done | Answer::Reshard(_) | Answer::NotDone(_) | Answer::Unknown(_) => 0,
     }
 }

@@ -28,12 +28,16 @@ impl Core {
 
     /// Has what expired trimmed: by an entry first, then from the store, as long as that has it.
     fn consider_trim(&mut self, store: StoreReport) {
+        let horizon_ms = horizon_ms(&self.proposed, self.keeper.time_ms());
+        // A sealed shard expires by its seal's age, with records or without.
+        if self.proposed.oldest_seal_ms().is_some_and(|sealed_ms| sealed_ms < horizon_ms) {
+            self.trim_due_ms = Some(horizon_ms);
+        }
         let Some(oldest_ms) = store.oldest_segment_arrival_ms else { return };
         if oldest_ms < self.committed.trim_horizon_ms {
             self.effects.push(Effect::Trim { horizon_ms: self.committed.trim_horizon_ms });
             return;
         }
-        let horizon_ms = horizon_ms(&self.proposed, self.keeper.time_ms());
         // Below the proposed horizon, the entry is under way.
         if (self.proposed.trim_horizon_ms..horizon_ms).contains(&oldest_ms) {
             self.trim_due_ms = Some(horizon_ms);

@@ -87,7 +87,7 @@ impl BatchHeader {
     #[must_use]
     pub fn step(&self) -> Step<impl Iterator<Item = Change> + Clone + '_> {
         let Frame { index, term, time_ms, .. } = self.frame;
-        Step { index, term, time_ms, changes: self.entries.iter().map(|entry| entry.change) }
+        Step { index, term, time_ms, changes: self.entries.iter().map(|entry| entry.change.clone()) }
     }
 
     /// The entries, each with where its block begins, in bytes from the batch's beginning.
@@ -209,9 +209,12 @@ fn headers_crc(nonce: u64, headers: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use catalog::ShardId;
-    use group_core::Entry;
+    use std::sync::Arc;
+
+    use catalog::member::OpenShard;
+    use catalog::{HashKey, HashKeyRange, ShardId};
     use group_core::record::{Record, RecordBlock, RecordBlockBuilder};
+    use group_core::{Entry, MAX_RESHARD_SHARDS, Reshard};
     use proptest::prelude::*;
     use smallvec::smallvec;
 
@@ -239,8 +242,29 @@ mod tests {
             any::<u32>().prop_map(|hours| Change::SetRetention { hours }),
             any::<u64>().prop_map(|horizon_ms| Change::Trim { horizon_ms }),
             any::<u64>().prop_map(|time_ms| Change::ClockStep { time_ms }),
+            reshard(),
         ];
         prop_oneof![append, control.prop_map(|change| Entry { change, blocks: smallvec![] })]
+    }
+
+    fn reshard() -> impl Strategy<Value = Change> {
+        let id = |index| ShardId::new(index).unwrap();
+        let open =
+            (0u32..1_000, any::<[u128; 2]>(), proptest::collection::vec(0u32..1_000, 0..3), any::<u64>())
+                .prop_map(move |(index, [start, end], parents, create_seconds)| OpenShard {
+                    id: id(index),
+                    range: HashKeyRange { start: HashKey(start), end: HashKey(end) },
+                    parents: parents.into_iter().map(id).collect(),
+                    create_seconds,
+                });
+        let most = MAX_RESHARD_SHARDS;
+        let seal = proptest::collection::vec((0u32..1_000).prop_map(id), 0..=most);
+        (any::<[u64; 2]>(), seal, proptest::collection::vec(open, 0..=most)).prop_map(
+            |([op, arrival_ms], seal, open)| Change::Reshard {
+                arrival_ms,
+                reshard: Arc::new(Reshard { op, seal, open }),
+            },
+        )
     }
 
     fn encode(batch: &Batch, durable: u64) -> (BatchHeader, Vec<u8>) {
@@ -283,7 +307,7 @@ mod tests {
             for ((read, start), entry) in header.blocks().zip(&batch.entries) {
                 let block = &bytes[start..start + read.block_bytes as usize];
                 prop_assert_eq!(read.check(block), Ok(()));
-                prop_assert_eq!(read.change, entry.change);
+                prop_assert_eq!(&read.change, &entry.change);
                 let written: Vec<u8> = entry.blocks.iter().flat_map(|block| block.bytes().to_vec()).collect();
                 prop_assert_eq!(block, written);
             }

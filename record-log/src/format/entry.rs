@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  2  bytes of this header, with its extension: a multiple of 8
-//!  2  1  kind: 1 Append, 2 SetRetention, 3 Trim, 4 ClockStep
+//!  2  1  kind: 1 Append, 2 SetRetention, 3 Trim, 4 ClockStep, 5 Reshard
 //!  3  1  encoding of the block: 0, plain records
 //!  4  4  features needed to read
 //!  8  4  shard                                 }
@@ -25,7 +25,7 @@ use group_core::{Change, Entry};
 use prost::Message as _;
 
 use super::features::Unknown;
-use super::{Invalid, schema};
+use super::{Invalid, schema, shards};
 
 /// Bytes of an entry's header without its extension.
 pub const ENTRY_HEADER_BYTES: usize = 48;
@@ -34,10 +34,11 @@ const APPEND: u8 = 1;
 const SET_RETENTION: u8 = 2;
 const TRIM: u8 = 3;
 const CLOCK_STEP: u8 = 4;
+const RESHARD: u8 = 5;
 const PLAIN: u8 = 0;
 
 /// The header of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryHeader {
     /// What it changes.
     pub change: Change,
@@ -85,7 +86,7 @@ impl EntryHeader {
         let blocks = entry.blocks.iter().map(|block| block.bytes());
         let block_bytes = blocks.clone().map(|bytes| bytes.len() as u32).sum();
         let block_crc = blocks.fold(0, |crc, bytes| crc32c::crc32c_append(crc, bytes));
-        Self { change: entry.change, block_bytes, block_crc }
+        Self { change: entry.change.clone(), block_bytes, block_crc }
     }
 
     /// How many bytes it takes.
@@ -102,7 +103,10 @@ impl EntryHeader {
                 let end_offset = first_offset.saturating_add(records.into());
                 Some(Appends { shard, first_offset, end_offset, arrival_ms })
             }
-            Change::SetRetention { .. } | Change::Trim { .. } | Change::ClockStep { .. } => None,
+            Change::SetRetention { .. }
+            | Change::Trim { .. }
+            | Change::ClockStep { .. }
+            | Change::Reshard { .. } => None,
         }
     }
 
@@ -120,13 +124,16 @@ impl EntryHeader {
     /// The message in its extension.
     fn control(&self) -> Option<schema::Control> {
         let none = schema::Control::default();
-        match self.change {
+        match &self.change {
             Change::Append { .. } => None,
-            Change::SetRetention { hours } => Some(schema::Control { retention_hours: Some(hours), ..none }),
+            Change::SetRetention { hours } => Some(schema::Control { retention_hours: Some(*hours), ..none }),
             Change::Trim { horizon_ms } => {
-                Some(schema::Control { trim_horizon_ms: Some(horizon_ms), ..none })
+                Some(schema::Control { trim_horizon_ms: Some(*horizon_ms), ..none })
             }
-            Change::ClockStep { time_ms } => Some(schema::Control { time_ms: Some(time_ms), ..none }),
+            Change::ClockStep { time_ms } => Some(schema::Control { time_ms: Some(*time_ms), ..none }),
+            Change::Reshard { arrival_ms, reshard } => {
+                Some(schema::Control { reshard: Some(shards::reshard_message(*arrival_ms, reshard)), ..none })
+            }
         }
     }
 
@@ -140,6 +147,7 @@ impl EntryHeader {
             Change::SetRetention { .. } => (SET_RETENTION, 0, 0, 0, 0),
             Change::Trim { .. } => (TRIM, 0, 0, 0, 0),
             Change::ClockStep { .. } => (CLOCK_STEP, 0, 0, 0, 0),
+            Change::Reshard { .. } => (RESHARD, 0, 0, 0, 0),
         };
         #[cfg(feature = "version-skew")]
         let kind =
@@ -180,13 +188,14 @@ impl EntryHeader {
                 let shard = ShardId::new(shard).ok_or(Invalid("the shard of an entry is none"))?;
                 Change::Append { shard, first_offset, records, arrival_ms }
             }
-            SET_RETENTION | TRIM | CLOCK_STEP => {
+            SET_RETENTION | TRIM | CLOCK_STEP | RESHARD => {
                 let invalid = Invalid("the extension of an entry is not its kind's");
                 let control = rest.get(..message_bytes).and_then(|bytes| schema::Control::decode(bytes).ok());
                 let control = control.ok_or(invalid)?;
                 let change = match kind {
                     SET_RETENTION => control.retention_hours.map(|hours| Change::SetRetention { hours }),
                     TRIM => control.trim_horizon_ms.map(|horizon_ms| Change::Trim { horizon_ms }),
+                    RESHARD => control.reshard.map(shards::change_of).transpose()?,
                     _ => control.time_ms.map(|time_ms| Change::ClockStep { time_ms }),
                 };
                 change.ok_or(invalid)?

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use bytes::{Buf, BufMut};
+use group_core::State;
 
 /// Bytes of a version and the two masks.
 pub const FEATURES_BYTES: usize = 32;
@@ -14,7 +15,10 @@ const VERSION_BYTES: usize = 16;
 /// The features that this version can read.
 pub const KNOWN_TO_READ: u64 = if cfg!(feature = "version-skew") { SKEW } else { 0 };
 /// The features that this version can write.
-pub const KNOWN_TO_WRITE: u64 = if cfg!(feature = "version-skew") { SKEW } else { 0 };
+pub const KNOWN_TO_WRITE: u64 = RESHARDED | if cfg!(feature = "version-skew") { SKEW } else { 0 };
+/// The log was resharded. Who does not know that would drop the number of the last reshard when it writes a header, and
+/// then do an old one again. To read it is enough to know the kinds of entries and the states of shards that are there.
+const RESHARDED: u64 = 1 << 0;
 /// The feature of a build that stands for a later version in tests of version skew.
 const SKEW: u64 = 1 << 63;
 
@@ -61,7 +65,15 @@ pub struct Features {
 }
 
 impl Features {
-    /// Of what this version writes.
+    /// Of what this version writes behind a state.
+    #[must_use]
+    pub fn behind(state: &State) -> Self {
+        let own = Self::own();
+        let to_write = own.to_write | if state.last_op > 0 { RESHARDED } else { 0 };
+        Self { to_write, ..own }
+    }
+
+    /// Of what this version writes that depends on no state.
     #[must_use]
     pub fn own() -> Self {
         #[cfg(not(feature = "version-skew"))]

@@ -2,11 +2,12 @@
 //! read by every later version.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use catalog::member::OpenShard;
-use catalog::{HashKeyRange, ShardId};
+use catalog::{HashKey, HashKeyRange, ShardId};
 use group_core::record::{Record, RecordBlockBuilder};
-use group_core::{Batch, Change, Entry, LogShard, State};
+use group_core::{Batch, Change, Entry, LogShard, Reshard, Seal, State};
 use smallvec::smallvec;
 use uuid::Uuid;
 
@@ -34,7 +35,8 @@ fn header() -> SegmentHeader {
         let id = ShardId::new(index).unwrap();
         let parents = (0..index).map(|parent| ShardId::new(parent).unwrap()).collect();
         let open = OpenShard { id, range, parents, create_seconds: 1_700_000_000 };
-        (id, LogShard { open, next_offset: 10 + u64::from(index), last_arrival_ms: 1_700_000_000_123 })
+        let (next_offset, last_arrival_ms) = (10 + u64::from(index), 1_700_000_000_123);
+        (id, LogShard { open, next_offset, last_arrival_ms, seal: None })
     };
     let shards = (0..).zip(HashKeyRange::uniform(3)).map(shard).collect();
     let member = |node_id| Member { node_id, incarnation: Uuid::from_u128(0xc0 + u128::from(node_id)) };
@@ -56,6 +58,7 @@ fn header() -> SegmentHeader {
                 retention_hours: Some(24),
                 trim_horizon_ms: 1_699_999_000_000,
                 protected_until_ms: 1_700_000_002_000,
+                last_op: 0,
                 shards,
             },
             membership: Membership {
@@ -69,6 +72,42 @@ fn header() -> SegmentHeader {
         },
         bytes: BLOCK_BYTES as u64,
     }
+}
+
+/// The header behind a split of shard 1, by operation 5.
+fn resharded_header() -> SegmentHeader {
+    let mut header = header();
+    let state = &mut header.sections.state;
+    let Change::Reshard { arrival_ms, reshard } = reshard_batch().entries.remove(0).change else { panic!() };
+    state.last_op = reshard.op;
+    let successors = reshard.open.iter().map(|open| open.id).collect();
+    let sealed = state.shards.get_mut(&reshard.seal[0]).unwrap();
+    sealed.seal = Some(Box::new(Seal { op: reshard.op, arrival_ms, successors }));
+    for open in &reshard.open {
+        let shard = LogShard { open: open.clone(), next_offset: 1, last_arrival_ms: arrival_ms, seal: None };
+        state.shards.insert(open.id, shard);
+    }
+    SegmentHeader { features: Features { to_write: 1, ..FEATURES }, ..header }
+}
+
+fn reshard_batch() -> Batch {
+    let parent = ShardId::new(1).unwrap();
+    let whole = HashKeyRange::uniform(3)[1];
+    let middle = whole.start.0 + 1_000;
+    let ranges = [
+        HashKeyRange { end: HashKey(middle), ..whole },
+        HashKeyRange { start: HashKey(middle + 1), ..whole },
+    ];
+    let open = |(index, range)| OpenShard {
+        id: ShardId::new(index).unwrap(),
+        range,
+        parents: vec![parent],
+        create_seconds: 1_700_000_004,
+    };
+    let reshard = Reshard { op: 5, seal: vec![parent], open: (3..).zip(ranges).map(open).collect() };
+    let change = Change::Reshard { arrival_ms: 1_700_000_003_500, reshard: Arc::new(reshard) };
+    let entries = vec![Entry { change, blocks: smallvec![] }];
+    Batch { index: 9, term: 3, time_ms: 1_700_000_003_500, entries }
 }
 
 fn batch() -> Batch {
@@ -92,9 +131,8 @@ fn batch() -> Batch {
     Batch { index: 8, term: 3, time_ms: 1_700_000_003_000, entries }
 }
 
-fn batch_bytes() -> Vec<u8> {
-    let batch = batch();
-    let header = BatchHeader::of(&batch, 4_096);
+fn bytes_of(batch: &Batch) -> Vec<u8> {
+    let header = BatchHeader::of(batch, 4_096);
     let mut bytes = vec![0; header.frame.bytes];
     let blocks = batch.entries.iter().flat_map(|entry| entry.blocks.iter().map(|block| block.bytes()));
     header.encode(NONCE, blocks, &mut bytes);
@@ -115,7 +153,9 @@ fn structures() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("slots.bin", slots().encode()),
         ("header.bin", header().encode().1),
-        ("batch.bin", batch_bytes()),
+        ("batch.bin", bytes_of(&batch())),
+        ("header-resharded.bin", resharded_header().encode().1),
+        ("batch-reshard.bin", bytes_of(&reshard_batch())),
         ("footer.bin", footer::encode(&FEATURES, NONCE, 8_192, CLOSED, &index())),
     ]
 }
@@ -131,7 +171,7 @@ fn kept(name: &str) -> Vec<u8> {
 #[test]
 #[ignore = "writes the files that the other tests compare with: only for a structure that is new"]
 fn write_golden_structures() {
-    for (name, bytes) in structures() {
+    for (name, bytes) in structures().into_iter().filter(|(name, _)| !path(name).exists()) {
         std::fs::write(path(name), bytes).unwrap();
     }
 }
@@ -153,6 +193,11 @@ fn structures_of_old_are_read() {
     assert_eq!(
         BatchHeader::decode(NONCE, &kept("batch.bin")),
         Ok(Decoded::Known(BatchHeader::of(&batch(), 4_096)))
+    );
+    assert_eq!(SegmentHeader::decode(&kept("header-resharded.bin"), OWNER, 4), Ok(resharded_header()));
+    assert_eq!(
+        BatchHeader::decode(NONCE, &kept("batch-reshard.bin")),
+        Ok(Decoded::Known(BatchHeader::of(&reshard_batch(), 4_096)))
     );
     let bytes = kept("footer.bin");
     let (rest, trailer) = bytes.split_at(bytes.len() - TRAILER_BYTES);

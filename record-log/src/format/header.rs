@@ -143,7 +143,7 @@ const _: () = assert!(HEADER_BYTES == 16 + FEATURES_BYTES + 8 + 32 + 6 * 8);
 mod tests {
     use catalog::member::OpenShard;
     use catalog::{HashKey, HashKeyRange, ShardId};
-    use group_core::{LogShard, State};
+    use group_core::{LogShard, Seal, State};
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -169,8 +169,12 @@ mod tests {
                 let id = |index| ShardId::new(index).unwrap();
                 let range = HashKeyRange { start: HashKey(range[0]), end: HashKey(range[1]) };
                 let parents = parents.into_iter().map(id).collect();
+                let seal = create_seconds.is_multiple_of(2).then(|| {
+                    let successors = vec![id(index + 1), id(index + 2)];
+                    Box::new(Seal { op: next_offset, arrival_ms: last_arrival_ms, successors })
+                });
                 let open = OpenShard { id: id(index), range, parents, create_seconds };
-                LogShard { open, next_offset, last_arrival_ms }
+                LogShard { open, next_offset, last_arrival_ms, seal }
             },
         )
     }
@@ -178,20 +182,29 @@ mod tests {
     prop_compose! {
         fn sections()(
             shards in proptest::collection::vec(shard(), 0..5),
-            numbers in any::<[u64; 5]>(),
+            numbers in any::<[u64; 6]>(),
             retention_hours in any::<Option<u32>>(),
             (voters, learners, outgoing_voters, next_learners) in (members(), members(), members(), members()),
             auto_leave in any::<bool>(),
             losses in proptest::collection::vec((1u64..9, 0u64..1 << 30, 1u64..1 << 20), 0..5),
         ) -> Sections {
-            let [index, term, time_ms, trim_horizon_ms, protected_until_ms] = numbers;
+            let [index, term, time_ms, trim_horizon_ms, protected_until_ms, last_op] = numbers;
             let shards = shards.into_iter().map(|shard| (shard.open.id, shard)).collect();
             let mut accepted_losses = AcceptedLosses::default();
             for (segment, start, bytes) in losses {
                 accepted_losses.add(SegmentRange { segment, start, end: start + bytes });
             }
             Sections {
-                state: State { index, term, time_ms, retention_hours, trim_horizon_ms, protected_until_ms, shards },
+                state: State {
+                    index,
+                    term,
+                    time_ms,
+                    retention_hours,
+                    trim_horizon_ms,
+                    protected_until_ms,
+                    last_op,
+                    shards,
+                },
                 membership: Membership { voters, learners, outgoing_voters, next_learners, auto_leave },
                 accepted_losses,
             }
@@ -221,6 +234,7 @@ mod tests {
                 retention_hours: None,
                 trim_horizon_ms: 4,
                 protected_until_ms: 5,
+                last_op: 0,
                 shards: Default::default(),
             },
             membership: Membership::of_one(Member { node_id: 1, incarnation: OWNER.incarnation }),
@@ -297,7 +311,7 @@ mod tests {
     #[test]
     fn shard_of_another_status_is_newer() {
         let state = schema::State {
-            shards: vec![schema::Shard { status: Some(2), ..Default::default() }],
+            shards: vec![schema::Shard { status: Some(3), ..Default::default() }],
             time_ms: Some(1),
             ..Default::default()
         };
@@ -308,6 +322,6 @@ mod tests {
         let Err(Unreadable::Newer(read)) = SegmentHeader::decode(&bytes, OWNER, 3) else {
             panic!("a newer shard is newer");
         };
-        assert_eq!(read.unknown, Unknown::ShardStatus(2));
+        assert_eq!(read.unknown, Unknown::ShardStatus(3));
     }
 }

@@ -24,6 +24,7 @@ pub mod header;
 pub mod index;
 mod schema;
 pub mod sections;
+mod shards;
 #[cfg(feature = "version-skew")]
 pub mod skew;
 pub mod slots;

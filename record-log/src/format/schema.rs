@@ -21,6 +21,9 @@ pub struct State {
     /// Nothing expires before.
     #[prost(uint64, optional, tag = "5")]
     pub protected_until_ms: Option<u64>,
+    /// The highest number of a reshard; absent before the first.
+    #[prost(uint64, optional, tag = "6")]
+    pub last_op: Option<u64>,
 }
 
 /// A shard.
@@ -47,9 +50,43 @@ pub struct Shard {
     /// When its last record arrived.
     #[prost(uint64, optional, tag = "7")]
     pub last_arrival_ms: Option<u64>,
-    /// 1: open.
+    /// 1: open. 2: sealed.
     #[prost(uint32, optional, tag = "8")]
     pub status: Option<u32>,
+    /// What it was sealed by, if it is sealed.
+    #[prost(message, optional, tag = "9")]
+    pub seal: Option<Seal>,
+}
+
+/// What a shard was sealed by.
+#[derive(Clone, PartialEq, Message)]
+pub struct Seal {
+    /// The number of the reshard.
+    #[prost(uint64, optional, tag = "1")]
+    pub op: Option<u64>,
+    /// When it was sealed.
+    #[prost(uint64, optional, tag = "2")]
+    pub arrival_ms: Option<u64>,
+    /// The numbers of the shards that took over.
+    #[prost(uint32, repeated, tag = "3")]
+    pub successors: Vec<u32>,
+}
+
+/// Shards that are sealed, and those that are opened in their place.
+#[derive(Clone, PartialEq, Message)]
+pub struct Reshard {
+    /// Its number.
+    #[prost(uint64, optional, tag = "1")]
+    pub op: Option<u64>,
+    /// When.
+    #[prost(uint64, optional, tag = "2")]
+    pub arrival_ms: Option<u64>,
+    /// The numbers of the shards that are sealed.
+    #[prost(uint32, repeated, tag = "3")]
+    pub seal: Vec<u32>,
+    /// The shards that are opened: of each what is in fields 1 to 5.
+    #[prost(message, repeated, tag = "4")]
+    pub open: Vec<Shard>,
 }
 
 /// Who the copies of a log are.
@@ -117,4 +154,7 @@ pub struct Control {
     /// Of ClockStep.
     #[prost(uint64, optional, tag = "3")]
     pub time_ms: Option<u64>,
+    /// Of Reshard.
+    #[prost(message, optional, tag = "4")]
+    pub reshard: Option<Reshard>,
 }

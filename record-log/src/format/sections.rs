@@ -10,21 +10,18 @@
 //! Sections of other kinds are passed over.
 
 use bytes::{Buf as _, BufMut as _};
-use catalog::member::OpenShard;
-use catalog::{HashKey, HashKeyRange, ShardId};
-use group_core::{LogShard, State};
+use group_core::State;
 use prost::Message;
 use uuid::Uuid;
 
-use super::features::{Features, Newer, Unknown};
-use super::{Invalid, Unreadable, schema};
+use super::features::Features;
+use super::{Invalid, Unreadable, schema, shards};
 use crate::state::{AcceptedLosses, SegmentRange};
 
 const STATE: u32 = 1;
 const MEMBERSHIP: u32 = 2;
 const COPY: u32 = 3;
 const HEAD_BYTES: usize = 8;
-const OPEN: u32 = 1;
 
 /// A copy of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,33 +129,24 @@ fn message_of<M: Message + Default>(bytes: &[u8]) -> Result<M, Invalid> {
     M::decode(bytes).map_err(|_| Invalid("a section of a header is no message"))
 }
 
-fn needed<T>(field: Option<T>) -> Result<T, Invalid> {
+pub(super) fn needed<T>(field: Option<T>) -> Result<T, Invalid> {
     field.ok_or(Invalid("a field of a header's section is missing"))
 }
 
 fn state_message(state: &State) -> schema::State {
-    let shard = |shard: &LogShard| schema::Shard {
-        id: Some(shard.open.id.index()),
-        range_start: Some(shard.open.range.start.0.to_be_bytes().to_vec()),
-        range_end: Some(shard.open.range.end.0.to_be_bytes().to_vec()),
-        parents: shard.open.parents.iter().map(|parent| parent.index()).collect(),
-        create_seconds: Some(shard.open.create_seconds),
-        next_offset: Some(shard.next_offset),
-        last_arrival_ms: Some(shard.last_arrival_ms),
-        status: Some(OPEN),
-    };
     schema::State {
-        shards: state.shards.values().map(shard).collect(),
+        shards: state.shards.values().map(shards::shard_message).collect(),
         retention_hours: state.retention_hours,
         trim_horizon_ms: Some(state.trim_horizon_ms),
         time_ms: Some(state.time_ms),
         protected_until_ms: Some(state.protected_until_ms),
+        last_op: (state.last_op > 0).then_some(state.last_op),
     }
 }
 
 fn state_of(message: schema::State, features: &Features, index: u64, term: u64) -> Result<State, Unreadable> {
-    let shards = message.shards.into_iter().map(|shard| {
-        let shard = shard_of(shard, features)?;
+    let known = message.shards.into_iter().map(|shard| {
+        let shard = shards::shard_of(shard, features)?;
         Ok((shard.open.id, shard))
     });
     Ok(State {
@@ -168,31 +156,8 @@ fn state_of(message: schema::State, features: &Features, index: u64, term: u64) 
         retention_hours: message.retention_hours,
         trim_horizon_ms: message.trim_horizon_ms.unwrap_or(0),
         protected_until_ms: message.protected_until_ms.unwrap_or(0),
-        shards: shards.collect::<Result<_, Unreadable>>()?,
-    })
-}
-
-fn shard_of(message: schema::Shard, features: &Features) -> Result<LogShard, Unreadable> {
-    match needed(message.status)? {
-        OPEN => {}
-        status => return Err(Newer::new(features.written_by, Unknown::ShardStatus(status)).into()),
-    }
-    let id = |index| ShardId::new(index).ok_or(Invalid("a shard of a header is none"));
-    let key = |bytes: Option<Vec<u8>>| {
-        let bytes = needed(bytes)?.try_into().map_err(|_| Invalid("a hash key of a header is none"))?;
-        Ok::<_, Invalid>(HashKey(u128::from_be_bytes(bytes)))
-    };
-    let range = HashKeyRange { start: key(message.range_start)?, end: key(message.range_end)? };
-    let parents = message.parents.into_iter().map(id).collect::<Result<_, _>>()?;
-    Ok(LogShard {
-        open: OpenShard {
-            id: id(needed(message.id)?)?,
-            range,
-            parents,
-            create_seconds: needed(message.create_seconds)?,
-        },
-        next_offset: needed(message.next_offset)?,
-        last_arrival_ms: message.last_arrival_ms.unwrap_or(0),
+        last_op: message.last_op.unwrap_or(0),
+        shards: known.collect::<Result<_, Unreadable>>()?,
     })
 }
 

@@ -40,6 +40,8 @@ struct Start {
     next_offset: u64,
     /// When that arrived.
     last_arrival_ms: u64,
+    /// Whether none can follow it.
+    is_sealed: bool,
 }
 
 impl Reader {
@@ -94,14 +96,15 @@ impl Reader {
         room_bytes: usize,
         wait: Wait,
     ) -> Result<(ReadOutcome, Option<usize>), ReadError> {
-        self.again_if_expired(|| {
+        self.again_if_expired(shard, || {
             let start = self.start(shard, position)?;
             let mut gathered = Gathered::new(start, limits, room_bytes);
             if !self.take_from_tail(shard, &mut gathered) {
                 self.take_from_segments(shard, &mut gathered, wait)?;
             }
             let too_large = gathered.too_large_bytes;
-            Ok((gathered.outcome(start), too_large))
+            let successors = || self.shared.published().state.successors(shard);
+            Ok((gathered.outcome(start, successors), too_large))
         })
     }
 
@@ -124,10 +127,17 @@ impl Reader {
         self.shared.published().state.shards.contains_key(&shard)
     }
 
-    /// The shards as they were opened, sorted by id.
+    /// Whether a shard of the log takes no more records.
     #[must_use]
-    pub fn opened(&self) -> Vec<OpenShard> {
-        self.shared.opened()
+    pub fn is_sealed(&self, shard: ShardId) -> bool {
+        self.shared.published().state.shards.get(&shard).is_some_and(|shard| shard.seal.is_some())
+    }
+
+    /// The shards as they are, sorted by id, and the number of the last reshard.
+    #[must_use]
+    pub fn shards(&self) -> (Vec<LogShard>, u64) {
+        let published = self.shared.published();
+        (published.state.shards.values().cloned().collect(), published.state.last_op)
     }
 
     /// Log time now, in milliseconds since 1970.
@@ -155,7 +165,11 @@ impl Reader {
     }
 
     /// Segments may expire while they are read: then the read begins again with those that are left.
-    fn again_if_expired<T>(&self, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    fn again_if_expired<T>(
+        &self,
+        shard: ShardId,
+        read: impl Fn() -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         loop {
             let oldest = self.shared.published().oldest;
             match read() {
@@ -164,6 +178,10 @@ impl Reader {
                     let now_oldest = self.shared.published().oldest;
                     if sequence < now_oldest && oldest < now_oldest {
                         continue;
+                    }
+                    // A sealed shard that expired meanwhile is in no header any more: its records seem to be missing.
+                    if !self.has(shard) {
+                        return Err(ReadError::UnknownShard(shard));
                     }
                     self.shared.segments.count(|counts| counts.corrupt_reads += 1);
                     self.shared.note(&corruption);
@@ -178,8 +196,9 @@ impl Reader {
         let boottime_ms = self.shared.clock.monotonic_ms();
         let published = self.shared.published();
         let state = &published.state;
-        let LogShard { next_offset, last_arrival_ms, .. } =
-            *state.shards.get(&shard).ok_or(ReadError::UnknownShard(shard))?;
+        let known = state.shards.get(&shard).ok_or(ReadError::UnknownShard(shard))?;
+        let (next_offset, last_arrival_ms) = (known.next_offset, known.last_arrival_ms);
+        let is_sealed = known.seal.is_some();
         let oldest_ms = published.horizon_ms(boottime_ms);
         let (offset, arrival_ms) = match position {
             Position::TrimHorizon => (1, oldest_ms),
@@ -187,10 +206,10 @@ impl Reader {
             Position::AtTimestamp(arrival_ms) => (1, arrival_ms.max(oldest_ms)),
             Position::Offset(offset) => (offset.max(1), oldest_ms),
         };
-        let start = Start { offset, arrival_ms, next_offset, last_arrival_ms };
+        let start = Start { offset, arrival_ms, next_offset, last_arrival_ms, is_sealed };
         match &published.corrupt_tail {
             // Nobody knows whether more records follow.
-            Some(tail) if start.is_at_end() => Err(tail.corruption.clone().into()),
+            Some(tail) if start.is_at_end() && !is_sealed => Err(tail.corruption.clone().into()),
             _ => Ok(start),
         }
     }
@@ -307,13 +326,16 @@ impl Gathered {
         self.next_offset == end_offset && self.left.max_records > 0
     }
 
-    fn outcome(self, start: Start) -> ReadOutcome {
+    fn outcome(self, start: Start, successors: impl FnOnce() -> Option<Vec<OpenShard>>) -> ReadOutcome {
         let last_ms = self.runs.last().map_or(start.last_arrival_ms, |run| run.arrival_ms);
-        let behind_ms = match self.next_offset < start.next_offset {
+        let is_behind = self.next_offset < start.next_offset;
+        let successors = (start.is_sealed && !is_behind).then(successors).flatten();
+        let behind_ms = match is_behind {
             // At least 1, even where the rest arrived in the same millisecond: 0 says that nothing is left.
             true => start.last_arrival_ms.saturating_sub(last_ms).max(1),
             false => 0,
         };
-        ReadOutcome { runs: self.runs, next_offset: self.next_offset, millis_behind_latest: behind_ms }
+        let (runs, next_offset) = (self.runs, self.next_offset);
+        ReadOutcome { runs, next_offset, millis_behind_latest: behind_ms, successors }
     }
 }

@@ -139,7 +139,8 @@ impl Recovery {
                 self.newest.end = suspect.until;
                 // It may hold a change of the retention.
                 self.state.retention_hours = None;
-                for shard in self.state.shards.keys() {
+                let open = self.state.shards.iter().filter(|(_, shard)| shard.seal.is_none());
+                for (shard, _) in open {
                     *self.unseen_bytes.entry(*shard).or_default() += suspect.until - suspect.position;
                 }
             }

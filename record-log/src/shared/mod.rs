@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::{fmt, io};
 
 use catalog::ShardId;
-use catalog::member::OpenShard;
 use group_core::clock::LogClock;
 use group_core::{State, horizon_ms};
 
@@ -182,11 +181,6 @@ impl Shared {
             stopped: published.why_stopped(),
             counts: *self.segments.counts.lock().unwrap_or_else(PoisonError::into_inner),
         }
-    }
-
-    /// The shards as they were opened, sorted by id.
-    pub fn opened(&self) -> Vec<OpenShard> {
-        self.published().state.shards.values().map(|shard| shard.open.clone()).collect()
     }
 }
 

@@ -16,7 +16,8 @@ pub fn behind_corrupt_tail(mut state: State, sequence: u64, now_ms: u64) -> Stat
     state.time_ms = state.time_ms.max(now_ms);
     // The tail may hold a change of the retention.
     state.retention_hours = None;
-    for (_, shard) in state.shards.iter_mut() {
+    // Behind its seal a shard has no records.
+    for (_, shard) in state.shards.iter_mut().filter(|(_, shard)| shard.seal.is_none()) {
         shard.next_offset = shard.next_offset.max(first);
         shard.last_arrival_ms = shard.last_arrival_ms.max(state.time_ms);
     }

@@ -7,6 +7,7 @@ mod inspect;
 mod many;
 mod newer;
 mod pieces;
+mod reshard;
 mod room;
 mod segments;
 mod time;

@@ -128,9 +128,9 @@ impl Writer {
     /// See [`WriteError`].
     pub fn write(&mut self, batch: Batch) -> Result<(), WriteError> {
         self.check_running()?;
-        let is_append = |change: Change| matches!(change, Change::Append { .. });
-        let has_records = batch.entries.iter().any(|entry| is_append(entry.change));
-        let by = if has_records { Use::Records } else { Use::Control };
+        let has_records = batch.entries.iter().any(|entry| matches!(entry.change, Change::Append { .. }));
+        let reshards = batch.entries.iter().any(|entry| matches!(entry.change, Change::Reshard { .. }));
+        let by = if has_records || reshards { Use::Records } else { Use::Control };
         let mut header = BatchHeader::of(&batch, 0);
         let batch_bytes = header.frame.bytes;
         if batch_bytes > MAX_BATCH_BYTES {
@@ -143,7 +143,7 @@ impl Writer {
         if let Err(inconsistent) = self.state.apply(batch.step(), Continuity::Required) {
             return Err(self.refuse_batch(&inconsistent.to_string()));
         }
-        let position = self.tip.end;
+        let (position, term) = (self.tip.end, batch.term);
         header.frame.durable = position;
         self.write_batch(&header, &batch)?;
         self.tip.end = position + batch_bytes as u64;
@@ -153,7 +153,16 @@ impl Writer {
             (false, false) => counts.batches += u64::from(has_records),
         });
         self.unpublished.push_back(Unpublished::Batch { header, position, batch });
-        Ok(())
+        if reshards { self.roll_behind_reshard(term) } else { Ok(()) }
+    }
+
+    /// Has the header of the next segment say which shards there are now, before anything is built on it: else one corrupt
+    /// batch would hide shards. Where the disk has no room for a segment, the batch alone says it.
+    fn roll_behind_reshard(&mut self, term: u64) -> Result<(), WriteError> {
+        match self.roll(term, 0, self.wanted_bytes()) {
+            Ok(()) | Err(WriteError::Full(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Begins the first segment after opening, with room for records of so many bytes. What begins a term before them would

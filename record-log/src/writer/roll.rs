@@ -154,7 +154,7 @@ impl Writer {
         let Next { sequence, term, state, accepted_losses } = next;
         let Tip { header: before, end, .. } = &self.tip;
         let header = SegmentHeader {
-            features: Features::own(),
+            features: Features::behind(&state),
             nonce: (self.environment.random)(),
             owner: self.owner,
             sequence,

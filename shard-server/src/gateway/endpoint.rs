@@ -1,14 +1,16 @@
 //! What all operations share: the identity of the endpoint, the catalog, the routes to shard groups, and the memory budgets.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::control::{self, Control, RefusalCode};
 use catalog::{Shard, ShardId, ShardState, Stream, StreamName, StreamStatus};
 use kinesis_wire::{Error, ErrorCode, Operation};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 use super::call::{Call, Identity};
-use super::catalog::{Catalog, LookupError};
+use super::catalog::{Catalog, LookupError, Scope};
 use super::memory::{Memory, Sizes};
 use super::metrics::Metrics;
 use super::route::{Route, Routes};
@@ -17,6 +19,9 @@ use crate::budget::Exhausted;
 use crate::clock::Clock;
 use crate::log_limit::LogLimit;
 use crate::protocol::Refusal;
+
+/// How long an answer that names a new shard waits until listings show the shard.
+const LISTING_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The parts of an endpoint.
 pub struct Parts {
@@ -171,6 +176,24 @@ impl Endpoint {
         readable(newest).ok_or_else(not_found)
     }
 
+    /// Waits until a listing here shows these shards, but not for long: it is as good as late then.
+    pub async fn wait_until_listed(&self, stream: &Stream, shards: &[ShardId]) {
+        let Some(newest) = shards.iter().max() else { return };
+        let copy = self.catalog().copy();
+        let listed = async {
+            let mut changes = copy.changes();
+            let scope = Scope { account_id: &stream.account_id, region: stream.region.as_deref() };
+            while copy.find(scope, &stream.name).is_some_and(|known| {
+                known.uid == stream.uid && known.shards.last().is_some_and(|last| last.id < *newest)
+            }) {
+                if let Err(RecvError::Closed) = changes.recv().await {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LISTING_PATIENCE, listed).await;
+    }
+
     /// The route to a log.
     ///
     /// # Errors
@@ -248,6 +271,7 @@ fn control_error(operation: Operation, refusal: control::Refusal) -> Error {
 pub fn error_of(refusal: &Refusal) -> Error {
     match refusal {
         Refusal::UnknownShard(_)
+        | Refusal::Sealed(_)
         | Refusal::NotReady(_)
         | Refusal::OutcomeUnknown(_)
         | Refusal::Invalid(_)

@@ -36,7 +36,7 @@ pub struct LocalCatalog {
     /// The region of manifests, and of calls that are not signed.
     pub(super) region: String,
     pub(super) copy: CatalogCopy,
-    routes: Arc<Routes>,
+    pub(super) routes: Arc<Routes>,
     clock: Clock,
     metrics: Metrics,
     resources: Resources,
@@ -118,6 +118,9 @@ impl LocalCatalog {
             // A group that fails to open has logged why, and answers every call with that reason.
             let _ = futures::future::join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await;
         }
+        // A change of shards may have been under way: the log is the truth.
+        entries.values_mut().for_each(|entry| *entry = catalog.with_log(entry));
+        let streams = entries.values().map(|entry| entry.stream.clone()).collect();
         *catalog.entries.lock().await = entries;
         catalog.copy.apply(CatalogEvent::Snapshot(streams));
         Ok(catalog)
@@ -393,7 +396,7 @@ impl LocalCatalog {
     }
 }
 
-fn group_name(stream: &Stream) -> anyhow::Result<&str> {
+pub(super) fn group_name(stream: &Stream) -> anyhow::Result<&str> {
     stream.groups.first().map(|group| group.name.as_str()).context("the stream has no group")
 }
 

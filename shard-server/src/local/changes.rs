@@ -116,7 +116,7 @@ impl LocalCatalog {
     }
 
     /// Replaces the entry of a stream by what `change` makes of it, durably and then visibly.
-    async fn update<T>(
+    pub(super) async fn update<T>(
         &self,
         key: &StreamKey,
         change: impl FnOnce(&Entry) -> Result<(Entry, T), Refusal>,
@@ -166,7 +166,7 @@ impl LocalCatalog {
     }
 
     /// Refuses to change a field that a manifest sets.
-    fn check_field(&self, entry: &Entry, field: &str) -> Result<(), Refusal> {
+    pub(super) fn check_field(&self, entry: &Entry, field: &str) -> Result<(), Refusal> {
         match self.manager(entry) {
             Some(applied) if applied.sets(field) => Err(managed(entry, &applied.object, field)),
             _ => Ok(()),

@@ -29,12 +29,13 @@ impl ControlPlane for Arc<LocalCatalog> {
 }
 
 impl LocalCatalog {
-    async fn answer(&self, call: ControlCall) -> Result<ControlAnswer, Refusal> {
+    async fn answer(self: &Arc<Self>, call: ControlCall) -> Result<ControlAnswer, Refusal> {
         Ok(match call {
             ControlCall::CreateStream(call) => ControlAnswer::CreateStream(self.create_stream(call).await?),
             ControlCall::DeleteStream(call) => ControlAnswer::DeleteStream(self.delete_stream(call).await?),
             ControlCall::FindStream(call) => ControlAnswer::FindStream(self.find_stream(&call)?),
             ControlCall::ChangeStream(call) => ControlAnswer::ChangeStream(self.change_stream(call).await?),
+            ControlCall::ChangeShards(call) => ControlAnswer::ChangeShards(self.change_shards(call).await?),
             ControlCall::TagResource(call) => ControlAnswer::TagResource(self.tag(call).await?),
             ControlCall::UntagResource(call) => ControlAnswer::UntagResource(self.untag(call).await?),
             ControlCall::ListTags(call) => ControlAnswer::ListTags(self.tags(&call).await?),

@@ -7,6 +7,7 @@ use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, Stream
 use serde::{Deserialize, Serialize};
 
 use super::consumers::Consumers;
+use super::reshards::Reshards;
 
 /// A stream, and the fields that are not in the catalog's feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Entry {
     /// The manifest that was last applied; `None` if the API created the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Applied>,
+    /// Its splits and merges.
+    #[serde(default)]
+    pub reshards: Reshards,
 }
 
 /// A manifest as it was applied.
@@ -105,7 +109,8 @@ impl Entry {
             warm_throughput_mibps: call.warm_throughput_mibps,
         };
         let (stream, consumers) = (new_stream(settings, creation), Consumers::default());
-        Ok(Self { stream, tags: call.tags, consumers, manifest: None })
+        let reshards = Reshards::default();
+        Ok(Self { stream, tags: call.tags, consumers, manifest: None, reshards })
     }
 
     /// A stream created by a manifest.
@@ -136,6 +141,7 @@ impl Entry {
             tags: manifest.spec.tags.clone(),
             consumers: Consumers::default(),
             manifest: Some(applied),
+            reshards: Reshards::default(),
         })
     }
 
@@ -188,7 +194,8 @@ impl Entry {
             None => DataStreamSpec { name: Some(self.stream.name.to_string()), ..DataStreamSpec::default() },
         };
         let mut manifest = DataStream::new(like.metadata.name.as_deref().unwrap_or_default(), spec);
-        let shard_count = i32::try_from(self.stream.shards.len()).unwrap_or(i32::MAX);
+        let open = self.stream.shards.iter().filter(|shard| shard.state == ShardState::Open).count();
+        let shard_count = i32::try_from(open).unwrap_or(i32::MAX);
         let resolved = Resolved { shard_count, ..manifest.resolve(&defaults()) };
         manifest.status = Some(DataStreamStatus { resolved: Some(resolved), ..DataStreamStatus::default() });
         manifest

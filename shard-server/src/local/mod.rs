@@ -25,6 +25,8 @@ mod data_dir;
 mod entry;
 mod manifest;
 mod options;
+mod resharding;
+mod reshards;
 mod role;
 mod stream_file;
 

@@ -49,6 +49,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     )
     .await?;
     let catalog = Arc::new(catalog);
+    catalog.follow_logs().await;
     for manifest in &manifests {
         catalog.apply(manifest, account_id).await?;
     }

@@ -69,6 +69,7 @@ mod tests {
             tags: Tags::new(),
             consumers: Consumers::default(),
             manifest: None,
+            reshards: Default::default(),
         };
         write(folder.path(), &entry).unwrap();
         assert_eq!(read(folder.path()).unwrap(), entry);

@@ -29,7 +29,7 @@ use group_core::{Append, RunOutcome};
 use record_log::clock::{Clock, SystemClock};
 use record_log::disk::{Disk, system::SystemDisk};
 use record_log::value::{Found, Limits};
-use record_log::{Environment, LogConfig, Reader, Sizes, Status, TailBudget};
+use record_log::{Environment, LogConfig, LogShard, Reader, Reshard, Resharded, Sizes, Status, TailBudget};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -150,14 +150,31 @@ impl OpenLog {
         housekeeping::start(&self.queue);
     }
 
-    /// Whether a shard is open here.
+    /// Whether a shard takes no more records.
+    pub fn is_sealed(&self, shard: ShardId) -> bool {
+        self.reader.is_sealed(shard)
+    }
+
+    /// Whether a shard is here.
     pub fn has(&self, shard: ShardId) -> bool {
         self.reader.has(shard)
     }
 
-    /// The shards as they were opened, sorted by id.
-    pub fn opened(&self) -> Vec<OpenShard> {
-        self.reader.opened()
+    /// The shards as they are, sorted by id, and the number of the last reshard.
+    pub fn shards(&self) -> (Vec<LogShard>, u64) {
+        self.reader.shards()
+    }
+
+    /// Whether the log began with these shards, which are sorted by id. Of those that were sealed and have expired since
+    /// nothing is known.
+    pub fn began_with(&self, shards: &[OpenShard]) -> bool {
+        let (known, last_op) = self.shards();
+        let first: Vec<_> =
+            known.iter().map(|shard| &shard.open).filter(|open| open.parents.is_empty()).collect();
+        match last_op {
+            0 => first.into_iter().eq(shards),
+            _ => first.iter().all(|open| shards.contains(open)),
+        }
     }
 
     /// Log time now, in milliseconds since 1970.
@@ -196,6 +213,15 @@ impl OpenLog {
     /// See [`Refusal`].
     pub async fn set_retention(&self, hours: u32) -> Result<(), Refusal> {
         self.queue.control(|reply, slot| Request::SetRetention { hours, reply, slot }).await
+    }
+
+    /// Seals shards and opens others in their place, durably.
+    ///
+    /// # Errors
+    /// If the log does not do it ([`Refusal::Invalid`]); otherwise see [`Refusal`].
+    pub async fn reshard(&self, reshard: Reshard) -> Result<Resharded, Refusal> {
+        let judged = self.queue.control(|reply, slot| Request::Reshard { reshard, reply, slot }).await?;
+        judged.map_err(|refusal| Refusal::Invalid(refusal.to_string()))
     }
 
     /// Accepts the loss of all known corruption, durably: readers pass over it from then on. `place` names one

@@ -101,10 +101,10 @@ impl Queue {
     }
 
     /// Asks for something that is no append; returns when it is durable.
-    pub async fn control(
+    pub async fn control<T>(
         &self,
-        request: impl FnOnce(oneshot::Sender<Result<(), Refusal>>, OwnedSemaphorePermit) -> Request,
-    ) -> Result<(), Refusal> {
+        request: impl FnOnce(oneshot::Sender<Result<T, Refusal>>, OwnedSemaphorePermit) -> Request,
+    ) -> Result<T, Refusal> {
         let slot = Arc::clone(&self.control_room).try_acquire_owned().map_err(|_| Refusal::QueueFull)?;
         self.ask(|reply| request(reply, slot)).await
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use group_core::{Append, RunOutcome};
 use prometheus::IntGauge;
-use record_log::FoundLoss;
+use record_log::{FoundLoss, Reshard, ReshardRefusal, Resharded};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::metrics::Metrics;
@@ -32,6 +32,15 @@ pub enum Request {
         hours: u32,
         /// Who waits for it.
         reply: oneshot::Sender<Result<(), Refusal>>,
+        /// Its slot among the others that are no appends.
+        slot: OwnedSemaphorePermit,
+    },
+    /// To seal shards and open others in their place.
+    Reshard {
+        /// Which.
+        reshard: Reshard,
+        /// Who waits for it.
+        reply: oneshot::Sender<Result<Result<Resharded, ReshardRefusal>, Refusal>>,
         /// Its slot among the others that are no appends.
         slot: OwnedSemaphorePermit,
     },
@@ -75,6 +84,7 @@ impl Request {
         match self {
             Self::Append(Appending { reply, .. }) => drop(reply.send(Err(refusal))),
             Self::SeeClock { .. } => {}
+            Self::Reshard { reply, .. } => drop(reply.send(Err(refusal))),
             Self::SetRetention { reply, .. } | Self::AcceptLoss { reply, .. } => {
                 drop(reply.send(Err(refusal)));
             }

@@ -222,6 +222,15 @@ impl Worker {
                 self.reply(done, reply);
                 None
             }
+            Request::Reshard { reshard, reply, slot: _slot } => {
+                let done = self.log.reshard(reshard);
+                if let Ok(Ok(_)) = &done {
+                    // Who follows a sealed shard finds its end.
+                    self.committed.send_replace(());
+                }
+                self.reply(done, reply);
+                None
+            }
             Request::AcceptLoss { found, reply, slot: _slot } => {
                 match self.log.accept_found(&found) {
                     Ok(()) => {
@@ -241,7 +250,7 @@ impl Worker {
         left_over
     }
 
-    fn reply(&mut self, done: Result<(), WriteError>, reply: oneshot::Sender<Result<(), Refusal>>) {
+    fn reply<T>(&mut self, done: Result<T, WriteError>, reply: oneshot::Sender<Result<T, Refusal>>) {
         self.note(done.as_ref().err());
         let _ = reply.send(done.map_err(refusal));
     }
@@ -323,7 +332,9 @@ fn outcome(answer: Option<Answer>) -> Result<Vec<RunOutcome>, Refusal> {
         Some(Answer::NotDone(NotDone::Halted(why))) => Err(Refusal::LogStopped(why)),
         Some(Answer::NotDone(NotDone::Late)) => Err(Refusal::QueueFull),
         Some(Answer::Unknown(why)) => Err(Refusal::OutcomeUnknown(why)),
-        Some(Answer::Done) | None => Err(Refusal::OutcomeUnknown("the log gave no outcome".into())),
+        Some(Answer::Done | Answer::Reshard(_)) | None => {
+            Err(Refusal::OutcomeUnknown("the log gave no outcome".into()))
+        }
     }
 }
 

@@ -55,6 +55,7 @@ pub trait Call: Sized + Send + 'static {
 pub trait RepeatableCall: Call + Clone {}
 
 impl RepeatableCall for Locate {}
+impl RepeatableCall for Reshard {}
 impl RepeatableCall for Read {}
 impl RepeatableCall for Follow {}
 
@@ -93,6 +94,18 @@ pub struct Append {
 
 /// The outcome of a run, in the order of the request. `Ok` means durable.
 pub type RunOutcome = Result<Appended, Refusal>;
+
+/// Seals shards of a log and opens others in their place. A reshard that was done before gets its outcome again, by the
+/// number of its operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reshard {
+    /// The stream, so that a misrouted call is refused.
+    pub stream_uid: String,
+    /// The log.
+    pub log: String,
+    /// Which shards.
+    pub reshard: record_log::Reshard,
+}
 
 /// Resolves a position to an offset: that of the first record that a read from there would return.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +153,7 @@ pub struct Read {
 }
 
 /// Reads one shard from a position on without end. Records are sent as they are committed, and an empty frame after 5 s
-/// without records. When the pod ends, the last frame is a refusal, [`Refusal::NotReady`], or the stream breaks off: the
+/// without records. Behind the last record of a sealed shard it ends, with a frame that names the successors. When the pod ends, the last frame is a refusal, [`Refusal::NotReady`], or the stream breaks off: the
 /// follower begins again behind the records that it received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {

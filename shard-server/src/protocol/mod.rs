@@ -18,7 +18,7 @@ mod tests;
 
 pub use calls::{
     Append, AppendId, Appended, Call, Encoded, FRAME_BYTES, Follow, Locate, Located, MAX_FRAME_BYTES,
-    MAX_READ_WAIT_MS, Position, Read, RepeatableCall, Run, RunOutcome,
+    MAX_READ_WAIT_MS, Position, Read, RepeatableCall, Reshard, Run, RunOutcome,
 };
 pub use messages::encode_frame;
 #[cfg(feature = "version-skew")]

@@ -1,11 +1,17 @@
 //! Why a group did not do what it was asked.
 
+use catalog::member::OpenShard;
+
 /// Why a group did not do it. Nothing was written, unless it is [`Refusal::OutcomeUnknown`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The stream, log or shard is not in this group: the caller's map is older or newer than the group.
     #[error("{0}")]
     UnknownShard(String),
+    /// The shard takes no more records: these took over its part of the ring. They are in the same log, and may be sealed in
+    /// turn.
+    #[error("the shard is sealed; {} took over", names(.0))]
+    Sealed(Vec<OpenShard>),
     /// The group is not ready: it starts, recovers or waits for its volume.
     #[error("the group does not serve yet: {0}")]
     NotReady(String),
@@ -38,6 +44,7 @@ impl Refusal {
     pub fn label(&self) -> &'static str {
         match self {
             Self::UnknownShard(_) => "unknown_shard",
+            Self::Sealed(_) => "sealed",
             Self::NotReady(_) => "not_ready",
             Self::QueueFull => "queue_full",
             Self::StorageFull => "storage_full",
@@ -48,4 +55,8 @@ impl Refusal {
             Self::Unsupported(_) => "unsupported",
         }
     }
+}
+
+fn names(shards: &[OpenShard]) -> String {
+    shards.iter().map(|shard| shard.id.to_string()).collect::<Vec<_>>().join(" and ")
 }

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use catalog::ShardId;
+use catalog::member::OpenShard;
+use catalog::{HashKey, HashKeyRange, ShardId};
 use futures::stream::{self, StreamExt as _};
 use http_body_util::{Full, StreamBody};
 use proptest::prelude::*;
 use record_log::record::{Record, RecordBlock, RecordBlockBuilder};
+use record_log::{Resharded, SealedShard};
 
 use super::frame::{Broken, Frames, Message};
 use super::*;
@@ -50,7 +52,21 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         ".*".prop_map(Refusal::OutcomeUnknown),
         ".*".prop_map(Refusal::Invalid),
         ".*".prop_map(Refusal::Unsupported),
+        open_shards().prop_map(Refusal::Sealed),
     ]
+}
+
+fn open_shards() -> impl Strategy<Value = Vec<OpenShard>> {
+    let parents = proptest::collection::vec(shard(), 0..3);
+    let open = (shard(), any::<[u128; 2]>(), parents, any::<u64>()).prop_map(
+        |(id, [start, end], parents, create_seconds)| OpenShard {
+            id,
+            range: HashKeyRange { start: HashKey(start), end: HashKey(end) },
+            parents,
+            create_seconds,
+        },
+    );
+    proptest::collection::vec(open, 0..4)
 }
 
 fn outcome() -> impl Strategy<Value = RunOutcome> {
@@ -151,15 +167,34 @@ proptest! {
     }
 
     #[test]
+    fn reshard_and_its_answer_read_back(
+        op: u64, seal in proptest::collection::vec(shard(), 0..4), open in open_shards(),
+        sealed in proptest::collection::vec((shard(), any::<[u64; 2]>()), 0..4), refusal in refusal()
+    ) {
+        let reshard = record_log::Reshard { op, seal, open: open.clone() };
+        let call = Reshard { stream_uid: "uid".into(), log: "g0".into(), reshard };
+        prop_assert_eq!(decode(request(&call)), Ok(Ok(call)));
+        let sealed = sealed.into_iter().map(|(id, [last_offset, arrival_ms])| SealedShard { id, last_offset, arrival_ms });
+        let resharded = Resharded { sealed: sealed.collect(), opened: open };
+        prop_assert_eq!(receive::<Reshard>(answer::<Reshard>(Ok(resharded.clone()))), Ok(Ok(resharded)));
+        prop_assert_eq!(receive::<Reshard>(answer::<Reshard>(Err(refusal.clone()))), Ok(Err(refusal)));
+    }
+
+    #[test]
     fn records_read_back_frame_by_frame(
         frames in proptest::collection::vec(
-            (proptest::collection::vec((any::<u64>(), any::<u64>(), block()), 0..5), 1u64.., any::<u64>()), 1..4
+            (
+                proptest::collection::vec((any::<u64>(), any::<u64>(), block()), 0..5), 1u64.., any::<u64>(),
+                proptest::option::of(open_shards()),
+            ),
+            1..4
         ),
         refusal in proptest::option::of(refusal()),
     ) {
         let run = |(first_offset, arrival_ms, block)| ReadRun { first_offset, arrival_ms, block };
-        let frame = |(runs, next_offset, millis_behind_latest): (Vec<_>, _, _)| {
-            ReadOutcome { runs: runs.into_iter().map(run).collect(), next_offset, millis_behind_latest }
+        let frame = |(runs, next_offset, millis_behind_latest, successors): (Vec<_>, _, _, _)| {
+            let runs = runs.into_iter().map(run).collect();
+            ReadOutcome { runs, next_offset, millis_behind_latest, successors }
         };
         let frames: Vec<_> = frames.into_iter().map(frame).collect();
         let mut body: Vec<_> = frames.iter().map(|frame| bytes(encode_frame(Ok(frame)))).collect();
@@ -251,7 +286,42 @@ fn a_follow() -> Follow {
 fn a_frame() -> ReadOutcome {
     let run = |run: Run| ReadRun { first_offset: 5, arrival_ms: 1_700_000_000_000, block: run.block };
     let runs = an_append().runs.into_iter().map(run).collect();
-    ReadOutcome { runs, next_offset: 9, millis_behind_latest: 17 }
+    ReadOutcome { runs, next_offset: 9, millis_behind_latest: 17, successors: None }
+}
+
+/// The halves of shard 1, which is the second of two.
+fn two_children() -> Vec<OpenShard> {
+    let whole = HashKeyRange::uniform(2)[1];
+    let middle = HashKeyRange::uniform(4)[2].end;
+    let ranges =
+        [HashKeyRange { end: middle, ..whole }, HashKeyRange { start: HashKey(middle.0 + 1), ..whole }];
+    let open = |(index, range)| OpenShard {
+        id: ShardId::new(index).unwrap(),
+        range,
+        parents: vec![ShardId::new(1).unwrap()],
+        create_seconds: 1_700_000_001,
+    };
+    (2..).zip(ranges).map(open).collect()
+}
+
+fn a_reshard() -> Reshard {
+    let reshard = record_log::Reshard { op: 300, seal: vec![ShardId::new(1).unwrap()], open: two_children() };
+    Reshard { stream_uid: "uid-1".into(), log: "g0".into(), reshard }
+}
+
+fn a_resharded() -> Resharded {
+    let sealed =
+        SealedShard { id: ShardId::new(1).unwrap(), last_offset: 300, arrival_ms: 1_700_000_000_000 };
+    Resharded { sealed: vec![sealed], opened: two_children() }
+}
+
+fn the_end() -> ReadOutcome {
+    ReadOutcome {
+        runs: Vec::new(),
+        next_offset: 9,
+        millis_behind_latest: 0,
+        successors: Some(two_children()),
+    }
 }
 
 #[test]
@@ -260,6 +330,7 @@ fn unknown_fields_are_ignored() {
     assert_eq!(decode(with_field(&request(&a_locate()), UNKNOWN, 1)), Ok(Ok(a_locate())));
     assert_eq!(decode(with_field(&request(&a_read()), UNKNOWN, 1)), Ok(Ok(a_read())));
     assert_eq!(decode(with_field(&request(&a_follow()), UNKNOWN, 1)), Ok(Ok(a_follow())));
+    assert_eq!(decode(with_field(&request(&a_reshard()), UNKNOWN, 1)), Ok(Ok(a_reshard())));
     let outcomes = vec![Ok(Appended { first_offset: 1, arrival_ms: 2 })];
     let appended = with_field(&answer::<Append>(Ok(outcomes.clone())), UNKNOWN, 1);
     assert_eq!(receive::<Append>(appended), Ok(Ok(outcomes)));
@@ -301,6 +372,7 @@ fn what_a_request_requires_and_this_version_does_not_know_is_not_done() {
     refused(decode::<Locate>(requires(request(&a_locate()))).map(Result::unwrap_err));
     refused(decode::<Read>(requires(request(&a_read()))).map(Result::unwrap_err));
     refused(decode::<Follow>(requires(request(&a_follow()))).map(Result::unwrap_err));
+    refused(decode::<Reshard>(requires(request(&a_reshard()))).map(Result::unwrap_err));
     let unknown_position = only(|head| head.extend([6 << 3 | 2, 2, 1 << 3, 9]));
     assert!(matches!(decode::<Locate>(unknown_position), Ok(Err(Refusal::Unsupported(_)))));
 }
@@ -323,6 +395,7 @@ fn outcome_that_is_not_known_is_an_unknown_outcome() {
     // Nothing that is known.
     let nothing = only(|head| prost::encoding::uint32::encode(UNKNOWN, &1, head));
     assert!(matches!(receive::<Locate>(nothing.clone()), Ok(Err(Refusal::OutcomeUnknown(_)))));
+    assert!(matches!(receive::<Reshard>(nothing.clone()), Ok(Err(Refusal::OutcomeUnknown(_)))));
     assert!(matches!(receive_records(nothing), Ok((_, Some(Refusal::OutcomeUnknown(_))))));
 }
 
@@ -348,7 +421,7 @@ async fn large_record_may_take_the_time_that_its_bytes_take() {
     let mut record = RecordBlockBuilder::default();
     record.push(Record { partition_key: "key", data: &vec![0; 4 << 20] });
     let run = ReadRun { first_offset: 1, arrival_ms: 1, block: record.build() };
-    let outcome = ReadOutcome { runs: vec![run], next_offset: 2, millis_behind_latest: 0 };
+    let outcome = ReadOutcome { runs: vec![run], next_offset: 2, millis_behind_latest: 0, successors: None };
     let frame = bytes(encode_frame(Ok(&outcome)));
     for (seconds_a_mib, arrives) in [(4, true), (20, false)] {
         let pieces: Vec<_> = frame.chunks(1 << 20).map(Bytes::copy_from_slice).collect();
@@ -382,6 +455,9 @@ fn golden() -> Vec<Golden> {
         ("append-refused", answer::<Append>(Err(a_refusal())), |body| {
             receive::<Append>(body) == Ok(Err(a_refusal()))
         }),
+        ("append-sealed", answer::<Append>(Ok(vec![Err(Refusal::Sealed(two_children()))])), |body| {
+            receive::<Append>(body) == Ok(Ok(vec![Err(Refusal::Sealed(two_children()))]))
+        }),
         ("locate", request(&a_locate()), |body| decode(body) == Ok(Ok(a_locate()))),
         ("locate-answer", answer::<Locate>(Ok(AT_300)), |body| receive::<Locate>(body) == Ok(Ok(AT_300))),
         ("locate-answer-of-time", answer::<Locate>(Ok(OF_TIME)), |body| {
@@ -391,6 +467,16 @@ fn golden() -> Vec<Golden> {
         ("follow", request(&a_follow()), |body| decode(body) == Ok(Ok(a_follow()))),
         ("records", bytes(encode_frame(Ok(&a_frame()))), |body| {
             receive_records(body) == Ok((vec![a_frame()], None))
+        }),
+        ("records-end", bytes(encode_frame(Ok(&the_end()))), |body| {
+            receive_records(body) == Ok((vec![the_end()], None))
+        }),
+        ("reshard", request(&a_reshard()), |body| decode(body) == Ok(Ok(a_reshard()))),
+        ("reshard-answer", answer::<Reshard>(Ok(a_resharded())), |body| {
+            receive::<Reshard>(body) == Ok(Ok(a_resharded()))
+        }),
+        ("reshard-refused", answer::<Reshard>(Err(a_refusal())), |body| {
+            receive::<Reshard>(body) == Ok(Err(a_refusal()))
         }),
         ("records-refused", bytes(encode_frame(Err(a_refusal()))), |body| {
             receive_records(body) == Ok((Vec::new(), Some(a_refusal())))

@@ -20,7 +20,7 @@ use crate::budget::ByteBudget;
 use crate::clock::{self, Clock, system_clock};
 use crate::log::MAX_APPEND_BYTES;
 use crate::protocol::frame::{Frames, time_for};
-use crate::protocol::{Append, Call, Follow, Locate, MAX_FRAME_BYTES, Read, Refusal};
+use crate::protocol::{Append, Call, Follow, Locate, MAX_FRAME_BYTES, Read, Refusal, Reshard};
 use crate::shard::body::AnswerBody;
 use crate::shard::{Group, Served};
 
@@ -74,6 +74,7 @@ impl Service {
             (&Method::GET, STATUS_PATH) => Ok(status(&self.group.status())),
             (&Method::POST, Append::PATH) => self.call::<Append>(request).await,
             (&Method::POST, Locate::PATH) => self.call::<Locate>(request).await,
+            (&Method::POST, Reshard::PATH) => self.call::<Reshard>(request).await,
             (&Method::POST, Read::PATH) => self.call::<Read>(request).await,
             #[cfg(feature = "version-skew")]
             (&Method::POST, crate::protocol::skew::Newer::PATH) => {

@@ -16,6 +16,7 @@ mod program;
 mod raw;
 mod records;
 mod regions;
+mod reshard;
 mod restart;
 mod settings;
 mod shards;

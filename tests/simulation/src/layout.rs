@@ -60,14 +60,19 @@ pub enum Mask {
     ToWrite,
 }
 
-/// Whether a whole header of a segment has features in a mask.
+/// What this version writes in the mask to write, where the log was resharded.
+const RESHARDED: u64 = 1;
+
+/// Whether a whole header of a segment has features in a mask that this version does not know.
 #[must_use]
 pub fn has_features(bytes: &[u8], mask: Mask) -> bool {
     let at = match mask {
         Mask::ToRead => 32..40,
         Mask::ToWrite => 40..48,
     };
-    is_header_whole(bytes) && bytes[at].iter().any(|byte| *byte != 0)
+    let known = if let Mask::ToWrite = mask { RESHARDED } else { 0 };
+    let features = bytes.get(at).and_then(|mask| mask.try_into().ok()).map_or(0, u64::from_le_bytes);
+    is_header_whole(bytes) && features & !known != 0
 }
 
 /// Whether the header of a segment is as it was written.

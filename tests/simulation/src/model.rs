@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
 use catalog::ShardId;
+use catalog::member::OpenShard;
 use record_log::record::RecordBlock;
 use record_log::value::{Appended, ReadOutcome, Run, RunOutcome};
+use record_log::{Reshard, Resharded};
 
 use crate::corrupted::Corrupted;
 
 const HOUR_MS: u64 = 3_600_000;
+/// The second of creation that a reshard asks for its children: below that of every parent.
+pub const ASKED_CREATE_SECONDS: u64 = 1;
 
 /// A record that was acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,16 +60,23 @@ pub struct Model {
     /// Records that arrived before this may have expired.
     expired_ms: u64,
     last_arrival_ms: u64,
+    /// All shards as they were opened.
+    pub opened: BTreeMap<ShardId, OpenShard>,
+    /// When each sealed shard was, in log time, and by which operation.
+    pub sealed: BTreeMap<ShardId, (u64, u64)>,
+    /// An operation that was not answered, with log time then.
+    unknown_reshard: Option<(Reshard, u64)>,
     /// Whether arrivals may go back: a loss was accepted while the disk failed to give the newest records and their time.
     may_arrivals_go_back: bool,
 }
 
 impl Model {
     /// A log with these shards.
-    pub fn new(shards: impl Iterator<Item = ShardId>, retention_hours: u32) -> Self {
-        let shards: BTreeMap<_, _> = shards.map(|shard| (shard, BTreeMap::new())).collect();
+    pub fn new(opened: &[OpenShard], retention_hours: u32) -> Self {
+        let shards: BTreeMap<_, _> = opened.iter().map(|shard| (shard.id, BTreeMap::new())).collect();
         let next_offsets = shards.keys().map(|shard| (*shard, 1)).collect();
-        Self { shards, next_offsets, retention_hours: vec![retention_hours], ..Self::default() }
+        let opened = opened.iter().map(|shard| (shard.id, shard.clone())).collect();
+        Self { shards, next_offsets, opened, retention_hours: vec![retention_hours], ..Self::default() }
     }
 
     /// The offset of a shard's last record; 0 while it has none.
@@ -95,6 +106,15 @@ impl Model {
         for (runs, outcomes) in appends.iter().zip(outcomes) {
             ensure!(runs.len() == outcomes.len(), "an answer for each run");
             for (run, outcome) in runs.iter().zip(outcomes) {
+                if let RunOutcome::Sealed(successors) = outcome {
+                    self.check_successors(run.shard, successors)?;
+                    continue;
+                }
+                if *outcome == RunOutcome::NotHere {
+                    ensure!(self.may_be_expired(run.shard), "{} is there and is not found", run.shard);
+                    continue;
+                }
+                ensure!(!self.sealed.contains_key(&run.shard), "{} is sealed and takes records", run.shard);
                 let RunOutcome::Appended(at) = outcome else { bail!("a run is not appended: {outcome:?}") };
                 self.add(run, *at)?;
                 arrivals.push(at.arrival_ms);
@@ -167,7 +187,8 @@ impl Model {
 
     /// A batch was not answered.
     pub fn not_answered(&mut self, appends: &[Vec<Run>]) {
-        self.unknown.push(Unknown { runs: appends.iter().flatten().cloned().collect() });
+        let runs = appends.iter().flatten().filter(|run| !self.sealed.contains_key(&run.shard));
+        self.unknown.push(Unknown { runs: runs.cloned().collect() });
     }
 
     /// The retention was changed, or may have been if that was not answered.
@@ -198,6 +219,7 @@ impl Model {
         corrupted: &Corrupted,
         doubtful: bool,
     ) -> Result<()> {
+        self.decide_reshard(next_offsets)?;
         let may_differ = !corrupted.is_nothing() || doubtful || self.is_end_doubtful;
         self.is_end_doubtful = doubtful;
         if may_differ {
@@ -207,6 +229,7 @@ impl Model {
             self.decide(unknown, next_offsets, may_differ)?;
         }
         let mut first_cut = u64::MAX;
+        self.forget_expired(next_offsets)?;
         for (shard, records) in &mut self.shards {
             let next_offset = next_offsets.get(shard).copied().unwrap_or_default();
             // Corruption at the end that no later batch confirms looks like a torn tail.
@@ -242,6 +265,108 @@ impl Model {
     fn forget_arrivals(&mut self) {
         let kept = self.shards.values().flat_map(BTreeMap::values).filter(|known| !known.loss_accepted);
         self.last_arrival_ms = kept.map(|known| known.arrival_ms).max().unwrap_or_default();
+    }
+
+    /// Shards were sealed and opened, as answered.
+    pub fn resharded(&mut self, reshard: &Reshard, resharded: &Resharded) -> Result<()> {
+        self.confirmed();
+        self.cut_off.clear();
+        let arrival_ms = resharded.sealed.first().map_or(0, |sealed| sealed.arrival_ms);
+        for sealed in &resharded.sealed {
+            let last = (self.last_offset(sealed.id), self.next_offset(sealed.id));
+            ensure!(
+                (sealed.last_offset, sealed.last_offset + 1) == last,
+                "{} is sealed at another end",
+                sealed.id
+            );
+            ensure!(sealed.arrival_ms == arrival_ms, "shards are sealed at different times");
+        }
+        let ids = |shards: &[OpenShard]| shards.iter().map(|shard| shard.id).collect::<Vec<_>>();
+        ensure!(ids(&reshard.open) == ids(&resharded.opened), "other shards were opened");
+        for child in &resharded.opened {
+            for parent in &child.parents {
+                let parent = &self.opened[parent];
+                ensure!(child.create_seconds > parent.create_seconds, "{} is not younger", child.id);
+            }
+        }
+        self.take_reshard(reshard.op, &reshard.seal, &resharded.opened, arrival_ms);
+        Ok(())
+    }
+
+    fn take_reshard(&mut self, op: u64, seal: &[ShardId], open: &[OpenShard], arrival_ms: u64) {
+        self.sealed.extend(seal.iter().map(|shard| (*shard, (arrival_ms, op))));
+        for child in open {
+            self.opened.insert(child.id, child.clone());
+            self.shards.insert(child.id, BTreeMap::new());
+            self.next_offsets.insert(child.id, 1);
+        }
+    }
+
+    /// An operation was not answered.
+    pub fn reshard_not_answered(&mut self, reshard: Reshard, now_ms: u64) {
+        self.unknown_reshard = Some((reshard, now_ms));
+    }
+
+    /// Decides whether an operation that was not answered is in the log: all of it, or nothing.
+    fn decide_reshard(&mut self, next_offsets: &BTreeMap<ShardId, u64>) -> Result<()> {
+        let Some((reshard, now_ms)) = self.unknown_reshard.take() else { return Ok(()) };
+        let there = reshard.open.iter().filter(|child| next_offsets.contains_key(&child.id)).count();
+        ensure!(there == 0 || there == reshard.open.len(), "an operation is there in parts");
+        if there > 0 {
+            self.take_reshard(reshard.op, &reshard.seal, &reshard.open, now_ms);
+        }
+        Ok(())
+    }
+
+    /// Forgets shards that have expired, and that the log has no more; gives how many.
+    pub fn forget_expired(&mut self, next_offsets: &BTreeMap<ShardId, u64>) -> Result<usize> {
+        let gone: Vec<_> =
+            self.shards.keys().filter(|shard| !next_offsets.contains_key(shard)).copied().collect();
+        for shard in &gone {
+            ensure!(self.may_be_expired(*shard), "{shard} is gone");
+            let unread = self.shards.remove(shard).unwrap_or_default();
+            let kept = unread.values().find(|known| !self.may_be_gone(known));
+            ensure!(kept.is_none(), "{shard} is gone with a record that is kept: {kept:?}");
+            self.next_offsets.remove(shard);
+        }
+        Ok(gone.len())
+    }
+
+    /// Whether a shard may be gone: it was sealed so long ago.
+    #[must_use]
+    pub fn may_be_expired(&self, shard: ShardId) -> bool {
+        self.sealed.get(&shard).is_some_and(|(arrival_ms, _)| *arrival_ms < self.expired_ms)
+    }
+
+    /// The shards that took over from one.
+    #[must_use]
+    pub fn successors(&self, parent: ShardId) -> Vec<OpenShard> {
+        self.opened.values().filter(|shard| shard.parents.contains(&parent)).cloned().collect()
+    }
+
+    /// The shards that took over from one are these. Of an operation that was not answered, the second of a child's
+    /// creation is learned here: the log raises it.
+    fn check_successors(&mut self, parent: ShardId, found: &[OpenShard]) -> Result<()> {
+        let known = self.successors(parent);
+        ensure!(found.len() == known.len(), "{parent} has {found:?} as successors, not {known:?}");
+        for (found, known) in found.iter().zip(known) {
+            let is_learned = known.create_seconds > ASKED_CREATE_SECONDS;
+            let create_seconds = if is_learned { known.create_seconds } else { found.create_seconds };
+            let expected = OpenShard { create_seconds, ..known };
+            ensure!(*found == expected, "{parent} has {found:?} as a successor, not {expected:?}");
+            self.opened.insert(found.id, expected);
+        }
+        Ok(())
+    }
+
+    /// A reader finds the end of a shard behind its last record if it is sealed, and nowhere else.
+    pub fn check_end(&self, shard: ShardId, outcome: &ReadOutcome) -> Result<()> {
+        let is_end = self.sealed.contains_key(&shard) && outcome.next_offset >= self.next_offset(shard);
+        let found =
+            outcome.successors.as_ref().map(|found| found.iter().map(|shard| shard.id).collect::<Vec<_>>());
+        let expected = is_end.then(|| self.successors(shard).iter().map(|shard| shard.id).collect());
+        ensure!(found == expected, "a reader finds {found:?} behind {shard}, and {expected:?} took over");
+        Ok(())
     }
 
     /// Decides whether an unanswered batch is in the log: completely, or not at all.

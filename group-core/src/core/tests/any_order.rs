@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use catalog::HashKey;
 use proptest::prelude::*;
 
+use super::reshard::planned;
 use super::*;
 
 /// What happens to a core in a property test.
@@ -11,6 +13,7 @@ use super::*;
 enum Happening {
     Append { session: Option<(u64, u64)>, runs: Vec<(u32, usize)>, deadline_ms: u64 },
     Retention(u32),
+    Reshard { op: u64, first: u32, merges: bool },
     Poll,
     Persist { batches: usize },
     Refuse { from: usize },
@@ -21,11 +24,13 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = Happening> {
     let session = proptest::option::of((0u64..3, 0u64..20));
-    let runs = proptest::collection::vec((0u32..4, 1usize..4), 0..4);
+    let runs = proptest::collection::vec((0u32..7, 1usize..4), 0..4);
     prop_oneof![
         4 => (session, runs, 0u64..2_000_000_000)
             .prop_map(|(session, runs, deadline_ms)| Happening::Append { session, runs, deadline_ms }),
         1 => (24u32..50).prop_map(Happening::Retention),
+        1 => (1u64..8, 0u32..7, any::<bool>())
+            .prop_map(|(op, first, merges)| Happening::Reshard { op, first, merges }),
         2 => Just(Happening::Poll),
         4 => (1usize..4).prop_map(|batches| Happening::Persist { batches }),
         1 => (0usize..4).prop_map(|from| Happening::Refuse { from }),
@@ -45,6 +50,8 @@ struct Model {
     states: BTreeMap<u64, State>,
     /// The appends, by their tokens.
     sent: BTreeMap<u64, Append>,
+    /// The numbers of the reshards, by their tokens.
+    reshards: BTreeMap<u64, u64>,
     boottime_ms: u64,
     wall_ms: u64,
     published_ms: u64,
@@ -54,7 +61,10 @@ impl Model {
     fn happens(&mut self, happening: Happening) {
         let Self { bench, .. } = self;
         // Calls wait for each other, so that several become one batch.
-        let polls = !matches!(happening, Happening::Append { .. } | Happening::Retention(_));
+        let polls = !matches!(
+            happening,
+            Happening::Append { .. } | Happening::Retention(_) | Happening::Reshard { .. }
+        );
         match happening {
             Happening::Append { session, runs, deadline_ms } => {
                 let runs: Vec<_> = runs.into_iter().map(|(index, records)| run(index, records, 3)).collect();
@@ -70,6 +80,12 @@ impl Model {
             Happening::Retention(hours) => {
                 bench.call(Call::SetRetention { hours });
             }
+            Happening::Reshard { op, first, merges } => {
+                if let Some(reshard) = planned(bench.core.proposed(), op, shard(first), merges) {
+                    let token = bench.call(Call::Reshard(reshard));
+                    self.reshards.insert(token, op);
+                }
+            }
             Happening::Poll => {}
             Happening::Persist { batches } => self.persist(batches),
             Happening::Refuse { from } => self.refuse(from),
@@ -78,8 +94,8 @@ impl Model {
                 self.boottime_ms += passed_ms;
                 self.wall_ms = wall_ms;
                 let clock = ClockReading { boottime_ms: self.boottime_ms, wall_ms };
-                let oldest = bench.core.committed().shards[&shard(0)].last_arrival_ms;
-                let store = StoreReport { oldest_segment_arrival_ms: Some(oldest) };
+                let oldest = bench.core.committed().shards.get(&shard(0)).map(|shard| shard.last_arrival_ms);
+                let store = StoreReport { oldest_segment_arrival_ms: oldest };
                 bench.core.handle(Event::Tick { clock, store });
             }
             Happening::ClockSeen { apart_ms } => {
@@ -137,7 +153,8 @@ impl Model {
                     for (run, outcome) in runs.iter().zip(outcomes) {
                         let RunOutcome::Appended(appended) = outcome else { continue };
                         let end = appended.first_offset + u64::from(run.block.count());
-                        let shown = &self.states[&published].shards[&run.shard];
+                        // Where the shard has expired since, it comes again.
+                        let Some(shown) = self.states[&published].shards.get(&run.shard) else { continue };
                         assert!(end <= shown.next_offset, "an answer comes before its publication");
                     }
                 }
@@ -161,7 +178,7 @@ impl Model {
         assert_eq!(self.bench.answers.len() as u64, self.bench.last_token);
         let mut answers = BTreeMap::new();
         let mut stored = BTreeSet::new();
-        for (token, Append { session, runs }) in self.sent {
+        for (token, Append { session, runs }) in std::mem::take(&mut self.sent) {
             let answer = &self.bench.answers[&token];
             if let Some(pair) = session
                 && answers.insert(pair, answer.clone()).is_some_and(|first| {
@@ -180,9 +197,28 @@ impl Model {
                 }
             }
         }
-        let shards = self.durable.shards.iter();
-        let expected = shards.flat_map(|(id, shard)| (1..shard.next_offset).map(|offset| (*id, offset)));
+        // Also of the shards that have expired since.
+        let mut ends = BTreeMap::new();
+        for (id, shard) in self.states.values().flat_map(|state| state.shards.iter()) {
+            ends.insert(*id, shard.next_offset);
+        }
+        let expected = ends.into_iter().flat_map(|(id, end)| (1..end).map(move |offset| (id, offset)));
         assert!(expected.eq(stored), "the log holds other records than were answered");
+        self.check_reshards();
+    }
+
+    /// The shards that are open cover the ring once. Whoever asked for an operation that was done hears the same.
+    fn check_reshards(&self) {
+        let open = self.durable.shards.values().filter(|shard| shard.seal.is_none());
+        let mut ranges: Vec<_> = open.map(|shard| shard.open.range).collect();
+        ranges.sort_by_key(|range| range.start);
+        assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (HashKey::MIN, HashKey::MAX));
+        assert!(ranges.windows(2).all(|pair| pair[0].end.0 + 1 == pair[1].start.0));
+        let mut outcomes = BTreeMap::new();
+        for (token, op) in &self.reshards {
+            let Answer::Reshard(Ok(resharded)) = &self.bench.answers[token] else { continue };
+            assert_eq!(outcomes.entry(op).or_insert(resharded), &resharded, "an operation has two outcomes");
+        }
     }
 }
 
@@ -193,7 +229,9 @@ proptest! {
         let sent = BTreeMap::new();
         let states = BTreeMap::from([(0, state())]);
         let durable = state();
-        let mut model = Model { bench, durable, states, sent, boottime_ms: 0, wall_ms: START_MS, published_ms: 0 };
+        let (reshards, wall_ms) = (BTreeMap::new(), START_MS);
+        let mut model =
+            Model { bench, durable, states, sent, reshards, boottime_ms: 0, wall_ms, published_ms: 0 };
         happenings.into_iter().for_each(|happening| model.happens(happening));
         model.check_end();
     }

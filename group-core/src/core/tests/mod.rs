@@ -2,6 +2,7 @@
 
 mod any_order;
 mod calls;
+mod reshard;
 mod time;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -149,7 +149,7 @@ impl<'s> Runs<'s> {
             let appends = entry.appends().filter(|appends| appends.shard == self.shard)?;
             let is_due = appends.end_offset > self.expected;
             let block = batch.position + start as u64;
-            is_due.then_some(Due { entry: *entry, appends, batch: batch.position, block })
+            is_due.then_some(Due { entry: entry.clone(), appends, batch: batch.position, block })
         })
     }
 

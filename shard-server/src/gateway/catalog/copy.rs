@@ -95,6 +95,12 @@ impl CatalogCopy {
         groups.flat_map(|group| &group.members).map(|member| member.address.clone()).collect()
     }
 
+    /// Receives something with each change of the copy from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Bytes> {
+        self.shared.changes.subscribe()
+    }
+
     /// Whether a snapshot has arrived.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -81,10 +81,20 @@ fn start_of(position: &StartingPosition<'_>, stream: &Stream, shard: &Shard) -> 
             IteratorPosition::Offset(own_number(number, stream, shard)?.counter)
         }
         StartingPosition::AfterSequenceNumber(number) => {
-            IteratorPosition::Offset(own_number(number, stream, shard)?.counter.saturating_add(1))
+            match own_number(number, stream, shard)?.counter {
+                // The EndingSequenceNumber of a closed shard: nothing can follow it.
+                SequenceNumber::ENDING_COUNTER => return Err(after_the_end()),
+                counter => IteratorPosition::Offset(counter.saturating_add(1)),
+            }
         }
     };
     Ok(Start::At(position))
+}
+
+fn after_the_end() -> Error {
+    let message = "Invalid SequenceNumber for ShardIteratorType AFTER_SEQUENCE_NUMBER, SequenceNumber has reached max \
+                   possible value for the shard.";
+    Error::new(ErrorCode::InvalidArgumentException, message)
 }
 
 /// A time a little ahead of log time is now: behind the newest record.
@@ -163,6 +173,16 @@ mod tests {
         assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(7))));
         let after = start(StartingPosition::AfterSequenceNumber(own.as_str().into()));
         assert_eq!(after, Ok(Start::At(IteratorPosition::Offset(8))));
+    }
+
+    #[test]
+    fn behind_the_ending_number_of_a_closed_shard_is_nothing_and_at_it_its_end() {
+        let starting = stream("orders").shards[1].starting_sequence_number();
+        let ending = SequenceNumber { counter: SequenceNumber::ENDING_COUNTER, ..starting }.to_string();
+        let error = start(StartingPosition::AfterSequenceNumber(ending.as_str().into())).unwrap_err();
+        assert!(error.message.unwrap().ends_with("has reached max possible value for the shard."));
+        let at = start(StartingPosition::AtSequenceNumber(ending.into()));
+        assert_eq!(at, Ok(Start::At(IteratorPosition::Offset(SequenceNumber::ENDING_COUNTER))));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! service.
 
 mod account;
+mod change_shards;
 mod consumers;
 mod create_stream;
 mod delete_stream;
@@ -13,6 +14,7 @@ mod list_streams;
 mod put_record;
 mod put_records;
 mod record_pieces;
+mod runs;
 mod shard_view;
 mod stream_settings;
 mod tags;
@@ -107,14 +109,17 @@ pub async fn prepare(
         Request::ListStreams(request) => list_streams::answer(endpoint, call, request),
         Request::ListTagsForResource(request) => tags::list_for_resource(endpoint, call, request).await,
         Request::ListTagsForStream(request) => tags::list_for_stream(endpoint, call, request).await,
+        Request::MergeShards(request) => change_shards::merge(endpoint, call, request).await,
         Request::RegisterStreamConsumer(request) => consumers::register(endpoint, call, request).await,
         Request::RemoveTagsFromStream(request) => tags::remove_from_stream(endpoint, call, request).await,
+        Request::SplitShard(request) => change_shards::split(endpoint, call, request).await,
         Request::TagResource(request) => tags::tag_resource(endpoint, call, request).await,
         Request::UntagResource(request) => tags::untag_resource(endpoint, call, request).await,
         Request::UpdateAccountSettings(request) => account::update_settings(endpoint, call, request).await,
         Request::UpdateMaxRecordSize(request) => {
             stream_settings::update_max_record_size(endpoint, call, request).await
         }
+        Request::UpdateShardCount(request) => change_shards::update_count(endpoint, call, request).await,
         Request::UpdateStreamMode(request) => stream_settings::update_mode(endpoint, call, request).await,
         Request::UpdateStreamRecordDistributionStrategy(request) => {
             stream_settings::update_record_distribution(endpoint, call, request).await
@@ -124,13 +129,10 @@ pub async fn prepare(
         }
         Request::DeleteResourcePolicy(_)
         | Request::GetResourcePolicy(_)
-        | Request::MergeShards(_)
         | Request::PutResourcePolicy(_)
-        | Request::SplitShard(_)
         | Request::StartStreamEncryption(_)
         | Request::StopStreamEncryption(_)
-        | Request::SubscribeToShard(_)
-        | Request::UpdateShardCount(_) => Err(Error::not_served_yet(call.operation)),
+        | Request::SubscribeToShard(_) => Err(Error::not_served_yet(call.operation)),
     };
     answer.map(Prepared::Answered)
 }

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{HashKey, SequenceNumber, SequenceTexts, Shard, ShardId, Stream};
+use catalog::{HashKey, SequenceNumber, SequenceTexts, Stream};
 use futures::future::join_all;
 use kinesis_wire::response::PutRecordsWriter;
 use kinesis_wire::{Encoding, Error, request};
-use smallvec::SmallVec;
 
 use super::Answer;
+use super::runs::{Appends, Few, PlannedRuns, RecordLocation, Target};
 use crate::gateway::endpoint::error_of;
 use crate::gateway::{Call, Endpoint};
-use crate::protocol::{Append, Refusal, Run, RunOutcome};
+use crate::protocol::{Append, Refusal, RunOutcome};
 use crate::shard::client::PARTIAL_HOLD;
-use record_log::record::{self, RecordBlock, RunsBuilder};
+use record_log::record::{self, RunsBuilder};
 
-/// The records, runs or logs of a request: mostly one, which needs no allocation.
-type Few<T> = SmallVec<[T; 1]>;
+/// How often records are sent again to the shards that took over from a sealed one. Each time is another reshard of the
+/// same part of the ring.
+const MAX_REHASHES: usize = 16;
 
 /// Records in blocks, and their stream.
 pub struct Put {
@@ -74,38 +75,8 @@ pub(super) struct Batch {
     appends: Appends,
     /// Where each record of the request is in the appends; `None` if it has no open shard.
     locations: Few<Option<RecordLocation>>,
+    hash_keys: Few<HashKey>,
     bytes: Few<u64>,
-}
-
-/// One call per log.
-#[derive(Debug)]
-struct Appends {
-    calls: Few<Append>,
-    /// Where each run is in the calls.
-    runs: Few<RunLocation>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct RunLocation {
-    call: usize,
-    index: usize,
-    shard: ShardId,
-    create_seconds: u64,
-}
-
-/// Where a record is in the runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct RecordLocation {
-    run: usize,
-    index: u32,
-}
-
-/// A run whose records are not in a block yet.
-struct PlannedRun<'s> {
-    shard: &'s Shard,
-    encoded_bytes: usize,
-    /// The indexes of its records in the request.
-    records: Few<usize>,
 }
 
 impl Batch {
@@ -118,58 +89,26 @@ impl Batch {
             check(stream, record, (path == Path::List).then_some(index)).map(|checked| (checked, record))
         });
         let checked: Few<_> = checked.collect::<Result<_, _>>()?;
-        let mut runs: Few<PlannedRun<'_>> = Few::new();
+        let mut runs = PlannedRuns::default();
         let mut locations = Few::from_elem(None, records.len());
-        let mut bytes = Few::with_capacity(records.len());
+        let (mut hash_keys, mut bytes) =
+            (Few::with_capacity(records.len()), Few::with_capacity(records.len()));
         for (index, ((partition_key, hash_key), record)) in checked.iter().enumerate() {
+            hash_keys.push(*hash_key);
             bytes.push((partition_key.len() + record.data.len()) as u64);
             let Some(shard) = stream.open_shard_at(*hash_key) else { continue };
             let encoded_bytes = record::encoded_bytes(partition_key, record.data.len());
-            // A record joins the newest run of its shard if it fits.
-            let newest = runs.iter().rposition(|run| run.shard.id == shard.id);
-            let run = newest.filter(|run| !RunsBuilder::is_full(runs[*run].encoded_bytes, encoded_bytes));
-            let run = run.unwrap_or_else(|| {
-                runs.push(PlannedRun { shard, encoded_bytes: 0, records: Few::new() });
-                runs.len() - 1
-            });
-            let planned = &mut runs[run];
-            locations[index] = Some(RecordLocation { run, index: planned.records.len() as u32 });
-            planned.records.push(index);
-            planned.encoded_bytes += encoded_bytes;
+            locations[index] = Some(runs.add(Target::of(shard), index, encoded_bytes));
         }
         let mut blocks = RunsBuilder::default();
-        for run in &runs {
+        for run in runs.iter() {
             blocks.begin_run(run.encoded_bytes);
             for ((partition_key, _), record) in run.records.iter().map(|index| &checked[*index]) {
                 blocks.push(partition_key, record.data.len(), |block| record.data.append_to(block));
             }
         }
-        let shards = runs.iter().map(|run| run.shard);
-        let appends = Appends::new(stream, shards.zip(blocks.build()));
-        Ok(Self { appends, locations, bytes })
-    }
-}
-
-impl Appends {
-    /// Sorts the runs of these shards into calls.
-    fn new<'s>(stream: &Stream, blocks: impl Iterator<Item = (&'s Shard, RecordBlock)>) -> Self {
-        let mut calls: Few<Append> = Few::new();
-        let mut runs = Few::new();
-        for (shard, block) in blocks {
-            let call = calls.iter().position(|call| call.log == shard.log).unwrap_or_else(|| {
-                calls.push(Append {
-                    stream_uid: stream.uid.clone(),
-                    log: shard.log.clone(),
-                    id: None,
-                    runs: Vec::new(),
-                });
-                calls.len() - 1
-            });
-            let (index, create_seconds) = (calls[call].runs.len(), shard.create_seconds);
-            runs.push(RunLocation { call, index, shard: shard.id, create_seconds });
-            calls[call].runs.push(Run { shard: shard.id, block });
-        }
-        Self { calls, runs }
+        let appends = Appends::new(&stream.uid, runs.targets().zip(blocks.build()));
+        Ok(Self { appends, locations, hash_keys, bytes })
     }
 }
 
@@ -191,15 +130,54 @@ fn check<'r>(
     Ok((partition_key, hash_key))
 }
 
-/// Sends the appends to all groups at once; returns the outcome of each record, in the order of the request. Appends to a
-/// group that does not answer are held for `hold` from the beginning of its outage.
+/// Sends the appends to all groups at once; returns the outcome of each record, in the order of the request. Records of a
+/// shard that was sealed are sent to those that took over, each by its hash key. Appends to a group that does not answer are
+/// held for `hold` from the beginning of its outage.
 pub(super) async fn append(
     endpoint: &Endpoint,
     put: Put,
     hold: Duration,
 ) -> Few<Result<SequenceNumber, Refusal>> {
-    let Put { stream, batch: Batch { appends: Appends { calls, runs }, locations, bytes }, .. } = put;
-    let stream = &*stream;
+    let Put { stream, batch: Batch { mut appends, mut locations, hash_keys, bytes }, .. } = put;
+    let mut stored = Few::from_elem(None, locations.len());
+    let mut took_over = Few::new();
+    for _ in 0..=MAX_REHASHES {
+        let (calls, sent) = appends.split();
+        let outcomes = send(endpoint, &stream, calls, hold).await;
+        for (index, location) in locations.iter().enumerate() {
+            if let Some(location) = location {
+                stored[index] = Some(sent.number(*location, &outcomes));
+            }
+        }
+        let refusals = outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err());
+        let refusals: Few<_> = refusals.filter(|refusal| !matches!(refusal, Refusal::Sealed(_))).collect();
+        endpoint.report(&refusals);
+        match sent.rehashed(&stream.uid, &locations, &hash_keys, &outcomes) {
+            Some((again, places)) => {
+                took_over.extend(again.shards());
+                (appends, locations) = (again, places);
+            }
+            None => break,
+        }
+    }
+    // Who is told of a shard looks for it in a listing.
+    endpoint.wait_until_listed(&stream, &took_over).await;
+    let stored: Few<_> =
+        stored.into_iter().map(|stored| stored.unwrap_or_else(|| Err(no_shard(&stream)))).collect();
+    let durable_bytes =
+        stored.iter().zip(&bytes).filter(|(stored, _)| stored.is_ok()).map(|(_, bytes)| *bytes);
+    let (records, bytes) = durable_bytes.fold((0, 0), |(records, sum), bytes| (records + 1, sum + bytes));
+    endpoint.metrics().put(records, bytes);
+    stored
+}
+
+/// Sends appends to the groups of their logs; gives the outcomes of the runs of each.
+async fn send(
+    endpoint: &Endpoint,
+    stream: &Stream,
+    calls: Few<Append>,
+    hold: Duration,
+) -> Few<Vec<RunOutcome>> {
     let call = |append: Append| async move {
         let runs = append.runs.len();
         let outcomes = match endpoint.route(stream, &append.log) {
@@ -208,41 +186,14 @@ pub(super) async fn append(
         };
         outcomes.unwrap_or_else(|refusal| vec![Err(refusal); runs])
     };
-    let outcomes: Few<_> = match calls.into_inner() {
+    match calls.into_inner() {
         Ok([append]) => Few::from_buf([call(append).await]),
         Err(calls) => join_all(calls.into_iter().map(call)).await.into(),
-    };
-    let refusals: Vec<_> = outcomes.iter().flatten().filter_map(|outcome| outcome.as_ref().err()).collect();
-    endpoint.report(&refusals);
-    let stored: Few<_> =
-        locations.into_iter().map(|location| stored(stream, location, &runs, &outcomes)).collect();
-    let durable_bytes =
-        stored.iter().zip(&bytes).filter(|(stored, _)| stored.is_ok()).map(|(_, bytes)| *bytes);
-    let (records, bytes) = durable_bytes.fold((0, 0), |(records, sum), bytes| (records + 1, sum + bytes));
-    endpoint.metrics().put(records, bytes);
-    stored
+    }
 }
 
-/// The sequence number of one record.
-fn stored(
-    stream: &Stream,
-    location: Option<RecordLocation>,
-    runs: &[RunLocation],
-    outcomes: &[Vec<RunOutcome>],
-) -> Result<SequenceNumber, Refusal> {
-    let no_shard =
-        || Refusal::NotReady(format!("a part of the ring of stream {} has no open shard", stream.name));
-    let location = location.ok_or_else(no_shard)?;
-    let run = runs[location.run];
-    let outcome = outcomes.get(run.call).and_then(|outcomes| outcomes.get(run.index));
-    let unanswered = || Refusal::OutcomeUnknown("the group answered for fewer runs than it was sent".into());
-    let appended = outcome.cloned().ok_or_else(unanswered)??;
-    Ok(SequenceNumber {
-        create_seconds: run.create_seconds,
-        shard: run.shard,
-        counter: appended.first_offset + u64::from(location.index),
-        arrival_seconds: appended.arrival_ms / 1_000,
-    })
+fn no_shard(stream: &Stream) -> Refusal {
+    Refusal::NotReady(format!("a part of the ring of stream {} has no open shard", stream.name))
 }
 
 #[cfg(test)]
@@ -280,12 +231,11 @@ mod tests {
             batch.appends.calls.iter().map(|append| (append.log.as_str(), append.runs.len())).collect();
         assert_eq!(shape, [("g1", 1), ("g0", 2)]);
         assert_eq!(batch.appends.calls[0].runs[0].block.count(), 2);
-        let indexes = |location: &RecordLocation| {
-            let run = batch.appends.runs[location.run];
-            (run.call, run.index, location.index)
-        };
+        let indexes = |location: &RecordLocation| (location.run, location.index);
         let indexes: Vec<_> = batch.locations.iter().flatten().map(indexes).collect();
-        assert_eq!(indexes, [(0, 0, 0), (1, 0, 0), (0, 0, 1), (1, 1, 0)]);
+        assert_eq!(indexes, [(0, 0), (1, 0), (0, 1), (2, 0)]);
+        let shards: Vec<_> = batch.appends.shards().map(|shard| shard.index()).collect();
+        assert_eq!(shards, [2, 0, 1]);
     }
 
     #[test]
@@ -295,11 +245,10 @@ mod tests {
         let batch = Batch::new(&stream, &records, Path::List).unwrap();
         let appended = Ok(Appended { first_offset: 7, arrival_ms: 1_700_000_001_999 });
         let outcomes = [vec![appended], vec![Err(Refusal::QueueFull)]];
-        let stored: Vec<_> = batch
-            .locations
-            .iter()
-            .map(|location| super::stored(&stream, *location, &batch.appends.runs, &outcomes))
-            .collect();
+        let Batch { appends, locations, .. } = batch;
+        let (_, sent) = appends.split();
+        let stored: Vec<_> =
+            locations.iter().map(|location| sent.number(location.unwrap(), &outcomes)).collect();
         assert_eq!(stored[1], Err(Refusal::QueueFull));
         let counters: Vec<_> =
             stored.iter().flatten().map(|number| (number.counter, number.arrival_seconds)).collect();

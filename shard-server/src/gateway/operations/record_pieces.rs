@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use catalog::{SequenceNumber, SequenceTexts, Shard, ShardState, Stream};
-use kinesis_wire::response::{ChildShard, GetRecordsWriter};
+use catalog::member::OpenShard;
+use catalog::{SequenceNumber, SequenceTexts, Shard, Stream};
+use kinesis_wire::response::GetRecordsWriter;
 use kinesis_wire::{Encoding, Error, ErrorCode};
 
 use super::Answer;
-use super::shard_view::children_of;
+use super::shard_view::child_of;
 use crate::budget::Permit;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
 use crate::gateway::{Endpoint, Route};
@@ -36,6 +37,8 @@ pub struct RecordPieces {
     is_one_frame: bool,
     writer: GetRecordsWriter,
     behind_ms: u64,
+    /// At the end of a sealed shard: those that took over.
+    successors: Vec<OpenShard>,
     /// Records written so far, and their encoded bytes.
     written: u64,
     written_bytes: usize,
@@ -73,6 +76,7 @@ impl RecordPieces {
             is_one_frame: false,
             writer,
             behind_ms,
+            successors: Vec::new(),
             written,
             written_bytes,
         }
@@ -93,6 +97,7 @@ impl RecordPieces {
             return Ok(Answer::Pieces { first: Piece { bytes, permit }, rest: self });
         }
         drop(outcome);
+        self.children_listed().await;
         Ok(Answer::Whole(Piece { bytes: self.finish()?, permit }))
     }
 
@@ -114,6 +119,7 @@ impl RecordPieces {
         };
         let mut bytes = self.writer.take_piece(ANSWER_JSON_BYTES);
         if !more {
+            self.children_listed().await;
             bytes.extend(self.finish().ok()?);
         }
         Some(Piece { bytes, permit })
@@ -162,6 +168,7 @@ impl RecordPieces {
         }
         self.endpoint.metrics().got(records, bytes);
         self.behind_ms = outcome.millis_behind_latest;
+        self.successors = outcome.successors.clone().unwrap_or_default();
         self.iterator.position = IteratorPosition::Offset(outcome.next_offset);
         self.written += records;
         self.written_bytes += encoded_bytes(outcome);
@@ -176,15 +183,25 @@ impl RecordPieces {
         let iterator = ShardIterator { created_ms: self.endpoint.now_ms(), ..self.iterator.clone() };
         let next =
             iterator.seal(&self.endpoint.keys()).ok_or_else(|| Error::bare(ErrorCode::InternalFailure))?;
-        let children = self.children();
+        let at_end = self.is_at_end();
+        let successors = self.successors.iter().filter(|_| at_end);
+        let children: Vec<_> = successors.map(child_of).collect();
         let next = children.is_empty().then_some(next.as_str());
         Ok(self.writer.finish(next, self.behind_ms, &children))
     }
 
-    /// The child shards if a closed shard has no more records; otherwise empty.
-    fn children(&self) -> Vec<ChildShard> {
-        let at_end = self.shard.state == ShardState::Closed && self.written == 0 && self.behind_ms == 0;
-        if at_end { children_of(&self.stream, self.shard.id) } else { Vec::new() }
+    /// Whether it is the end of a sealed shard: behind its last record, in an answer of its own.
+    fn is_at_end(&self) -> bool {
+        self.written == 0 && !self.successors.is_empty()
+    }
+
+    /// Waits until those that took over are listed, if they are to be named.
+    fn children_listed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let children = self.successors.iter().filter(|_| self.is_at_end()).map(|child| child.id);
+        let children: Vec<_> = children.collect();
+        // Nothing of the answer is borrowed: a stream of records is not shared between threads.
+        let (endpoint, stream) = (Arc::clone(&self.endpoint), Arc::clone(&self.stream));
+        async move { endpoint.wait_until_listed(&stream, &children).await }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Streams and shards in the types of the API.
 
+use catalog::member::OpenShard;
 use catalog::{
-    SequenceNumber, Shard, ShardId, ShardLevelMetric, Stream, StreamMode, StreamSettings, StreamStatus,
+    HashKeyRange, SequenceNumber, ShardId, ShardLevelMetric, StreamMode, StreamSettings, StreamStatus,
 };
 use kinesis_wire::{request, response};
 
@@ -52,8 +53,8 @@ pub(super) fn domain_metric(metric: response::ShardLevelMetric) -> ShardLevelMet
     }
 }
 
-fn range_of(shard: &Shard) -> response::HashKeyRange {
-    response::HashKeyRange { starting: shard.range.start.0, ending: shard.range.end.0 }
+fn range_of(range: HashKeyRange) -> response::HashKeyRange {
+    response::HashKeyRange { starting: range.start.0, ending: range.end.0 }
 }
 
 /// A shard in an answer. A closed one has an EndingSequenceNumber, above every record's.
@@ -66,7 +67,7 @@ pub(super) fn shard_of(shown: &ShownShard<'_>) -> response::Shard {
         shard_id: shard.id.to_string(),
         parent_shard_id: parents.next(),
         adjacent_parent_shard_id: parents.next(),
-        hash_key_range: range_of(shard),
+        hash_key_range: range_of(shard.range),
         sequence_number_range: response::SequenceNumberRange {
             starting: starting.to_string(),
             ending: shown.closed.then(|| ending.to_string()),
@@ -74,14 +75,11 @@ pub(super) fn shard_of(shown: &ShownShard<'_>) -> response::Shard {
     }
 }
 
-/// The child shards of a closed shard.
-pub(super) fn children_of(stream: &Stream, parent: ShardId) -> Vec<response::ChildShard> {
-    let children = stream.shards.iter().filter(|shard| shard.parents.contains(&parent));
-    children
-        .map(|child| response::ChildShard {
-            shard_id: child.id.to_string(),
-            parent_shards: child.parents.iter().map(ShardId::to_string).collect(),
-            hash_key_range: range_of(child),
-        })
-        .collect()
+/// A shard that took over from a sealed one.
+pub(super) fn child_of(child: &OpenShard) -> response::ChildShard {
+    response::ChildShard {
+        shard_id: child.id.to_string(),
+        parent_shards: child.parents.iter().map(ShardId::to_string).collect(),
+        hash_key_range: range_of(child.range),
+    }
 }

@@ -5,6 +5,7 @@
 //! POST /v2/locate   ShardHead                answers LocateAnswer
 //! POST /v2/read     ShardHead + ReadLimits   answers RecordsHead, blocks; RecordsHead, blocks; ...
 //! POST /v2/follow   ShardHead + FrameLimit   answers RecordsHead, blocks; RecordsHead, blocks; ...
+//! POST /v2/reshard  ReshardHead              answers ReshardAnswer
 //! ```
 //!
 //! An answer has status 200. Any other status means that nothing was done, with the reason as text: 503 if a retry
@@ -22,7 +23,9 @@ mod append;
 mod locate;
 mod records;
 mod refusal;
+mod reshard;
 mod shard_head;
+mod shards;
 /// The messages of a simulated newer version.
 #[cfg(feature = "version-skew")]
 pub mod skew;

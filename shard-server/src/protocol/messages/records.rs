@@ -10,6 +10,7 @@ use record_log::value::{ReadOutcome, ReadRun};
 
 use super::refusal::RefusalHead;
 use super::shard_head::{self, Target};
+use super::shards::SuccessorsHead;
 use super::{block_bytes, unknown_outcome};
 use crate::budget::ByteBudget;
 use crate::log::MAX_APPEND_BYTES;
@@ -49,6 +50,9 @@ struct RecordsHead {
     next_offset: u64,
     #[prost(uint64, tag = "4")]
     millis_behind_latest: u64,
+    /// At the end of a sealed shard: the shards that took over.
+    #[prost(message, optional, tag = "5")]
+    successors: Option<SuccessorsHead>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -153,7 +157,7 @@ fn encode_stream(answer: Result<Encoded, Refusal>) -> Encoded {
 /// A frame of records, or the refusal that ends a stream.
 #[must_use]
 pub fn encode_frame(frame: Result<&ReadOutcome, Refusal>) -> Message {
-    let ReadOutcome { runs, next_offset, millis_behind_latest } = match frame {
+    let ReadOutcome { runs, next_offset, millis_behind_latest, successors } = match frame {
         Ok(outcome) => outcome,
         Err(refusal) => {
             return Message::new(
@@ -173,6 +177,7 @@ pub fn encode_frame(frame: Result<&ReadOutcome, Refusal>) -> Message {
         runs: runs.iter().map(run).collect(),
         next_offset: *next_offset,
         millis_behind_latest: *millis_behind_latest,
+        successors: successors.as_deref().map(SuccessorsHead::from),
     };
     Message::new(&head, runs.iter().map(|run| run.block.bytes().clone()))
 }
@@ -201,7 +206,8 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
             // The longest pause in a stream of records; a follower gets a frame every 5 s.
             None => in_time(0, self.frames.head::<RecordsHead>()).await?,
         };
-        let Some(RecordsHead { refusal, runs: heads, next_offset, millis_behind_latest }) = head else {
+        let Some(RecordsHead { refusal, runs: heads, next_offset, millis_behind_latest, successors }) = head
+        else {
             return Ok(None);
         };
         if let Some(refusal) = refusal {
@@ -219,7 +225,12 @@ impl<B: Body<Data = Bytes, Error: Display> + Unpin + Send + 'static> ReceivedRec
             let block = in_time(block_bytes, self.frames.block(records, block_bytes)).await?;
             runs.push(ReadRun { first_offset, arrival_ms, block });
         }
-        Ok(Some(Frame { outcome: ReadOutcome { runs, next_offset, millis_behind_latest }, permit }))
+        let broken = |broken: Broken| Refusal::OutcomeUnknown(broken.to_string());
+        let successors = successors.map(TryInto::try_into).transpose().map_err(broken)?;
+        Ok(Some(Frame {
+            outcome: ReadOutcome { runs, next_offset, millis_behind_latest, successors },
+            permit,
+        }))
     }
 }
 

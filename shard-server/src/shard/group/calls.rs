@@ -9,7 +9,8 @@ use super::records::{Following, Reading};
 use super::state::{Serving, State};
 use super::{Group, Inner};
 use crate::protocol::{
-    Append, AppendId, Call, Follow, Locate, Located, Position, Read, RecordStream, Refusal, RunOutcome,
+    Append, AppendId, Call, Follow, Locate, Located, Position, Read, RecordStream, Refusal, Reshard,
+    RunOutcome,
 };
 
 /// A call that a group does.
@@ -31,9 +32,21 @@ impl Served for Append {
         let outcome = |(outcome, shard)| match outcome {
             group_core::RunOutcome::Appended(appended) => Ok(appended),
             group_core::RunOutcome::NotHere => Err(unknown(&self.stream_uid, &self.log, shard)),
+            group_core::RunOutcome::Sealed(successors) => Err(Refusal::Sealed(successors)),
             group_core::RunOutcome::Invalid(why) => Err(Refusal::Invalid(why.into())),
         };
         Ok(outcomes.into_iter().zip(shards).map(outcome).collect())
+    }
+}
+
+impl Served for Reshard {
+    async fn serve(self, Group { inner }: &Group) -> Result<record_log::Resharded, Refusal> {
+        let serving = inner.serving()?;
+        if !serving.is(&self.stream_uid, &self.log) {
+            let Self { stream_uid, log, .. } = &self;
+            return Err(Refusal::UnknownShard(format!("log {log} of stream {stream_uid} is not here")));
+        }
+        serving.log.reshard(self.reshard).await
     }
 }
 

@@ -54,7 +54,7 @@ impl Inner {
         match &state {
             State::AwaitingBootstrap => {}
             State::Serving(serving)
-                if serving.identity.log == bootstrap.log && serving.log.opened() == shards =>
+                if serving.identity.log == bootstrap.log && serving.log.began_with(&shards) =>
             {
                 return Ok(());
             }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use catalog::member::{AcceptLoss, Bootstrap, MemberPhase, MemberStatus, RETENTION_HOURS, SetRetention};
+use record_log::LogShard;
 use tokio::sync::watch;
 
 use super::Metrics;
@@ -209,6 +210,12 @@ impl Group {
         if let Some(serving) = self.inner.state.borrow().serving() {
             serving.log.see_clock(other_ms);
         }
+    }
+
+    /// The shards of its log as they are, sorted by id, and the number of the last reshard; nothing while it has no log.
+    #[must_use]
+    pub fn shards(&self) -> Option<(Vec<LogShard>, u64)> {
+        self.inner.state.borrow().serving().map(|serving| serving.log.shards())
     }
 
     /// What the group is doing.

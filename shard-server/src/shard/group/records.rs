@@ -52,7 +52,7 @@ pub(super) struct Reading {
     has_ended: bool,
 }
 
-/// A read without an end.
+/// A read without an end, but that of a sealed shard.
 pub(super) struct Following {
     cursor: Cursor,
     committed: watch::Receiver<()>,
@@ -134,8 +134,11 @@ impl Cursor {
         }
     }
 
-    /// Whether there are records behind the position.
-    async fn is_behind(&self) -> Result<bool, FrameError> {
+    /// Whether there are records behind the position, or the end of a sealed shard.
+    async fn has_more(&self) -> Result<bool, FrameError> {
+        if self.serving.log.is_sealed(self.shard) {
+            return Ok(true);
+        }
         let latest = self.serving.log.locate(self.shard, Position::Latest).await?;
         Ok(match self.position {
             Position::Offset(offset) => offset < latest,
@@ -167,11 +170,14 @@ impl Reading {
         let deadline = Instant::now() + self.wait;
         self.committed.borrow_and_update();
         let mut frame = self.cursor.next(self.left, budget).await?;
-        while frame.outcome.runs.is_empty() && frame.outcome.millis_behind_latest == 0 {
+        let is_at_tip = |outcome: &ReadOutcome| {
+            outcome.runs.is_empty() && outcome.millis_behind_latest == 0 && outcome.successors.is_none()
+        };
+        while is_at_tip(&frame.outcome) {
             // Nothing is held meanwhile.
             frame.permit = budget.nothing();
             let Ok(Ok(())) = timeout_at(deadline, self.committed.changed()).await else { break };
-            if self.cursor.is_behind().await? {
+            if self.cursor.has_more().await? {
                 frame = self.cursor.next(self.left, budget).await?;
             }
         }
@@ -230,9 +236,10 @@ impl Following {
         loop {
             self.committed.borrow_and_update();
             let before = self.cursor.position;
-            if self.cursor.kept.is_some() || self.last.is_none() || self.cursor.is_behind().await? {
+            if self.cursor.kept.is_some() || self.last.is_none() || self.cursor.has_more().await? {
                 let frame = self.cursor.next(most, budget).await?;
-                if self.last.is_none() || !frame.outcome.runs.is_empty() {
+                let is_end = frame.outcome.successors.is_some();
+                if self.last.is_none() || is_end || !frame.outcome.runs.is_empty() {
                     return Ok(frame);
                 }
                 // The records between have expired, or their loss was accepted.
@@ -254,7 +261,8 @@ impl Following {
 
     async fn heartbeat(&self, budget: &ByteBudget) -> Result<Frame, FrameError> {
         let next_offset = self.cursor.serving.log.locate(self.cursor.shard, self.cursor.position).await?;
-        let outcome = ReadOutcome { runs: Vec::new(), next_offset, millis_behind_latest: 0 };
+        let outcome =
+            ReadOutcome { runs: Vec::new(), next_offset, millis_behind_latest: 0, successors: None };
         Ok(Frame { outcome, permit: budget.nothing() })
     }
 }
@@ -267,7 +275,10 @@ impl RecordSource for Following {
             }
             let frame = self.frame(budget).await;
             self.last = Some(Instant::now());
-            self.has_ended = frame.is_err();
+            self.has_ended = match &frame {
+                Ok(frame) => frame.outcome.successors.is_some(),
+                Err(_) => true,
+            };
             Some(frame)
         }
         .boxed()
@@ -287,7 +298,7 @@ fn cut(found: ReadOutcome, most: Limits) -> (ReadOutcome, Option<ReadOutcome>) {
     if records_of(&found) <= most.max_records && bytes_of(&found) <= most.max_bytes {
         return (found, None);
     }
-    let ReadOutcome { runs, next_offset, millis_behind_latest } = found;
+    let ReadOutcome { runs, next_offset, millis_behind_latest, successors } = found;
     let latest_ms = runs.last().map_or(0, |run| run.arrival_ms);
     let (mut left, mut taken, mut rest) = (most, Vec::new(), Vec::new());
     for run in runs {
@@ -311,7 +322,7 @@ fn cut(found: ReadOutcome, most: Limits) -> (ReadOutcome, Option<ReadOutcome>) {
         }
     }
     let Some(first) = rest.first() else {
-        return (ReadOutcome { runs: taken, next_offset, millis_behind_latest }, None);
+        return (ReadOutcome { runs: taken, next_offset, millis_behind_latest, successors }, None);
     };
     let behind_ms = latest_ms.saturating_sub(taken.last().map_or(latest_ms, |run| run.arrival_ms));
     let outcome = ReadOutcome {
@@ -319,8 +330,9 @@ fn cut(found: ReadOutcome, most: Limits) -> (ReadOutcome, Option<ReadOutcome>) {
         // Never 0: that says that nothing is left.
         millis_behind_latest: (millis_behind_latest + behind_ms).max(1),
         runs: taken,
+        successors: None,
     };
-    (outcome, Some(ReadOutcome { runs: rest, next_offset, millis_behind_latest }))
+    (outcome, Some(ReadOutcome { runs: rest, next_offset, millis_behind_latest, successors }))
 }
 
 #[cfg(test)]

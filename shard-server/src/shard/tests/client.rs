@@ -155,7 +155,7 @@ fn one() -> Append {
 }
 
 fn nothing() -> ReadOutcome {
-    ReadOutcome { runs: Vec::new(), next_offset: 1, millis_behind_latest: 0 }
+    ReadOutcome { runs: Vec::new(), next_offset: 1, millis_behind_latest: 0, successors: None }
 }
 
 /// Appends one record in a task; gives its offset.

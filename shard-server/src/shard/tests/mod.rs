@@ -3,6 +3,7 @@
 mod client;
 mod forty_groups;
 mod group;
+mod reshard;
 
 use catalog::member::{Bootstrap, OpenShard};
 use catalog::{HashKeyRange, ShardId};
@@ -73,7 +74,8 @@ pub(crate) fn budget(bytes: usize) -> ByteBudget {
 /// All records of a stream.
 pub(crate) async fn collect(mut records: RecordStream) -> Result<ReadOutcome, Refusal> {
     let budget = budget(64 << 20);
-    let mut whole = ReadOutcome { runs: Vec::new(), next_offset: 0, millis_behind_latest: 0 };
+    let mut whole =
+        ReadOutcome { runs: Vec::new(), next_offset: 0, millis_behind_latest: 0, successors: None };
     while let Some(frame) = records.next(&budget).await {
         let Frame { outcome, .. } = frame.map_err(|error| match error {
             FrameError::Refused(refusal) => refusal,
@@ -81,6 +83,7 @@ pub(crate) async fn collect(mut records: RecordStream) -> Result<ReadOutcome, Re
         })?;
         whole.runs.extend(outcome.runs);
         (whole.next_offset, whole.millis_behind_latest) = (outcome.next_offset, outcome.millis_behind_latest);
+        whole.successors = outcome.successors;
     }
     Ok(whole)
 }

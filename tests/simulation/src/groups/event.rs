@@ -51,6 +51,18 @@ named! {
         ReadTimestamp = "groups: read from a time",
         /// A reader passed over records that had expired.
         ReadPassedExpired = "groups: read past what expired",
+        /// Shards were split or merged.
+        Resharded = "groups: resharded",
+        /// An operation that was done came again, and got its outcome again.
+        ReshardedAgain = "groups: resharded before",
+        /// An operation that does not fit was refused.
+        ReshardRefused = "groups: reshard refused",
+        /// A router's records came behind a seal, and were sent to the shards that took over.
+        Rehashed = "groups: append rehashed",
+        /// A reader came to the end of a sealed shard.
+        ReadEnd = "groups: read to the end of a shard",
+        /// A reader asked for a shard that had expired.
+        ShardExpired = "groups: shard expired",
         /// The retention was set.
         SetRetention = "groups: retention set",
         /// The core proposed a trim.

@@ -2,7 +2,8 @@
 //! Programs of several versions meet, so fields may be absent, unknown, or required and unknown.
 
 use catalog::ShardId;
-use group_core::{Run, RunOutcome};
+use catalog::member::OpenShard;
+use group_core::{Reshard, ReshardRefusal, Resharded, Run, RunOutcome};
 
 /// The version of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +56,8 @@ pub enum RequestBody {
     Read { shard: ShardId, from: StartingPosition, max_records: usize },
     /// Sets the retention.
     SetRetention { hours: u32 },
+    /// Seals shards, and opens others in their place.
+    Reshard(Reshard),
     /// Asks for the status, and shows the sender's clock.
     Probe,
 }
@@ -92,6 +95,8 @@ pub enum ReplyBody {
     NotHere,
     /// It is done.
     Done,
+    /// Shards are sealed and opened, or why not.
+    Reshard(Result<Resharded, ReshardRefusal>),
     /// It was certainly not done, and may be sent again.
     NotDone,
     /// It requires a feature that is not known here: not done.
@@ -122,4 +127,6 @@ pub struct Page {
     pub next_offset: u64,
     /// By how much the reader is behind, in milliseconds; an older program leaves it out.
     pub millis_behind_latest: Option<u64>,
+    /// At the end of a sealed shard: those that took over.
+    pub successors: Option<Vec<OpenShard>>,
 }

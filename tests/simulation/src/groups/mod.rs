@@ -1,5 +1,5 @@
 //! Worlds of one to five shard groups: cores of [`group_core`] on stores that are durable later than written, with
-//! routers and copies of the catalog, over a network that loses, repeats and reorders, each machine with a clock of its
+//! routers and copies of the catalog, whose service splits and merges shards, over a network that loses, repeats and reorders, each machine with a clock of its
 //! own that somebody sets.
 //!
 //! What is real here is the core; its shell (store, process, view of readers) and the routers are as small as a
@@ -21,6 +21,7 @@ mod message;
 mod network;
 mod pod;
 mod reading;
+mod resharding;
 mod router;
 mod routing;
 mod stale;
@@ -83,7 +84,7 @@ impl World {
         self.ledger.check_acknowledged()?;
         self.check_not_done()?;
         for group in 0..self.groups.len() {
-            let shards: Vec<ShardId> = self.groups[group].genesis.shards.keys().copied().collect();
+            let shards: Vec<ShardId> = self.ledger.groups[group].opened.keys().copied().collect();
             for shard in shards {
                 self.check_expired(group, shard, settled_ms)?;
             }
@@ -115,7 +116,15 @@ impl World {
     /// Nothing that arrived before all was well can be read any more.
     fn check_expired(&mut self, group: usize, shard: ShardId, settled_ms: u64) -> Result<()> {
         let body = self.read(group, shard, message::StartingPosition::TrimHorizon, usize::MAX)?;
-        let message::ReplyBody::Page(page) = body else { anyhow::bail!("{shard} is not in its group") };
+        let sealed = self.ledger.groups[group].sealed.get(&shard);
+        let message::ReplyBody::Page(page) = body else {
+            ensure!(sealed.is_some(), "{shard} is not in its group");
+            return Ok(());
+        };
+        ensure!(
+            sealed.is_none_or(|seal| seal.durable_ms >= settled_ms),
+            "{shard} was sealed long ago and is there"
+        );
         for record in page.records {
             let stored = self.ledger.stored(shard, record.offset).context("a record that is not stored")?;
             let kept_hours = self.now_ms.saturating_sub(stored.durable_ms) / HOUR_MS;

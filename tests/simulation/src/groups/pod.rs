@@ -66,8 +66,10 @@ impl World {
             return Ok(());
         }
         if self.groups[group].genesis.shards.keys().any(|shard| !self.map.groups.contains_key(shard)) {
-            let shards = self.groups[group].genesis.shards.keys().map(|shard| (*shard, group));
-            self.map.groups.extend(shards);
+            for (id, shard) in &self.groups[group].genesis.shards {
+                self.map.groups.insert(*id, group);
+                self.map.open.insert(*id, shard.open.range);
+            }
             self.publish_map();
         }
         let state = self.groups[group].store.fold()?;
@@ -87,7 +89,7 @@ impl World {
             address,
             version,
             core,
-            watch: Watch::new(&state, clock),
+            watch: Watch::new(group, &state, clock),
             view: View { clock: group_core::clock::LogClock::default(), state },
             calls: BTreeMap::new(),
             tokens: 0,
@@ -357,6 +359,7 @@ impl World {
                 return Ok(());
             }
             RequestBody::SetRetention { hours } => (Call::SetRetention { hours }, None),
+            RequestBody::Reshard(reshard) => (Call::Reshard(reshard), None),
         };
         let attempt = pair.and_then(|pair| self.attempts.get_mut(&pair));
         let stored_before = attempt.is_some_and(|attempt| {
@@ -387,6 +390,7 @@ impl World {
         let body = match answer {
             Answer::Append(outcomes) => ReplyBody::Append(outcomes),
             Answer::Done => ReplyBody::Done,
+            Answer::Reshard(outcome) => ReplyBody::Reshard(outcome),
             Answer::NotDone(why) => {
                 let event = match why {
                     NotDone::Late => Event::Late,

@@ -2,12 +2,16 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use catalog::ShardId;
+use catalog::member::OpenShard;
 use rand::RngExt as _;
 
 use super::event::Event;
 use super::message::{Page, ReplyBody, RequestBody, StartingPosition, Version};
 use super::router::{Outstanding, Reader};
 use super::world::{HOUR_MS, World};
+
+/// A router has at most so many readers.
+const MAX_READERS: usize = 8;
 
 impl World {
     /// Reads a shard for a router, as this process sees it.
@@ -26,7 +30,10 @@ impl World {
         let time_ms = process.view.time_ms(clock);
         let store = &groups[group].store;
         let Some(mut page) = process.view.read(store, shard, from, max_records, time_ms) else {
-            ensure!(!ledger.groups[group].shards.contains_key(&shard), "{shard} is not where it is");
+            ensure!(!ledger.groups[group].has(shard), "{shard} is not where it is");
+            if ledger.groups[group].opened.contains_key(&shard) {
+                self.record_event(Event::ShardExpired, shard);
+            }
             return Ok(ReplyBody::NotHere);
         };
         if process.version == Version::Older {
@@ -60,7 +67,7 @@ impl World {
             self.routers[router].readers.push(Reader { shard, from, waiting: false });
         }
         let Reader { shard, from, waiting } = self.routers[router].readers[reader];
-        let Some(group) = self.routers[router].map.groups.get(&shard).copied() else { return Ok(()) };
+        let Some(group) = self.group_known(router, shard) else { return Ok(()) };
         if !waiting {
             self.routers[router].readers[reader].waiting = true;
             let acknowledged = self.ledger.acknowledged_offsets.get(&shard).copied().unwrap_or_default();
@@ -79,10 +86,14 @@ impl World {
         acknowledged: u64,
         body: ReplyBody,
     ) -> Result<()> {
-        let Page { records, next_offset, millis_behind_latest } = match body {
+        let Page { records, next_offset, millis_behind_latest, successors } = match body {
             ReplyBody::Page(page) => page,
             ReplyBody::NotHere => {
-                self.routers[router].readers[reader].waiting = false;
+                // A shard that has expired is read no more.
+                if let Some(shard) = self.draw_shard(router) {
+                    let from = StartingPosition::TrimHorizon;
+                    self.routers[router].readers[reader] = Reader { shard, from, waiting: false };
+                }
                 self.ask_catalog(router);
                 return Ok(());
             }
@@ -109,8 +120,27 @@ impl World {
             self.record_event(Event::ReadTip, next_offset);
         }
         self.record_event(Event::Read, &records);
-        let reader = &mut self.routers[router].readers[reader];
-        (reader.from, reader.waiting) = (StartingPosition::Offset(next_offset), false);
+        let readers = &mut self.routers[router].readers;
+        (readers[reader].from, readers[reader].waiting) = (StartingPosition::Offset(next_offset), false);
+        if let Some(successors) = successors {
+            self.record_event(Event::ReadEnd, &records);
+            self.read_successors(router, reader, &successors);
+        }
         Ok(())
+    }
+
+    /// A reader goes on with the shards that took over, and each of them is read from its beginning.
+    fn read_successors(&mut self, router: usize, reader: usize, successors: &[OpenShard]) {
+        let readers = &mut self.routers[router].readers;
+        let mut begun = successors.iter().map(|child| Reader {
+            shard: child.id,
+            from: StartingPosition::TrimHorizon,
+            waiting: false,
+        });
+        if let Some(first) = begun.next() {
+            readers[reader] = first;
+        }
+        let room = MAX_READERS.saturating_sub(readers.len());
+        readers.extend(begun.take(room));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use catalog::ShardId;
+use catalog::{HashKeyRange, ShardId};
 use group_core::Run;
 
 use super::message::{StartingPosition, Version};
@@ -15,6 +15,8 @@ pub struct Map {
     pub version: u64,
     /// The group of each shard that exists.
     pub groups: BTreeMap<ShardId, usize>,
+    /// The hash keys of each shard that is open.
+    pub open: BTreeMap<ShardId, HashKeyRange>,
     /// The address of each group's pod.
     pub addresses: Vec<usize>,
 }
@@ -33,6 +35,8 @@ pub enum Outstanding {
         /// The shard's offsets up to this one were acknowledged before it was sent.
         acknowledged: u64,
     },
+    /// A split or merge, by its place among all that were planned.
+    Reshard(usize),
     /// Something whose outcome it only counts.
     Other,
 }

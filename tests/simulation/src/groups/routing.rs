@@ -1,15 +1,16 @@
 //! What routers do: they send appends, learn where groups are, and take replies.
 
 use anyhow::{Context as _, Result, bail};
-use catalog::ShardId;
+use catalog::{HashKeyRange, ShardId};
 use group_core::record::{Record, RecordBlockBuilder};
 use group_core::{Appended, Run, RunOutcome};
 use rand::RngExt as _;
 
 use super::event::{Event, Fault};
-use super::ledger::{Ledger, RecordNumber, numbers};
+use super::ledger::{Ledger, RecordNumber, hash_keys, numbers};
 use super::message::{NEWER_FEATURE, Reply, ReplyBody, Request, RequestBody, Version};
 use super::network::Node;
+use super::resharding::rehash;
 use super::router::{Map, Outstanding, PendingAppend, Router};
 use super::world::{Attempt, HOUR_MS, Occurrence, SECOND_MS, Sender, World};
 
@@ -36,7 +37,7 @@ impl World {
                 let before = std::mem::replace(before, started);
                 let sending = before.outstanding.into_values().filter_map(|outstanding| match outstanding {
                     Outstanding::Append(sending) => Some(sending),
-                    Outstanding::Read { .. } | Outstanding::Other => None,
+                    Outstanding::Read { .. } | Outstanding::Reshard(_) | Outstanding::Other => None,
                 });
                 sending.for_each(|sending| self.unknown(&sending));
             }
@@ -90,10 +91,14 @@ impl World {
 
     /// The catalog's service sends each group its retention.
     fn send_control(&mut self) -> Result<()> {
-        if self.random.random_ratio(1, 2) {
-            let group = self.random.random_range(0..self.groups.len());
-            self.request(0, group, RequestBody::Probe, 0, Outstanding::Other);
-            return Ok(());
+        match self.random.random_range(0..4) {
+            0 | 1 => {
+                let group = self.random.random_range(0..self.groups.len());
+                self.request(0, group, RequestBody::Probe, 0, Outstanding::Other);
+                return Ok(());
+            }
+            2 => return self.send_reshard(),
+            _ => {}
         }
         let hours = if self.random.random_ratio(1, 4) { self.random.random_range(24..60) } else { 24 };
         if !self.routers[0].map.groups.is_empty() {
@@ -112,8 +117,9 @@ impl World {
     /// Appends to a group; gives the numbers of the records.
     pub(super) fn append_to(&mut self, group: usize) -> Result<Vec<RecordNumber>> {
         let router = 1;
-        let shard = *self.groups[group].genesis.shards.keys().next().context("a group without shards")?;
-        let runs = vec![self.draw_run(shard)];
+        let shard = self.ledger.groups[group].open().first().context("a group without shards")?.id;
+        let range = self.ledger.groups[group].opened[&shard].range;
+        let runs = vec![self.draw_run(shard, range)];
         let appended = numbers(&runs[0].block).collect();
         self.send_append(
             router,
@@ -125,42 +131,47 @@ impl World {
 
     /// Appends runs to shards of one group: what a router makes of a call for that group.
     fn append(&mut self, router: usize) -> Result<()> {
-        let Some(first) = self.draw_shard(router) else { return Ok(()) };
         let map = &self.routers[router].map;
+        if map.open.is_empty() {
+            return Ok(());
+        }
+        let first = *map.open.keys().nth(self.random.random_range(0..map.open.len())).context("a shard")?;
         let group = map.groups[&first];
-        let shards: Vec<_> =
-            map.groups.iter().filter(|(_, of)| **of == group).map(|(shard, _)| *shard).collect();
+        let of_group = map.open.iter().filter(|(shard, _)| map.groups[shard] == group);
+        let shards: Vec<_> = of_group.map(|(shard, range)| (*shard, *range)).collect();
         let mut runs = Vec::new();
         for _ in 0..self.random.random_range(1..4) {
-            let shard = shards[self.random.random_range(0..shards.len())];
-            runs.push(self.draw_run(shard));
+            let (shard, range) = shards[self.random.random_range(0..shards.len())];
+            runs.push(self.draw_run(shard, range));
         }
         let requires_newer = self.routers[router].version == Version::Newer && self.random.random_ratio(1, 3);
         self.send_append(router, PendingAppend { sequence: 0, runs, attempts: 0, requires_newer }, false)
     }
 
-    fn draw_run(&mut self, shard: ShardId) -> Run {
+    /// Records of a shard: their keys are mostly among a few, which come again.
+    fn draw_run(&mut self, shard: ShardId, range: HashKeyRange) -> Run {
         let mut block = RecordBlockBuilder::default();
         for _ in 0..self.random.random_range(1..4) {
             self.records += 1;
-            block.push(Record { partition_key: "k", data: &self.records.to_le_bytes() });
+            let key = self.draw_key(range).to_string();
+            block.push(Record { partition_key: &key, data: &self.records.to_le_bytes() });
         }
         Run { shard, block: block.build() }
     }
 
     /// Sends runs under a sequence of their own, each time: a repetition of an earlier message may still come.
     fn send_append(&mut self, router: usize, mut sending: PendingAppend, again: bool) -> Result<()> {
+        sending.attempts += 1;
+        let shard = sending.runs.first().context("an append without runs")?.shard;
+        let group = self.group_known(router, shard).context("a shard that was known")?;
         let from = &mut self.routers[router];
         from.sequences += 1;
         sending.sequence = from.sequences;
         let (session, sequence) = (from.session, sending.sequence);
-        sending.attempts += 1;
-        let shard = sending.runs.first().context("an append without runs")?.shard;
-        let group = *from.map.groups.get(&shard).context("a shard that was known")?;
         let mut attempt = Attempt::default();
         for run in &sending.runs {
-            for number in numbers(&run.block) {
-                self.ledger.sent(number, session, sequence, run.shard);
+            for (number, key) in numbers(&run.block).zip(hash_keys(&run.block)) {
+                self.ledger.sent(number, (session, sequence), run.shard, key);
                 attempt.records.push(number);
             }
         }
@@ -228,6 +239,7 @@ impl World {
             (Some(Outstanding::Read { reader, from, acknowledged }), body) => {
                 self.read_replied(to.router, reader, from, acknowledged, body)
             }
+            (Some(Outstanding::Reshard(operation)), body) => self.reshard_replied(operation, body),
             (Some(Outstanding::Other), body) => {
                 if body == ReplyBody::Done {
                     self.record_event(Event::SetRetention, reply.id);
@@ -262,14 +274,14 @@ impl World {
                 self.unknown(&sending);
                 Ok(())
             }
-            ReplyBody::Page(_) | ReplyBody::NotHere | ReplyBody::Done => {
+            ReplyBody::Page(_) | ReplyBody::NotHere | ReplyBody::Done | ReplyBody::Reshard(_) => {
                 bail!("an append is answered as a read")
             }
         }
     }
 
     fn outcomes(&mut self, router: usize, sending: PendingAppend, outcomes: &[RunOutcome]) -> Result<()> {
-        let mut elsewhere = Vec::new();
+        let (mut elsewhere, mut rehashed) = (Vec::new(), Vec::new());
         for (run, outcome) in sending.runs.iter().zip(outcomes) {
             match outcome {
                 RunOutcome::Appended(at) => {
@@ -278,12 +290,20 @@ impl World {
                     }
                 }
                 RunOutcome::NotHere => elsewhere.push(run.clone()),
+                RunOutcome::Sealed(successors) => rehashed.extend(rehash(run, successors)?),
                 RunOutcome::Invalid(why) => bail!("a valid run is refused: {why}"),
             }
         }
-        if elsewhere.is_empty() {
+        if elsewhere.is_empty() && rehashed.is_empty() {
             self.record_event(Event::Acknowledged, (sending.sequence, sending.attempts));
-        } else {
+        }
+        if !rehashed.is_empty() {
+            // At once: the shards that took over are known from the answer.
+            self.record_event(Event::Rehashed, sending.sequence);
+            let runs = rehashed;
+            self.send_append(router, PendingAppend { runs, attempts: 0, ..sending }, false)?;
+        }
+        if !elsewhere.is_empty() {
             self.record_event(Event::NotHere, sending.sequence);
             self.ask_catalog(router);
             self.again(router, PendingAppend { runs: elsewhere, ..sending });
@@ -312,7 +332,7 @@ impl World {
         match outstanding {
             Outstanding::Append(sending) => self.again(to.router, sending),
             Outstanding::Read { reader, .. } => self.routers[to.router].readers[reader].waiting = false,
-            Outstanding::Other => {}
+            Outstanding::Reshard(_) | Outstanding::Other => {}
         }
     }
 
@@ -320,7 +340,7 @@ impl World {
         match self.take(to, id) {
             Some(Outstanding::Append(sending)) => self.unknown(&sending),
             Some(Outstanding::Read { reader, .. }) => self.routers[to.router].readers[reader].waiting = false,
-            Some(Outstanding::Other) | None => {}
+            Some(Outstanding::Reshard(_) | Outstanding::Other) | None => {}
         }
     }
 

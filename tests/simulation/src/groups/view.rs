@@ -51,7 +51,8 @@ impl View {
         max_records: usize,
         time_ms: u64,
     ) -> Option<Page> {
-        let next_offset = self.state.shards.get(&shard)?.next_offset;
+        let known = self.state.shards.get(&shard)?;
+        let (end_offset, is_sealed) = (known.next_offset, known.seal.is_some());
         let horizon_ms = horizon_ms(&self.state, time_ms);
         let committed = store.batches().filter(|batch| batch.index <= self.state.index);
         let of_shard = committed.flat_map(|batch| &batch.entries).filter_map(|entry| match entry.change {
@@ -72,8 +73,10 @@ impl View {
         let records: Vec<_> = kept.by_ref().take(max_records).collect();
         let behind_ms = kept.peek().map(|next| time_ms.saturating_sub(next.arrival_ms).max(1));
         let next_offset =
-            records.last().filter(|_| behind_ms.is_some()).map_or(next_offset, |last| last.offset + 1);
-        Some(Page { records, next_offset, millis_behind_latest: Some(behind_ms.unwrap_or_default()) })
+            records.last().filter(|_| behind_ms.is_some()).map_or(end_offset, |last| last.offset + 1);
+        let successors = if is_sealed && behind_ms.is_none() { self.state.successors(shard) } else { None };
+        let millis_behind_latest = Some(behind_ms.unwrap_or_default());
+        Some(Page { records, next_offset, millis_behind_latest, successors })
     }
 
     /// Checks that a page has every kept record of the committed log for this reader, once, and no other.
@@ -127,6 +130,13 @@ impl View {
             );
         }
         let is_tip = page.next_offset >= tip;
+        let is_sealed = history.sealed.get(&shard).is_some_and(|seal| seal.index <= self.state.index);
+        let end = (is_tip && is_sealed).then(|| history.successors(shard));
+        ensure!(
+            page.successors == end,
+            "a reader at {} of {tip} finds another end of {shard}",
+            page.next_offset
+        );
         if let Some(behind_ms) = page.millis_behind_latest {
             ensure!(
                 (behind_ms == 0) == is_tip,

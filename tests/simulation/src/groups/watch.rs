@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use anyhow::{Context as _, Result, bail, ensure};
 use catalog::ShardId;
 use group_core::clock::{ClockReading, LogClock};
-use group_core::{Answer, Batch, Call, Change, Event, RunOutcome, State, Token};
+use group_core::{
+    Answer, Batch, Call, Change, Event, Reshard, ReshardRefusal, Resharded, RunOutcome, State, Token,
+};
 
 use super::ledger::{History, Ledger, RecordNumber, numbers};
 
@@ -22,6 +24,7 @@ struct Asked {
     judged_on: u64,
     deadline_ms: u64,
     runs: Vec<(ShardId, Vec<RecordNumber>)>,
+    reshard: Option<Reshard>,
 }
 
 /// A write that was proposed and not reported durable.
@@ -35,7 +38,8 @@ struct Proposed {
 #[derive(Debug)]
 pub struct Watch {
     term: u64,
-    shards: Vec<ShardId>,
+    /// Which of the groups it is.
+    group: usize,
     /// The state after all writes that were reported durable.
     durable: State,
     /// The state after all proposed writes.
@@ -70,10 +74,10 @@ pub struct Seen {
 impl Watch {
     /// A core that opens a log with this state, at a moment.
     #[must_use]
-    pub fn new(state: &State, clock: ClockReading) -> Self {
+    pub fn new(group: usize, state: &State, clock: ClockReading) -> Self {
         Self {
             term: state.term + 1,
-            shards: state.shards.keys().copied().collect(),
+            group,
             durable: state.clone(),
             proposed_state: state.clone(),
             proposed: VecDeque::new(),
@@ -129,12 +133,13 @@ impl Watch {
                     Call::Append(append) => {
                         append.runs.iter().map(|run| (run.shard, numbers(&run.block).collect())).collect()
                     }
-                    Call::SetRetention { .. } => Vec::new(),
+                    Call::SetRetention { .. } | Call::Reshard(_) => Vec::new(),
                 };
+                let reshard = if let Call::Reshard(reshard) = call { Some(reshard.clone()) } else { None };
                 let last = self.proposed.back().map_or(self.reported_number, |proposed| proposed.number);
                 let pair = if let Call::Append(append) = call { append.session } else { None };
                 let judged_on = pair.map_or(last, |pair| *self.judged_on.entry(pair).or_insert(last));
-                let asked = Asked { judged_on, deadline_ms: *deadline_ms, runs };
+                let asked = Asked { judged_on, deadline_ms: *deadline_ms, runs, reshard };
                 self.asked.insert(*token, asked);
             }
             // A late report of another opening means nothing for this one.
@@ -220,7 +225,7 @@ impl Watch {
                     seen.stepped = true;
                 }
                 Change::Trim { horizon_ms } => seen.trim_ms = Some(horizon_ms),
-                Change::Append { .. } | Change::SetRetention { .. } => {}
+                Change::Append { .. } | Change::SetRetention { .. } | Change::Reshard { .. } => {}
             }
         }
         let before_ms = self.proposed_state.time_ms;
@@ -321,6 +326,10 @@ impl Watch {
                     self.check_outcome(*shard, numbers, outcome, asked.judged_on, ledger)?;
                 }
             }
+            Answer::Reshard(outcome) => {
+                let reshard = asked.reshard.context("a reshard is answered that was not asked for")?;
+                self.check_reshard(&reshard, outcome, asked.judged_on, ledger)?;
+            }
             Answer::Done => ensure!(asked.judged_on <= self.reported_number, "done, and not committed"),
             Answer::NotDone(_) => {}
             Answer::Unknown(_) => ensure!(self.failed, "an unknown outcome of a store that did not fail"),
@@ -346,15 +355,80 @@ impl Watch {
                     );
                 }
             }
+            RunOutcome::Sealed(successors) => {
+                let history = &ledger.groups[self.group];
+                ensure!(
+                    history.sealed.contains_key(&shard),
+                    "{shard} is answered as sealed, and that is not durable"
+                );
+                ensure!(
+                    judged_on <= self.reported_number,
+                    "a seal is answered before it is reported durable"
+                );
+                ensure!(
+                    *successors == history.successors(shard),
+                    "{shard} is answered with other successors"
+                );
+            }
             RunOutcome::Invalid(why) => bail!("a run that is well is refused: {why}"),
             RunOutcome::NotHere => {
-                ensure!(!self.shards.contains(&shard), "{shard} is here and is answered as not here");
+                ensure!(!ledger.groups[self.group].has(shard), "{shard} is here and is answered as not here");
                 ensure!(
                     judged_on <= self.reported_number,
                     "a refusal judged on write {judged_on} is answered when {} is durable",
                     self.reported_number
                 );
             }
+        }
+        Ok(())
+    }
+}
+
+impl Watch {
+    /// An operation that is answered as done is durable, whenever that was; one that is refused has a reason.
+    fn check_reshard(
+        &self,
+        reshard: &Reshard,
+        outcome: &Result<Resharded, ReshardRefusal>,
+        judged_on: u64,
+        ledger: &Ledger,
+    ) -> Result<()> {
+        let history = &ledger.groups[self.group];
+        let done = history.operations.get(&reshard.op);
+        ensure!(
+            judged_on <= self.reported_number,
+            "a reshard is answered before what it was judged on is durable"
+        );
+        match outcome {
+            Ok(resharded) => {
+                let done = done.context("a reshard is answered as done, and is not durable")?;
+                let opened: Vec<_> = done.open.iter().map(|child| child.id).collect();
+                ensure!(resharded.opened.iter().map(|child| child.id).eq(opened), "other shards were opened");
+                ensure!(resharded.opened == done.open, "shards were opened otherwise than is answered");
+                ensure!(resharded.sealed.len() == done.seal.len(), "other shards were sealed");
+                for sealed in &resharded.sealed {
+                    let seal = history.sealed.get(&sealed.id).context("a shard was not sealed")?;
+                    let end = (history.shards[&sealed.id].len() as u64, seal.arrival_ms);
+                    ensure!((sealed.last_offset, sealed.arrival_ms) == end, "{} has another end", sealed.id);
+                }
+            }
+            Err(ReshardRefusal::OldOp { last_op, .. }) => {
+                // Later ones may be durable by now.
+                let is_known = *last_op == 0 || history.operations.contains_key(last_op);
+                ensure!(is_known && reshard.op <= *last_op, "an operation is taken for an old one");
+            }
+            Err(ReshardRefusal::AlreadySealed(id)) => {
+                ensure!(history.sealed.contains_key(id) && done.is_none(), "{id} is taken for sealed");
+            }
+            Err(ReshardRefusal::UnknownShard(id)) => {
+                ensure!(!history.has(*id), "{id} is here and is not found")
+            }
+            Err(
+                ReshardRefusal::IdNotAbove(_)
+                | ReshardRefusal::RangesDiffer
+                | ReshardRefusal::WrongParents(_)
+                | ReshardRefusal::Size,
+            ) => ensure!(done.is_none(), "an operation that was done does not fit"),
         }
         Ok(())
     }

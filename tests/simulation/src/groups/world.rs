@@ -16,6 +16,7 @@ use super::machine::{Machine, START_MS};
 use super::message::{Reply, Request, Version};
 use super::network::{Network, Node};
 use super::pod::Process;
+use super::resharding::Operation;
 use super::router::{Map, Router};
 use super::store::Store;
 use super::surroundings::Faults;
@@ -134,6 +135,10 @@ pub(super) struct World {
     pub routers: Vec<Router>,
     pub map: Map,
     pub ledger: Ledger,
+    /// The splits and merges that the catalog's service has planned; their numbers are their places, from 1.
+    pub operations: Vec<Operation>,
+    /// The id of the next shard.
+    pub next_shard: u32,
     pub attempts: BTreeMap<(u64, u64), Attempt>,
     /// Records of unknown outcome.
     pub unknown: BTreeSet<RecordNumber>,
@@ -165,7 +170,9 @@ impl World {
         let map = Map { addresses: (0..group_count).collect(), ..Map::default() };
         let mut world = Self {
             network: Network::new(faults.network),
-            ledger: Ledger::new(&shards),
+            ledger: Ledger::new(groups.iter().map(|group| &group.genesis)),
+            operations: Vec::new(),
+            next_shard: shards.iter().flatten().map(|shard| shard.index() + 1).max().unwrap_or_default(),
             random,
             faults,
             now_ms: 0,

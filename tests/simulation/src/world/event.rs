@@ -35,6 +35,16 @@ named! {
         Maintain = "maintain",
         /// The retention was set.
         SetRetention = "set retention",
+        /// Shards were split or merged.
+        Reshard = "reshard",
+        /// An operation that was done was asked for again.
+        ReshardAgain = "reshard, done before",
+        /// They were not, as the disk is full.
+        ReshardFull = "reshard, disk full",
+        /// Whether they were is unknown.
+        ReshardNotAnswered = "reshard, not answered",
+        /// A sealed shard has expired.
+        ShardExpired = "shard expired",
         /// The last batch was confirmed.
         Confirm = "confirm",
         /// The loss of what is corrupt was accepted.

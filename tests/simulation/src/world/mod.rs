@@ -29,6 +29,7 @@ mod event;
 mod loss;
 mod opening;
 mod reading;
+mod resharding;
 mod surroundings;
 mod version;
 mod writing;
@@ -131,7 +132,7 @@ impl World {
         let open =
             |(index, range)| OpenShard { id: shard(index), range, parents: Vec::new(), create_seconds: 1 };
         let shards: Vec<_> = (0..).zip(HashKeyRange::uniform(count)).map(open).collect();
-        let model = Model::new(shards.iter().map(|shard| shard.id), 24);
+        let model = Model::new(&shards, 24);
         let log_id = Uuid::from_u128(1);
         let config =
             LogConfig { log_id, incarnation: COPY, shards, retention_hours: 24, created_ms: START_MS };
@@ -166,14 +167,16 @@ impl World {
     }
 
     fn operate(&mut self) -> Result<()> {
+        self.forget_expired_shards()?;
         match self.random.random_range(0..100) {
             0..42 => self.append()?,
             42..49 => self.read_somewhere()?,
             49..54 => self.read_while_written()?,
             54..60 => self.plan_crash(),
             60..66 => self.read_all()?,
-            66..72 => self.confirm()?,
-            72..77 => self.pass_time(),
+            66..71 => self.confirm()?,
+            71..73 => self.reshard()?,
+            73..77 => self.pass_time(),
             77..83 => self.maintain()?,
             83..85 => self.set_retention()?,
             85..87 => self.accept_loss()?,

@@ -79,6 +79,7 @@ impl World {
             Position::AtTimestamp(arrival_ms) => (1, arrival_ms),
         };
         self.check_expired(reader, outcome)?;
+        self.model.check_end(shard, outcome)?;
         if position == Position::Latest {
             let end = self.model.next_offset(shard);
             ensure!(
@@ -132,6 +133,10 @@ impl World {
         }
         if let ReadError::Newer(newer) = error {
             return self.check_read_newer(at, newer);
+        }
+        if let ReadError::UnknownShard(shard) = error {
+            ensure!(self.model.may_be_expired(*shard), "{shard} is there and is not found");
+            return Ok(());
         }
         let ReadError::Corrupt(corruption) = error else { bail!("a read was refused: {error}") };
         ensure!(self.explains(corruption), "corruption that nobody caused: {error}");

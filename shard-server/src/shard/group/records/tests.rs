@@ -209,7 +209,8 @@ async fn idle_follower_hears_that_nothing_is_missing() {
     let mut records = group.call(follow(0)).await.unwrap();
     for _ in 0..3 {
         let frame = next(&mut records, &budget).await;
-        let nothing = ReadOutcome { runs: Vec::new(), next_offset: 1, millis_behind_latest: 0 };
+        let nothing =
+            ReadOutcome { runs: Vec::new(), next_offset: 1, millis_behind_latest: 0, successors: None };
         assert_eq!(frame.outcome, nothing);
     }
 }
