@@ -28,9 +28,8 @@ impl Genesis {
     /// filled in order.
     #[must_use]
     pub fn shards(&self) -> Vec<Shard> {
-        (0u32..)
-            .zip(HashKeyRange::uniform(self.shard_count.max(1)))
-            .filter_map(|(index, range)| {
+        let planned =
+            (0u32..).zip(HashKeyRange::uniform(self.shard_count.max(1))).filter_map(|(index, range)| {
                 Some(Shard {
                     id: ShardId::new(index)?,
                     range,
@@ -39,8 +38,11 @@ impl Genesis {
                     log: log_name(index / self.shards_per_group.max(1)),
                     create_seconds: self.create_seconds,
                 })
-            })
-            .collect()
+            });
+        let mut shards: Vec<_> = planned.collect();
+        // A process with a thousand streams keeps them.
+        shards.shrink_to_fit();
+        shards
     }
 }
 

@@ -11,6 +11,7 @@
 
 use bytes::{Buf as _, BufMut as _};
 use group_core::State;
+use litemap::LiteMap;
 use prost::Message;
 use uuid::Uuid;
 
@@ -145,10 +146,12 @@ fn state_message(state: &State) -> schema::State {
 }
 
 fn state_of(message: schema::State, features: &Features, index: u64, term: u64) -> Result<State, Unreadable> {
-    let known = message.shards.into_iter().map(|shard| {
+    // As large as it must be: a process with a thousand idle logs keeps it of each.
+    let mut known = LiteMap::with_capacity(message.shards.len());
+    for shard in message.shards {
         let shard = shards::shard_of(shard, features)?;
-        Ok((shard.open.id, shard))
-    });
+        known.insert(shard.open.id, shard);
+    }
     Ok(State {
         index,
         term,
@@ -157,7 +160,7 @@ fn state_of(message: schema::State, features: &Features, index: u64, term: u64) 
         trim_horizon_ms: message.trim_horizon_ms.unwrap_or(0),
         protected_until_ms: message.protected_until_ms.unwrap_or(0),
         last_op: message.last_op.unwrap_or(0),
-        shards: known.collect::<Result<_, Unreadable>>()?,
+        shards: known,
     })
 }
 

@@ -119,7 +119,7 @@ impl LocalCatalog {
             let _ = futures::future::join_all(chunk.iter().map(|stream| catalog.open_stream(stream))).await;
         }
         // A change of shards may have been under way: the log is the truth.
-        entries.values_mut().for_each(|entry| *entry = catalog.with_log(entry));
+        entries.values_mut().for_each(|entry| **entry = catalog.with_log(entry));
         let streams = entries.values().map(|entry| entry.stream.clone()).collect();
         *catalog.entries.lock().await = entries;
         catalog.copy.apply(CatalogEvent::Snapshot(streams));
@@ -348,7 +348,7 @@ impl LocalCatalog {
             return served;
         }
         // A stream that is not served and could not be discarded exists: its name is taken.
-        entries.insert(stream.uid.clone(), entry);
+        entries.insert(stream.uid.clone(), Box::new(entry));
         self.copy.apply(CatalogEvent::Changed(stream));
         served
     }
@@ -425,12 +425,16 @@ pub(super) async fn on_disk<T: Send + 'static>(
 
 /// The entry of a stream.
 pub(super) fn named<'e>(entries: &'e Entries, key: &StreamKey) -> Option<&'e Entry> {
-    entries.values().find(|entry| entry.stream.name == key.name && entry.stream.region == key.region)
+    every(entries).find(|entry| entry.stream.name == key.name && entry.stream.region == key.region)
 }
 
 pub(super) fn not_found(name: &StreamName, account_id: &str) -> Refusal {
     let message = format!("Stream {name} under account {account_id} not found.");
     Refusal::new(RefusalCode::ResourceNotFound, message)
+}
+
+fn every(entries: &Entries) -> impl Iterator<Item = &Entry> {
+    entries.values().map(Box::as_ref)
 }
 
 /// The stream that a manifest describes: that of the same object, or else one that the API created with its name.
@@ -442,7 +446,7 @@ fn entry_of<'e>(
     let object = object_of(&manifest.stream);
     let of_object = |entry: &&Entry| entry.manifest.as_ref().is_some_and(|applied| applied.object == object);
     let in_region = |entry: &&Entry| entry.stream.region.as_deref() == Some(region);
-    if let Some(entry) = entries.values().find(of_object) {
+    if let Some(entry) = every(entries).find(of_object) {
         anyhow::ensure!(
             in_region(&entry),
             "{}: the stream of {object} is in region {}: start with that --region",
@@ -452,7 +456,7 @@ fn entry_of<'e>(
         return Ok(Some(entry));
     }
     let name = manifest.stream.stream_name();
-    let mut of_region = entries.values().filter(in_region);
+    let mut of_region = every(entries).filter(in_region);
     let entry = of_region.find(|entry| entry.stream.name.as_str() == name);
     if let Some(holder) = entry.and_then(|entry| entry.manifest.as_ref()) {
         bail!(

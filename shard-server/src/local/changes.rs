@@ -150,7 +150,7 @@ impl LocalCatalog {
         let directory = self.data_dir.stream_dir(&uid);
         let updated = on_disk(move || stream_file::write(&directory, &updated).map(|()| updated)).await?;
         let stream = updated.stream.clone();
-        entries.insert(uid, updated);
+        entries.insert(uid, Box::new(updated));
         if is_changed {
             self.copy.apply(CatalogEvent::Changed(stream.clone()));
         }

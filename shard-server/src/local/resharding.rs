@@ -129,12 +129,12 @@ impl LocalCatalog {
         let mut entries = self.entries.lock().await;
         let Some(entry) = entries.get(uid) else { return };
         let mut updated = update(entry);
-        if updated == *entry {
+        if updated == **entry {
             return;
         }
         updated.stream.map_version += 1;
         self.copy.apply(CatalogEvent::Changed(updated.stream.clone()));
-        entries.insert(uid.into(), updated.clone());
+        entries.insert(uid.into(), Box::new(updated.clone()));
         // While a change is under way its file has all that a start needs.
         if updated.reshards.plan.is_empty() {
             let directory = self.data_dir.stream_dir(uid);
@@ -146,7 +146,7 @@ impl LocalCatalog {
     }
 
     async fn remove_expired(&self) {
-        let has_closed = |entry: &&Entry| {
+        let has_closed = |entry: &&Box<Entry>| {
             let closed = |shard: &catalog::Shard| shard.state == ShardState::Closed;
             entry.reshards.plan.is_empty() && entry.stream.shards.iter().any(closed)
         };

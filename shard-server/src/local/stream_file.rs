@@ -21,17 +21,17 @@ struct File<E> {
     entry: E,
 }
 
-/// The streams by UID.
-pub type Entries = BTreeMap<String, Entry>;
+/// The streams by UID. Boxed: a node of the tree has room for eleven, and half of it is empty.
+pub type Entries = BTreeMap<String, Box<Entry>>;
 
 /// Reads the stream in a directory.
 ///
 /// # Errors
 /// If it cannot be read or has another layout. An unreadable stream is never taken for an absent one.
-pub fn read(directory: &Path) -> anyhow::Result<Entry> {
+pub fn read(directory: &Path) -> anyhow::Result<Box<Entry>> {
     let path = directory.join(NAME);
     let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-    let file: File<Entry> =
+    let file: File<Box<Entry>> =
         serde_json::from_slice(&bytes).with_context(|| format!("{} is corrupt", path.display()))?;
     anyhow::ensure!(
         file.version == VERSION,
@@ -72,7 +72,7 @@ mod tests {
             reshards: Default::default(),
         };
         write(folder.path(), &entry).unwrap();
-        assert_eq!(read(folder.path()).unwrap(), entry);
+        assert_eq!(*read(folder.path()).unwrap(), entry);
     }
 
     #[test]
