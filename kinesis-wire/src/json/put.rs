@@ -85,7 +85,7 @@ fn put_record(body: PutRecordBody<'_>) -> Option<PutRecord<'_>> {
     };
     Some(PutRecord {
         stream: stream(body.stream_name, body.stream_arn, body.stream_id)?,
-        record: records(vec![entry])?.pop()?,
+        record: record(entry)?,
         sequence_number_for_ordering: fitting(body.sequence_number_for_ordering, &shape::SEQUENCE_NUMBER)?,
         dry_run: body.dry_run.unwrap_or_default(),
     })

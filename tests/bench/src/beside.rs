@@ -16,7 +16,7 @@ use crate::what::{self, GetLoad, PUT_LOADS};
 /// How often each is put under a load.
 const TURNS: usize = 21;
 /// How often each creates a thousand streams.
-const STREAM_TURNS: usize = 3;
+const STREAM_TURNS: usize = 7;
 /// A turn takes this part of what a load takes otherwise.
 const TURN_DIVISOR: u32 = 16;
 /// Records are put for so many turns before they are read.

@@ -4,16 +4,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use base64_simd::Out;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Body;
 use kinesis_wire::Operation;
 use kinesis_wire::envelope::{Envelope, Reply};
+use uuid::fmt::Hyphenated;
 
 use super::body::{self, AnswerBody, BodyError, Received};
 use crate::admin::Excess;
 use crate::gateway::credential::{self, Credential};
 use crate::gateway::{Endpoint, operations};
+
+/// What the extended id of a request has before it is in base64.
+const EXTENDED_ID_BYTES: usize = 72;
 
 static X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 static X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
@@ -46,7 +51,8 @@ impl KinesisService {
         B: Body<Data = Bytes> + Unpin,
     {
         let start = Instant::now();
-        let (request_id, extended_request_id) = draw_ids();
+        let mut ids = Ids::default();
+        let (request_id, extended_request_id) = ids.draw();
         let (head, body) = request.into_parts();
         let text = |name: &HeaderName| head.headers.get(name)?.to_str().ok();
         let envelope = Envelope {
@@ -57,8 +63,8 @@ impl KinesisService {
             origin: text(&header::ORIGIN),
             access_control_request_headers: text(&header::ACCESS_CONTROL_REQUEST_HEADERS),
             access_control_request_method: text(&header::ACCESS_CONTROL_REQUEST_METHOD),
-            request_id: &request_id,
-            extended_request_id: &extended_request_id,
+            request_id,
+            extended_request_id,
         };
         let answered = if let Some(excess) = head.extensions.get::<Excess>() {
             refuse_excess(&envelope, excess)
@@ -157,13 +163,29 @@ fn refuse(
     Answered { reply, body: None, operation: None, code }
 }
 
-/// The ids of a request: a UUID, and 72 bytes in base64. The thread's generator saves a system call per request.
-fn draw_ids() -> (String, String) {
-    let (mut id, mut extended_id) = ([0; 16], [0; 72]);
-    rand::fill(&mut id);
-    rand::fill(&mut extended_id);
-    let id = uuid::Builder::from_random_bytes(id).into_uuid();
-    (id.to_string(), base64_simd::STANDARD.encode_to_string(extended_id))
+/// Room for the ids of a request.
+struct Ids {
+    id: [u8; Hyphenated::LENGTH],
+    extended_id: [u8; EXTENDED_ID_BYTES.div_ceil(3) * 4],
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self { id: [0; _], extended_id: [0; _] }
+    }
+}
+
+impl Ids {
+    /// Draws them: a UUID, and 72 bytes in base64. The thread's generator saves a system call per request.
+    fn draw(&mut self) -> (&str, &str) {
+        let (mut id, mut extended_id) = ([0; 16], [0; EXTENDED_ID_BYTES]);
+        rand::fill(&mut id);
+        rand::fill(&mut extended_id);
+        let id = uuid::Builder::from_random_bytes(id).into_uuid().hyphenated();
+        let extended_id =
+            base64_simd::STANDARD.encode_as_str(&extended_id, Out::from_slice(&mut self.extended_id));
+        (id.encode_lower(&mut self.id), extended_id)
+    }
 }
 
 /// The response. It reuses the memory of the request's headers.
@@ -177,7 +199,7 @@ fn response_of(reply: Reply, body: Option<AnswerBody>, mut headers: HeaderMap) -
     }
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
+            headers.insert(HeaderName::from_static(name), value);
         }
     }
     *response.headers_mut() = headers;
