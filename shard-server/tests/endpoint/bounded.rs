@@ -79,16 +79,15 @@ async fn everything_at_once_stays_within_256_mib_and_loses_nothing() {
     }
     until(&counts, |acknowledged, _, _| acknowledged > ENOUGH).await;
     let mut readers = JoinSet::new();
-    for index in 0..SHARDS {
+    for index in 0..SHARDS as u32 {
         readers.spawn(read_from_the_horizon(client.clone(), index, Arc::clone(&counts)));
     }
     for index in 0..SLOW_CLIENTS {
-        readers.spawn(read_slowly(
-            client.clone(),
-            local.url.clone(),
-            index % SHARDS as u32,
-            Arc::clone(&counts),
-        ));
+        let (client, url, counts) = (client.clone(), local.url.clone(), Arc::clone(&counts));
+        readers.spawn(async move {
+            let next = horizon(&client, STREAM, index % SHARDS as u32).await;
+            read_slowly(&url, &next, |bytes| _ = counts.slow_bytes.fetch_add(bytes, Relaxed)).await;
+        });
     }
     until(&counts, |_, read, slow_bytes| slow_bytes > 0 && read > ENOUGH).await;
 
@@ -230,9 +229,10 @@ async fn produce(endpoint: Endpoint, producer: u64, counts: Arc<Counts>) -> Outc
 }
 
 /// An iterator from the oldest record on. Under this load a call may fail; what counts is that readers go on.
-async fn horizon(client: &Client, shard: &str) -> String {
+pub async fn horizon(client: &Client, stream: &str, shard: u32) -> String {
     loop {
-        let get = client.get_shard_iterator().stream_name(STREAM).shard_id(shard);
+        let shard = format!("shardId-{shard:012}");
+        let get = client.get_shard_iterator().stream_name(stream).shard_id(shard);
         let answer = get.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await;
         if let Ok(answer) = answer {
             return answer.shard_iterator.unwrap();
@@ -240,9 +240,8 @@ async fn horizon(client: &Client, shard: &str) -> String {
     }
 }
 
-async fn read_from_the_horizon(client: Client, index: i32, counts: Arc<Counts>) {
-    let shard = format!("shardId-{index:012}");
-    let mut next = horizon(&client, &shard).await;
+async fn read_from_the_horizon(client: Client, index: u32, counts: Arc<Counts>) {
+    let mut next = horizon(&client, STREAM, index).await;
     loop {
         if let Ok(answer) = client.get_records().shard_iterator(&next).send().await {
             counts.read.fetch_add(answer.records.len() as u64, Relaxed);
@@ -251,10 +250,8 @@ async fn read_from_the_horizon(client: Client, index: i32, counts: Arc<Counts>) 
     }
 }
 
-/// Asks for all that one call gives and takes a few kilobytes of it now and then.
-async fn read_slowly(client: Client, url: String, index: u32, counts: Arc<Counts>) {
-    let shard = format!("shardId-{index:012}");
-    let next = horizon(&client, &shard).await;
+/// Asks again and again for all that one call gives, and takes a few kilobytes of it now and then.
+pub async fn read_slowly(url: &str, next: &str, takes: impl Fn(u64)) {
     let address: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     loop {
         let socket = TcpSocket::new_v4().unwrap();
@@ -273,9 +270,7 @@ async fn read_slowly(client: Client, url: String, index: u32, counts: Arc<Counts
         for _ in 0..200 {
             match stream.read(&mut some).await {
                 Ok(0) | Err(_) => break,
-                Ok(bytes) => {
-                    counts.slow_bytes.fetch_add(bytes as u64, Relaxed);
-                }
+                Ok(bytes) => takes(bytes as u64),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

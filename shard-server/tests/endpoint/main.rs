@@ -9,6 +9,7 @@ mod errors;
 mod gateway;
 mod installation;
 mod kills;
+mod large_records;
 mod lost_group;
 mod manifests;
 mod pieces;
