@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use catalog::ShardId;
+use record_log::disk::DiskFile;
 use record_log::disk::system::SystemDisk;
-use record_log::disk::{Disk, DiskFile};
+use record_log::disk::watched::{Watch, WatchedDisk, pass_read};
 use record_log::value::{Limits, Position, Wait};
 
 use crate::large_log::{environment, only_log};
@@ -47,11 +48,11 @@ impl Taken {
     /// If there is no such log, or it cannot be read.
     pub fn of_first_shard(data_dir: &Path) -> Result<Self> {
         let (folder, incarnation) = only_log(data_dir)?;
-        let reads = Reads::default();
-        let disk = NotingDisk { disk: SystemDisk::new(folder.clone()), reads: Arc::clone(&reads) };
+        let reads = Arc::new(Reads::default());
+        let disk = WatchedDisk::new(Arc::new(SystemDisk::new(folder.clone())), Arc::clone(&reads));
         let (_log, reader) = record_log::open(environment(Arc::new(disk)), incarnation)?;
         // Opening reads too, but that is not the reader's.
-        noted(&reads).clear();
+        reads.take();
         let (mut position, mut records) = (Position::TrimHorizon, 0);
         loop {
             let page = reader.read(ShardId::FIRST, position, PAGE, Wait::ForDisk)?;
@@ -61,7 +62,7 @@ impl Taken {
             }
             position = Position::Offset(page.next_offset);
         }
-        let ranges = joined(std::mem::take(&mut *noted(&reads)));
+        let ranges = joined(reads.take());
         Ok(Self { folder, ranges, records })
     }
 
@@ -105,89 +106,30 @@ fn joined(mut ranges: Vec<Range>) -> Vec<Range> {
     joined
 }
 
-type Reads = Arc<Mutex<Vec<Range>>>;
+/// Notes what is read.
+#[derive(Default)]
+struct Reads(Mutex<Vec<Range>>);
 
-fn noted(reads: &Reads) -> MutexGuard<'_, Vec<Range>> {
-    reads.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A directory that notes what is read.
-#[derive(Debug)]
-struct NotingDisk {
-    disk: SystemDisk,
-    reads: Reads,
-}
-
-#[derive(Debug)]
-struct NotingFile {
-    name: String,
-    file: Arc<dyn DiskFile>,
-    reads: Reads,
-}
-
-impl NotingDisk {
-    fn noting(&self, name: &str, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(NotingFile { name: name.to_owned(), file, reads: Arc::clone(&self.reads) })
+impl Reads {
+    /// All that was noted since the last time.
+    fn take(&self) -> Vec<Range> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl NotingFile {
-    fn note(&self, start: u64, read: io::Result<usize>) -> io::Result<usize> {
-        let bytes = read?;
-        noted(&self.reads).push(Range { file: self.name.clone(), start, end: start + bytes as u64 });
+impl Watch for Reads {
+    fn read(
+        &self,
+        name: &str,
+        file: &dyn DiskFile,
+        position: u64,
+        buffer: &mut [u8],
+        wait: Option<Wait>,
+    ) -> io::Result<usize> {
+        let bytes = pass_read(file, position, buffer, wait)?;
+        let range = Range { file: name.to_owned(), start: position, end: position + bytes as u64 };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(range);
         Ok(bytes)
-    }
-}
-
-impl Disk for NotingDisk {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.noting(name, self.disk.create(name, bytes)?))
-    }
-
-    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(self.noting(name, self.disk.open(name)?))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.disk.sync_directory()
-    }
-}
-
-impl DiskFile for NotingFile {
-    fn bytes(&self) -> io::Result<u64> {
-        self.file.bytes()
-    }
-
-    fn write(&self, position: u64, blocks: &[u8]) -> io::Result<()> {
-        self.file.write(position, blocks)
-    }
-
-    fn read_disk(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.note(position, self.file.read_disk(position, buffer))
-    }
-
-    fn read(&self, position: u64, buffer: &mut [u8], wait: Wait) -> io::Result<usize> {
-        self.note(position, self.file.read(position, buffer, wait))
-    }
-
-    fn resize(&self, bytes: u64) -> io::Result<()> {
-        self.file.resize(bytes)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.file.sync()
     }
 }
 
