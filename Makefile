@@ -2,7 +2,7 @@
 export KINETES_CACHE ?= $(HOME)/.cache/kinetes
 export CARGO_TARGET_DIR ?= $(KINETES_CACHE)/target
 
-.PHONY: help run test prove bench simulate bugs version-skew images crds signals
+.PHONY: help run test prove bench copies simulate bugs version-skew images crds signals
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,9 @@ prove: simulate bugs ## run the longer forms of the tests: ten times the worlds,
 
 bench: ## measure it beside its peers and what the machine allows, and write docs/benchmark.md (45 minutes; BESIDE=commit)
 	@tests/bench/run $(if $(BESIDE),--beside $(BESIDE))
+
+copies: ## count the allocations and copies of a record on its way through gateway and log, and write docs/copies.md
+	@tests/bench/copies/run
 
 simulate: ## live through 10,000 worlds of each kind, in which disks, clocks and networks fail (SEEDS=n, SEED=first, WORLDS=log|groups)
 	@cargo run --quiet --locked --package simulation
