@@ -146,13 +146,13 @@ impl LocalCatalog {
     }
 
     async fn remove_expired(&self) {
-        let has_closed = |entry: &&Box<Entry>| {
+        let has_closed = |entry: &Entry| {
             let closed = |shard: &catalog::Shard| shard.state == ShardState::Closed;
             entry.reshards.plan.is_empty() && entry.stream.shards.iter().any(closed)
         };
         let uids: Vec<String> = {
             let entries = self.entries.lock().await;
-            entries.values().filter(has_closed).map(|entry| entry.stream.uid.clone()).collect()
+            entries.values().filter(|entry| has_closed(entry)).map(|entry| entry.stream.uid.clone()).collect()
         };
         for uid in uids {
             if let Some(group) = self.routes.group(&uid) {
