@@ -408,6 +408,22 @@ async fn fill(service: &KinesisService, records: usize) {
 }
 
 #[tokio::test]
+async fn records_are_pushed_at_two_megabytes_a_second() {
+    let gateway = local().await;
+    fill(&gateway.service, RECORDS).await;
+    tokio::time::pause();
+    let begun = Instant::now();
+    let mut events = gateway.subscribe("TRIM_HORIZON").await.unwrap();
+    let mut records = 0;
+    while records < RECORDS {
+        records += events.records().await.0.len();
+    }
+    // Four megabytes, of which a second's worth came at once, and the last event when there was room for its first byte.
+    let took = begun.elapsed().as_millis();
+    assert!((400..1_000).contains(&took), "{took} ms by the moved clock");
+}
+
+#[tokio::test]
 async fn subscriber_that_takes_nothing_keeps_one_event_and_is_reset_alone_when_others_need_the_memory() {
     // One event takes the whole budget.
     let sizes = Sizes { unsent: 16 << 10, ..Sizes::DEFAULT };

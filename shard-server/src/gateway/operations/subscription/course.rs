@@ -8,6 +8,7 @@ use catalog::{SequenceNumber, Shard};
 use kinesis_wire::Error;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use crate::gateway::operations::frame_records::number_of;
 use crate::gateway::subscriptions::Stop;
 use crate::protocol::{Position, ReadOutcome};
@@ -22,6 +23,7 @@ pub struct Course {
     position: Position,
     /// The record before the position, where its number is known.
     last: Option<SequenceNumber>,
+    pace: Pace,
     ends: Instant,
     /// Whether the next frame is the first of a follower that goes on where another one was.
     is_resuming: bool,
@@ -42,8 +44,13 @@ enum State {
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Wait for a frame, but not longer.
-    Wait(Instant),
+    /// Wait for a frame.
+    Wait {
+        /// Not before this time: records were sent too fast.
+        from: Instant,
+        /// And not longer.
+        until: Instant,
+    },
     /// Send the last event, which names those that took over.
     SendChildren(Vec<OpenShard>),
     /// Find out whether the stream still exists.
@@ -75,8 +82,8 @@ pub enum Broken {
 impl Course {
     /// Begins at a position, behind the record with this number where that is known.
     pub fn new(shard: Shard, position: Position, last: Option<SequenceNumber>, now: Instant) -> Self {
-        let (ends, state) = (now + LIFETIME, State::Running);
-        Self { shard, position, last, ends, is_resuming: false, state }
+        let (pace, ends, state) = (Pace::new(now), now + LIFETIME, State::Running);
+        Self { shard, position, last, pace, ends, is_resuming: false, state }
     }
 
     /// The shard.
@@ -99,7 +106,7 @@ impl Course {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Running if now < self.ends => {
                 self.state = State::Running;
-                Step::Wait(self.ends)
+                Step::Wait { from: self.pace.ready_at(), until: self.ends }
             }
             State::AtEnd(successors) => Step::SendChildren(successors),
             State::Lost => Step::AskForStream,
@@ -128,6 +135,11 @@ impl Course {
         let millis_behind_latest = outcome.millis_behind_latest;
         (!says_nothing)
             .then(|| EventEnd { continuation: self.continuation(outcome.next_offset), millis_behind_latest })
+    }
+
+    /// Records with so many bytes of data and keys are sent.
+    pub fn sent(&mut self, bytes: u64, now: Instant) {
+        self.pace.sent(bytes, now);
     }
 
     /// The follower was dropped, and another one goes on at the position.
@@ -235,10 +247,19 @@ mod tests {
     fn it_waits_for_five_minutes_and_ends() {
         let (mut course, start) = course(Position::Latest, None);
         let ends = start + LIFETIME;
-        assert_eq!(course.next(start), Step::Wait(ends));
-        assert_eq!(course.next(ends - Duration::from_millis(1)), Step::Wait(ends));
+        for now in [start, ends - Duration::from_millis(1)] {
+            assert!(matches!(course.next(now), Step::Wait { from, until } if from <= start && until == ends));
+        }
         assert_eq!(course.next(ends), Step::End);
         assert_eq!(course.next(start), Step::End, "for good");
+    }
+
+    #[test]
+    fn nothing_is_read_while_more_was_sent_than_two_megabytes_a_second() {
+        let (mut course, start) = course(Position::TrimHorizon, None);
+        course.sent(5 << 20, start);
+        let from = start + Duration::from_millis(1_500);
+        assert_eq!(course.next(start), Step::Wait { from, until: start + LIFETIME });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! network is kept meanwhile only if there is a permit for that window, and otherwise another one goes on later.
 
 mod course;
+mod pace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub struct Subscription {
     course: Course,
     /// The records to come; none while the client takes nothing, and after the last.
     records: Option<RecordStream>,
-    /// A permit for records that a pod sends while the client takes nothing.
+    /// A permit for records that a pod sends while none are taken.
     window: Option<Permit>,
     /// Given back when it is over.
     place: Option<Place>,
@@ -108,10 +109,9 @@ impl Subscription {
 
     /// The next event; `None` after the last.
     pub async fn next(&mut self) -> Option<Piece> {
-        self.window = None;
         loop {
             match self.course.next(Instant::now()) {
-                Step::Wait(until) => match self.wait(until).await {
+                Step::Wait { from, until } => match self.wait(from, until).await {
                     Happened::Frame(frame) => {
                         if let Some(event) = self.frame(frame) {
                             self.await_client();
@@ -140,9 +140,14 @@ impl Subscription {
     }
 
     /// Waits for a frame. When it returns anything else, the subscription is over.
-    async fn wait(&mut self, until: Instant) -> Happened {
-        let Self { subject, course, records, stop, .. } = self;
+    async fn wait(&mut self, from: Instant, until: Instant) -> Happened {
+        let Self { subject, course, records, window, stop, .. } = self;
         let frame = async {
+            if from > Instant::now() {
+                sleep_until(from).await;
+            }
+            // What comes now is taken at once.
+            *window = None;
             let following = match records {
                 Some(following) => following,
                 None => {
@@ -183,6 +188,7 @@ impl Subscription {
                 event.record(number, arrival_ms, data, Some(key));
             });
         self.subject.endpoint.metrics().got(records, bytes);
+        self.course.sent(bytes, Instant::now());
         let bytes = event.finish(Some(end.continuation), end.millis_behind_latest, &[]);
         Some(Piece { bytes, permit: Some(permit) })
     }
@@ -248,6 +254,7 @@ impl Subscription {
 
     fn over(&mut self) {
         self.records = None;
+        self.window = None;
         if let Some(place) = self.place.take() {
             place.end();
         }
