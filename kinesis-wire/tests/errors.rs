@@ -95,6 +95,16 @@ fn cases() -> Vec<(Error, u16, &'static str)> {
             r#"{"__type":"InvalidArgumentException","message":"The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. timestampInMillis: 2000, currentTimestampInMillis: 1000"}"#,
         ),
         (
+            Error::subscription_exists("shardId-000000000000", "orders", ACCOUNT, "fan"),
+            400,
+            r#"{"__type":"ResourceInUseException","message":"Another active subscription exists for this consumer: 000000000000:orders:shardId-000000000000:fan"}"#,
+        ),
+        (
+            Error::consumer_not_found("fan", ACCOUNT),
+            400,
+            r#"{"__type":"ResourceNotFoundException","message":"Consumer fan, account 000000000000 not found."}"#,
+        ),
+        (
             Error::not_served_yet(Operation::SplitShard),
             400,
             r#"{"__type":"InvalidArgumentException","message":"SplitShard is not served yet"}"#,

@@ -197,6 +197,27 @@ impl Error {
         Self::new(ErrorCode::InvalidArgumentException, message)
     }
 
+    /// A consumer has a subscription to the shard: a second one comes too early, or has taken over.
+    #[must_use]
+    pub fn subscription_exists(
+        shard_id: impl Display,
+        stream_name: &str,
+        account_id: &str,
+        consumer_name: &str,
+    ) -> Self {
+        let message = format!(
+            "Another active subscription exists for this consumer: {account_id}:{stream_name}:{shard_id}:{consumer_name}"
+        );
+        Self::new(ErrorCode::ResourceInUseException, message)
+    }
+
+    /// There is no such consumer, or it was deregistered.
+    #[must_use]
+    pub fn consumer_not_found(consumer_name: &str, account_id: &str) -> Self {
+        let message = format!("Consumer {consumer_name}, account {account_id} not found.");
+        Self::new(ErrorCode::ResourceNotFoundException, message)
+    }
+
     /// A request with DryRun passed every check.
     #[must_use]
     pub fn dry_run_succeeded() -> Self {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::control::{self, Control, RefusalCode};
+use catalog::control::{self, ConsumerKey, Control, FindConsumer, RefusalCode};
 use catalog::{Shard, ShardId, ShardState, Stream, StreamName, StreamStatus};
 use kinesis_wire::{Error, ErrorCode, Operation};
 use tokio::sync::broadcast::error::RecvError;
@@ -14,6 +14,7 @@ use super::catalog::{Catalog, LookupError, Scope};
 use super::memory::{Memory, Sizes};
 use super::metrics::Metrics;
 use super::route::{Route, Routes};
+use super::subscriptions::Subscriptions;
 use super::token::TokenKeys;
 use crate::budget::Exhausted;
 use crate::clock::Clock;
@@ -43,6 +44,7 @@ pub struct Parts {
 pub struct Endpoint {
     parts: Parts,
     memory: Memory,
+    subscriptions: Subscriptions,
     warnings: LogLimit,
 }
 
@@ -56,7 +58,8 @@ impl Endpoint {
     /// An endpoint of these parts within these bounds.
     pub(super) fn with_memory(parts: Parts, sizes: Sizes) -> Self {
         let memory = Memory::new(sizes, &parts.metrics);
-        Self { parts, memory, warnings: LogLimit::default() }
+        let subscriptions = Subscriptions::new(parts.metrics.subscriptions.clone());
+        Self { parts, memory, subscriptions, warnings: LogLimit::default() }
     }
 
     /// Whose streams it serves.
@@ -80,6 +83,11 @@ impl Endpoint {
     /// The memory budgets of requests and answers.
     pub(super) fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// The subscriptions to shards.
+    pub(super) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
     }
 
     /// The current keys of iterators and NextTokens.
@@ -126,6 +134,36 @@ impl Endpoint {
     pub async fn control<C: Control>(&self, call: &Call<'_>, control: C) -> Result<C::Answer, Error> {
         let answer = self.catalog().control(call, control).await;
         answer.map_err(|refusal| control_error(call.operation, refusal))
+    }
+
+    /// Checks that a consumer exists. While the catalog service is unavailable, one that it has found before counts as
+    /// there: subscriptions go on without it.
+    ///
+    /// # Errors
+    /// If it does not exist, or the service could not be asked.
+    pub async fn check_consumer(
+        &self,
+        call: &Call<'_>,
+        stream: &StreamName,
+        key: ConsumerKey,
+        arn: &str,
+    ) -> Result<(), Error> {
+        let find = FindConsumer { stream: call.key(stream), consumer: key };
+        match self.catalog().control(call, find).await {
+            Ok(_found) => {
+                self.subscriptions.remember(arn);
+                Ok(())
+            }
+            Err(refusal) if refusal.code == RefusalCode::Unavailable && self.subscriptions.remembers(arn) => {
+                Ok(())
+            }
+            Err(refusal) => {
+                if refusal.code == RefusalCode::ResourceNotFound {
+                    self.subscriptions.forget(|known| known == arn);
+                }
+                Err(control_error(call.operation, refusal))
+            }
+        }
     }
 
     /// Does a control call that changes a stream; see [`Catalog::change`].

@@ -7,7 +7,7 @@ use kinesis_wire::Operation;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use super::catalog::CatalogCopy;
@@ -32,6 +32,8 @@ pub struct Metrics {
     memory_refusals: IntCounterVec,
     /// Exchanges that were ended because their clients read too slowly.
     pub slow_readers_ended: IntCounter,
+    /// Subscriptions that run.
+    pub subscriptions: IntGauge,
 }
 
 impl Metrics {
@@ -58,6 +60,9 @@ impl Metrics {
         let memory = "Bytes of requests and answers in memory; see the bounds in ARCHITECTURE.md";
         let memory_bytes = IntGaugeVec::new(Opts::new("kinetes_gateway_memory_bytes", memory), &["budget"])?;
         registry.register(Box::new(memory_bytes.clone()))?;
+        let subscriptions =
+            IntGauge::new("kinetes_gateway_subscriptions", "Subscriptions to shards that run")?;
+        registry.register(Box::new(subscriptions.clone()))?;
         Ok(Self {
             requests: counters("requests_total", "Requests answered", &["operation", "code"])?,
             seconds,
@@ -80,6 +85,7 @@ impl Metrics {
                 "slow_readers_ended_total",
                 "Answers broken off, as their clients took too little of them; over HTTP/1.1 the connection is closed",
             )?,
+            subscriptions,
         })
     }
 

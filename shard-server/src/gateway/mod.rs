@@ -19,6 +19,7 @@ mod options;
 mod role;
 mod route;
 mod shard_filter;
+mod subscriptions;
 #[cfg(test)]
 pub mod testing;
 pub mod token;

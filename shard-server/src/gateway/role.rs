@@ -85,12 +85,21 @@ pub fn serve_kinesis(
     endpoint: Endpoint,
     termination: Termination,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let service = KinesisService::new(Arc::new(endpoint));
+    let endpoint = Arc::new(endpoint);
+    let service = KinesisService::new(Arc::clone(&endpoint));
     let service = service_fn(move |request: Request<Incoming>| {
         let service = service.clone();
         async move { service.answer(request).await }
     });
-    listener::serve(listener, ports.port("kinesis", Limits::APPLICATIONS), service, termination)
+    let port = ports.port("kinesis", Limits::APPLICATIONS);
+    async move {
+        let drain_subscriptions = async {
+            termination.ordered().await;
+            endpoint.subscriptions().drain();
+        };
+        let serving = listener::serve(listener, port, service, termination.clone());
+        tokio::join!(serving, drain_subscriptions);
+    }
 }
 
 async fn serve_peers(listener: TcpListener, port: Port, copy: CatalogCopy, termination: Termination) {

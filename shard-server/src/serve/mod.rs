@@ -101,4 +101,4 @@ async fn unusable(group: &Group) -> anyhow::Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

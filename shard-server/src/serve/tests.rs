@@ -21,14 +21,22 @@ use crate::protocol::{
 use crate::shard::client::{Client, HoldBudget};
 use crate::shard::tests::{Calls as _, UID, append, bootstrap, budget, data, read_all, run, shard};
 
-struct Pod {
-    address: SocketAddr,
+pub(crate) struct Pod {
+    pub(crate) address: SocketAddr,
     admin: SocketAddr,
     end: watch::Sender<bool>,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Pod {
+    /// A pod that serves so many shards of [`UID`], in its log `g0`.
+    pub(crate) async fn serving(directory: &std::path::Path, shards: u32) -> Self {
+        let pod = Self::start(directory, UID).await;
+        pod.wait_for(MemberPhase::AwaitingBootstrap).await;
+        assert_eq!(pod.bootstrap(shards).await.0, StatusCode::OK);
+        pod
+    }
+
     async fn start(directory: &std::path::Path, stream_uid: &str) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (listener, admin_listener) = (bind(any).await.unwrap(), bind(any).await.unwrap());
@@ -72,7 +80,7 @@ impl Pod {
         call(self.address, "POST", BOOTSTRAP_PATH, &[], json.into()).await
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.end.send_replace(true);
         tokio::time::timeout(Duration::from_secs(30), self.running).await.unwrap().unwrap().unwrap();
     }

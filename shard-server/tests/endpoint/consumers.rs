@@ -8,7 +8,8 @@ use crate::program::{Local, create, data_dir, local};
 
 const ARN: &str = "arn:aws:kinesis:us-east-1:000000000000:stream/orders";
 
-async fn register(client: &Client, name: &str) -> Consumer {
+/// Registers a consumer of the stream.
+pub async fn register(client: &Client, name: &str) -> Consumer {
     let register = client.register_stream_consumer().stream_arn(ARN).consumer_name(name);
     register.send().await.unwrap().consumer.unwrap()
 }

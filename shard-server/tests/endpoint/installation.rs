@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use catalog::control::{CreateStream, FIND_STREAM_PATH, FindStream, Refusal, RefusalCode};
+use catalog::control::{
+    Consumer, CreateStream, FIND_STREAM_PATH, FindConsumer, FindStream, Refusal, RefusalCode,
+};
 use catalog::feed::CatalogEvent;
 use catalog::map::Genesis;
 use catalog::member::{BOOTSTRAP_PATH, Bootstrap, OpenShard};
@@ -60,6 +62,12 @@ async fn send(method: Method, url: String, body: Vec<u8>) -> Option<(StatusCode,
 /// The status of `/readyz`; nothing if nobody answers.
 pub async fn readiness(admin: SocketAddr) -> Option<StatusCode> {
     send(Method::GET, format!("http://{admin}/readyz"), Vec::new()).await.map(|(status, _)| status)
+}
+
+/// All metrics.
+pub async fn metrics(admin: SocketAddr) -> String {
+    let (_, body) = send(Method::GET, format!("http://{admin}/metrics"), Vec::new()).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
 }
 
 /// Waits for a status of `/readyz`.
@@ -121,6 +129,11 @@ async fn answer(known: Known, request: Request<Incoming>) -> Response<UnsyncBoxB
         let fed = known.fed.find(scope, &call.name).map(|stream| Stream::clone(&stream));
         let unfed = known.unfed.lock().unwrap().iter().find(|stream| stream.name == call.name).cloned();
         (StatusCode::OK, serde_json::to_vec(&fed.or(unfed)).unwrap())
+    } else if path == "/v1/find-consumer" {
+        // Every consumer that is asked for.
+        let FindConsumer { consumer, .. } = serde_json::from_slice(&body).unwrap();
+        let created_ms = consumer.created_seconds.unwrap() * 1_000;
+        (StatusCode::OK, serde_json::to_vec(&Consumer { name: consumer.name, created_ms }).unwrap())
     } else {
         let call: CreateStream = serde_json::from_slice(&body).unwrap();
         let refusal =

@@ -23,6 +23,7 @@ mod settings;
 mod shards;
 mod strace;
 mod streams;
+mod subscriptions;
 mod tags;
 mod thousand;
 mod traced;

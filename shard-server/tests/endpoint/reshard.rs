@@ -15,20 +15,23 @@ use tokio::time::timeout;
 use crate::program::{LIMIT, Local, create, data_dir, iterator, local, put};
 
 const STREAM: &str = "orders";
-const MIDDLE: &str = "170141183460469231731687303715884105728";
+/// The middle of the ring.
+pub const MIDDLE: &str = "170141183460469231731687303715884105728";
 const QUARTER: &str = "85070591730234615865843651857942052864";
 
 fn id(index: u32) -> String {
     format!("shardId-{index:012}")
 }
 
-async fn split(client: &Client, shard: u32, key: &str) {
+/// Splits a shard of the stream `orders`.
+pub async fn split(client: &Client, shard: u32, key: &str) {
     let split = client.split_shard().stream_name(STREAM).shard_to_split(id(shard)).new_starting_hash_key(key);
     split.send().await.unwrap();
     until_active(client).await;
 }
 
-async fn merge(client: &Client, first: u32, second: u32) {
+/// Merges shards of the stream `orders`.
+pub async fn merge(client: &Client, first: u32, second: u32) {
     let merge = client.merge_shards().stream_name(STREAM).shard_to_merge(id(first));
     merge.adjacent_shard_to_merge(id(second)).send().await.unwrap();
     until_active(client).await;

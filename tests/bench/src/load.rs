@@ -1,19 +1,24 @@
 //! The load: the same for every system.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::records::{RECORD_BYTES, Record, Tally, tally};
+use crate::service::events::Subscription;
+use crate::service::kinesis::Kinesis;
 use crate::service::{Page, Producer, Reader, Service, Start};
 
 /// The longest that reading everything may take.
 const READ_LIMIT: Duration = Duration::from_secs(120);
+
+/// After so long without an event everything that was put has been pushed.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What putting came to.
 pub struct Puts {
@@ -152,14 +157,38 @@ pub async fn put_to_get<S: Service>(
 ) -> Result<Histogram<u64>> {
     let begun = Instant::now();
     let reader = service.readers(Start::Newest).await?.pop().context("a stream without shards")?;
+    let (ended, is_over) = watch::channel(false);
+    let reading = tokio::spawn(poll(reader, begun, is_over));
+    put_paced(service, rate, begun, duration, ended, reading).await
+}
+
+/// As [`put_to_get`], but a registered consumer has the records pushed.
+///
+/// # Errors
+/// If a record is refused or does not arrive.
+pub async fn put_to_event(service: &Arc<Kinesis>, rate: u64, duration: Duration) -> Result<Histogram<u64>> {
+    let begun = Instant::now();
+    let subscription = service.subscribe().await?;
+    let (ended, is_over) = watch::channel(false);
+    let reading = tokio::spawn(follow(subscription, begun, is_over));
+    put_paced(service, rate, begun, duration, ended, reading).await
+}
+
+/// Puts `rate` records a second, each with the time of its sending; says when that has `ended`, and gives what was read.
+async fn put_paced<S: Service>(
+    service: &Arc<S>,
+    rate: u64,
+    begun: Instant,
+    duration: Duration,
+    ended: watch::Sender<bool>,
+    reading: JoinHandle<Result<Histogram<u64>>>,
+) -> Result<Histogram<u64>> {
     let record = |sent: u64| {
         let mut data = sent.to_be_bytes().to_vec();
         data.resize(RECORD_BYTES, b'x');
         Record { key: "customer-7".to_owned(), data }
     };
     let mut producer = service.producer(0).await?;
-    let ended = Arc::new(AtomicBool::new(false));
-    let reading = tokio::spawn(poll(reader, begun, Arc::clone(&ended)));
     let mut put = 0;
     let mut tick = interval(Duration::from_micros(1_000_000 / rate));
     while begun.elapsed() < duration {
@@ -167,32 +196,60 @@ pub async fn put_to_get<S: Service>(
         producer.put(&service.request(&[record(micros_since(begun))])?).await?;
         put += 1;
     }
-    ended.store(true, Ordering::Release);
+    ended.send_replace(true);
     let latency_us = reading.await??;
     ensure!(latency_us.len() == put, "{put} records were put, {} arrived", latency_us.len());
     Ok(latency_us)
 }
 
-/// Polls until `ended` and nothing more is there.
-async fn poll<R: Reader>(mut reader: R, begun: Instant, ended: Arc<AtomicBool>) -> Result<Histogram<u64>> {
+/// Polls until putting has ended and nothing more is there.
+async fn poll<R: Reader>(
+    mut reader: R,
+    begun: Instant,
+    is_over: watch::Receiver<bool>,
+) -> Result<Histogram<u64>> {
     let mut latency_us = Histogram::<u64>::new(3)?;
     let mut tick = interval(Duration::from_millis(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let is_over = ended.load(Ordering::Acquire);
+        let is_over = *is_over.borrow();
         let page = reader.next().await?;
-        let arrived = micros_since(begun);
-        let mut recorded = Ok(());
-        page.each(|_, data| {
-            let sent = data.first_chunk().map(|sent| u64::from_be_bytes(*sent)).unwrap_or_default();
-            recorded = latency_us.record(arrived.saturating_sub(sent));
-        })?;
-        recorded?;
+        note_latency(&page, begun, &mut latency_us)?;
         if is_over && page.is_last() {
             return Ok(latency_us);
         }
     }
+}
+
+/// Takes events until putting has ended, and then until nothing comes for a while.
+async fn follow(
+    mut subscription: Subscription,
+    begun: Instant,
+    mut is_over: watch::Receiver<bool>,
+) -> Result<Histogram<u64>> {
+    let mut latency_us = Histogram::<u64>::new(3)?;
+    loop {
+        tokio::select! {
+            event = subscription.next() => note_latency(&event?, begun, &mut latency_us)?,
+            _ = is_over.wait_for(|is_over| *is_over) => break,
+        }
+    }
+    while let Ok(event) = timeout(QUIET, subscription.next()).await {
+        note_latency(&event?, begun, &mut latency_us)?;
+    }
+    Ok(latency_us)
+}
+
+/// Notes how long ago the records of a page were sent.
+fn note_latency(page: &impl Page, begun: Instant, latency_us: &mut Histogram<u64>) -> Result<()> {
+    let arrived = micros_since(begun);
+    let mut recorded = Ok(());
+    page.each(|_, data| {
+        let sent = data.first_chunk().map(|sent| u64::from_be_bytes(*sent)).unwrap_or_default();
+        recorded = latency_us.record(arrived.saturating_sub(sent));
+    })?;
+    Ok(recorded?)
 }
 
 fn micros_since(begun: Instant) -> u64 {

@@ -83,6 +83,7 @@ impl Run {
             self.one_of_many_shards(system).await?;
         }
         if system == System::Kinetes {
+            self.put_to_event(system).await?;
             self.streams(system).await?;
         }
         // The log is made by the code of this commit, whose format an earlier one may not read.
@@ -240,6 +241,16 @@ impl Run {
         let latency_us = load::put_to_get(service, TAIL_RATE, duration).await?;
         self.note(system, what::TAIL_P50, latency_us.value_at_quantile(0.5) as f64 / 1e3);
         self.note(system, what::TAIL_P99, latency_us.value_at_quantile(0.99) as f64 / 1e3);
+        Ok(())
+    }
+
+    /// Measures the time from putting a record to its event.
+    async fn put_to_event(&mut self, system: System) -> Result<()> {
+        let Fresh { server: _server, service, .. } = self.fresh(system, DATA, kinesis, 1).await?;
+        load::put_to_event(&service, TAIL_RATE, self.warm_up).await?;
+        let latency_us = load::put_to_event(&service, TAIL_RATE, self.duration * 2).await?;
+        self.note(system, what::EVENT_P50, latency_us.value_at_quantile(0.5) as f64 / 1e3);
+        self.note(system, what::EVENT_P99, latency_us.value_at_quantile(0.99) as f64 / 1e3);
         Ok(())
     }
 

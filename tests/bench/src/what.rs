@@ -146,6 +146,10 @@ impl Caches {
 pub const TAIL_P50: &str = "put to get, p50 ms";
 /// And 99 of 100.
 pub const TAIL_P99: &str = "put to get, p99 ms";
+/// The same where a registered consumer has the records pushed: the median.
+pub const EVENT_P50: &str = "put to event, p50 ms";
+/// And 99 of 100.
+pub const EVENT_P99: &str = "put to event, p99 ms";
 /// What the disk took to make as many blocks durable at the same pace, right after: 99 of 100.
 pub const WRITE_P99: &str = "a write of 4 KiB at that pace, p99 ms";
 /// The most memory while records were put and got.

@@ -57,7 +57,7 @@ impl RemoteControl {
 
     async fn post(&self, call: &ControlCall, deadline: Instant) -> Result<Bytes, Refusal> {
         let timeout = match call {
-            ControlCall::FindStream(_) => FIND_TIMEOUT,
+            ControlCall::FindStream(_) | ControlCall::FindConsumer(_) => FIND_TIMEOUT,
             _ => CHANGE_TIMEOUT,
         };
         let deadline = deadline.min(Instant::now() + timeout);

@@ -1,10 +1,11 @@
 //! Looks up streams: in the copy first, and at the service before a client hears that a stream does not exist.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use catalog::control::{Control, FindStream, Refusal, RefusalCode, StreamKey};
 use catalog::feed::CatalogEvent;
-use catalog::{Stream, StreamName};
+use catalog::{Stream, StreamName, StreamStatus};
 
 use super::{CatalogCopy, ControlPlane};
 use crate::gateway::Call;
@@ -68,7 +69,11 @@ impl Catalog {
     /// # Errors
     /// If it was refused, or the service could not be asked.
     pub async fn control<C: Control>(&self, call: &Call<'_>, control: C) -> Result<C::Answer, Refusal> {
-        let answer = self.control.call(control.into(), call.deadline).await?;
+        self.control_until(control, call.deadline).await
+    }
+
+    async fn control_until<C: Control>(&self, control: C, deadline: Instant) -> Result<C::Answer, Refusal> {
+        let answer = self.control.call(control.into(), deadline).await?;
         let mismatch = || Refusal::new(RefusalCode::Unavailable, "the catalog service answered another call");
         C::answer(answer).ok_or_else(mismatch)
     }
@@ -87,6 +92,18 @@ impl Catalog {
         let answer = self.control(call, control).await?;
         let _seen = self.ask(call, name).await;
         Ok(answer)
+    }
+
+    /// Whether the service still has a stream: not one that is being deleted, and none that was created again under its
+    /// name.
+    ///
+    /// # Errors
+    /// If the service could not be asked by the deadline.
+    pub async fn still_has(&self, stream: &Stream, deadline: Instant) -> Result<bool, Refusal> {
+        let Stream { account_id, region, name, .. } = stream;
+        let find = FindStream { account_id: account_id.clone(), region: region.clone(), name: name.clone() };
+        let found = self.control_until(find, deadline).await?;
+        Ok(found.is_some_and(|found| found.uid == stream.uid && found.status != StreamStatus::Deleting))
     }
 
     /// A stream as the service has it now.

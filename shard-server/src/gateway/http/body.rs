@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::admin::Exchange;
 use crate::budget::{ByteBudget, Exhausted, Permit};
 use crate::gateway::memory::Bodies;
-use crate::gateway::operations::{Answer, Piece, RecordPieces};
+use crate::gateway::operations::{Answer, Piece, Pieces};
 use crate::gateway::unsent::{Buffers, Sending, Unsent};
 
 /// The largest body: 10 MiB of records in base64, 500 keys and the JSON around them.
@@ -151,7 +151,7 @@ pub enum AnswerBody {
 struct Producer {
     buffers: Buffers,
     first: Option<Piece>,
-    rest: Option<Box<RecordPieces>>,
+    rest: Option<Pieces>,
     sending: Sending,
 }
 

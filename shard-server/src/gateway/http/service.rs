@@ -109,16 +109,18 @@ impl KinesisService {
             Err(error) => Err(error),
         };
         let answer = match answer {
-            Ok(answer) => AnswerBody::new(answer, &self.endpoint.memory().unsent)
-                .await
-                .map_err(|exhausted| self.endpoint.exhausted(exhausted)),
+            Ok(answer) => {
+                let reply = match answer.is_event_stream() {
+                    true => envelope.event_stream(),
+                    false => envelope.success(Vec::new()),
+                };
+                let body = AnswerBody::new(answer, &self.endpoint.memory().unsent).await;
+                body.map(|body| (reply, body)).map_err(|exhausted| self.endpoint.exhausted(exhausted))
+            }
             Err(error) => Err(error),
         };
         match answer {
-            Ok(body) => {
-                let reply = envelope.success(Vec::new());
-                Answered { reply, body: Some(body), operation: Some(operation), code: "OK" }
-            }
+            Ok((reply, body)) => Answered { reply, body: Some(body), operation: Some(operation), code: "OK" },
             Err(error) => {
                 tracing::debug!(%operation, caller = call.caller, %error, "refused");
                 let reply = envelope.error(&error);

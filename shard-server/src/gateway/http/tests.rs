@@ -1,6 +1,9 @@
 //! Requests over real connections, and their memory bounds.
 
+mod subscriptions;
+
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +29,7 @@ use super::KinesisService;
 use crate::admin::listener::serve;
 use crate::admin::{Excess, Limits, Port, Termination};
 use crate::clock::{Clock, system_clock};
-use crate::gateway::catalog::{Catalog, CatalogCopy, RemoteControl};
+use crate::gateway::catalog::{Catalog, CatalogCopy, ControlPlane, RemoteControl};
 use crate::gateway::memory::Sizes;
 use crate::gateway::testing::stream;
 use crate::gateway::token::TokenKeys;
@@ -37,8 +40,20 @@ const LIMIT: Duration = Duration::from_secs(60);
 const RECORDS: usize = 400;
 const RECORD_BYTES: usize = 10_000;
 
-/// An endpoint whose catalog has one stream.
+/// An endpoint whose catalog has one stream. Its catalog service cannot be reached.
 fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes, clock: Clock) -> Arc<Endpoint> {
+    let unreachable = RemoteControl::new("http://127.0.0.1:1".parse().unwrap());
+    endpoint_under(unreachable, stream, routes, sizes, clock)
+}
+
+/// As [`endpoint`], under a catalog service.
+fn endpoint_under(
+    control: impl ControlPlane + 'static,
+    stream: Stream,
+    routes: Arc<Routes>,
+    sizes: Sizes,
+    clock: Clock,
+) -> Arc<Endpoint> {
     let copy = CatalogCopy::default();
     copy.apply(CatalogEvent::Snapshot(vec![stream]));
     let parts = Parts {
@@ -47,7 +62,7 @@ fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes, clock: Clock) -> 
             region: "us-east-1".into(),
             regions: Regions::Own,
         },
-        catalog: Catalog::new(copy, RemoteControl::new("http://127.0.0.1:1".parse().unwrap())),
+        catalog: Catalog::new(copy, control),
         routes,
         keys: watch::channel(TokenKeys::new(&[7; 32], None).unwrap()).1,
         clock,
@@ -79,6 +94,15 @@ async fn serving(sizes: Sizes) -> Serving {
 /// As [`serving`], with another clock for the endpoint.
 async fn serving_at(sizes: Sizes, clock: Clock) -> Serving {
     let (data_dir, stream) = (tempfile::tempdir().unwrap(), stream("orders"));
+    let routes = Arc::new(Routes::default());
+    routes.add_group(&stream.uid, group(&stream, data_dir.path()).await);
+    let endpoint = endpoint(stream, routes, sizes, clock);
+    let (url, end) = serve_endpoint(&endpoint).await;
+    Serving { endpoint, url, _data_dir: data_dir, _end: end }
+}
+
+/// A group of this process with all shards of a stream.
+async fn group(stream: &Stream, directory: &Path) -> Group {
     let group_metrics = crate::shard::Metrics::register(&Registry::new()).unwrap();
     let config = GroupConfig {
         stream_uid: stream.uid.clone(),
@@ -99,20 +123,21 @@ async fn serving_at(sizes: Sizes, clock: Clock) -> Serving {
         shards: stream.shards.iter().map(open).collect(),
         retention_period_hours: 24,
     };
-    let group = Group::create(data_dir.path().join("g0"), config, bootstrap).await.unwrap();
-    let routes = Arc::new(Routes::default());
-    routes.add_group(&stream.uid, group);
-    let endpoint = endpoint(stream, routes, sizes, clock);
+    Group::create(directory.join("g0"), config, bootstrap).await.unwrap()
+}
+
+/// Serves an endpoint on a port.
+async fn serve_endpoint(endpoint: &Arc<Endpoint>) -> (String, watch::Sender<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (end, termination) = Termination::by_hand();
-    let service = KinesisService::new(Arc::clone(&endpoint));
+    let service = KinesisService::new(Arc::clone(endpoint));
     let service = service_fn(move |request: Request<Incoming>| {
         let service = service.clone();
         async move { service.answer(request).await }
     });
     tokio::spawn(serve(listener, Port::unseen(Limits::APPLICATIONS), service, termination));
-    Serving { endpoint, url, _data_dir: data_dir, _end: end }
+    (url, end)
 }
 
 impl Serving {

@@ -37,7 +37,10 @@ pub async fn deregister(
     request: ConsumerRef<'_>,
 ) -> Result<Answer, Error> {
     let (name, consumer) = named(call, &request)?;
+    // Whatever has this name now is registered later.
+    let arn_prefix = format!("{}/consumer/{}:", call.arn_of(&name), consumer.name);
     endpoint.change(call, &name, DeregisterConsumer { stream: call.key(&name), consumer }).await?;
+    endpoint.subscriptions().forget(|arn| arn.starts_with(&arn_prefix));
     Ok(Vec::new().into())
 }
 

@@ -7,6 +7,7 @@ mod consumers;
 mod create_stream;
 mod delete_stream;
 mod describe_stream;
+mod frame_records;
 mod get_records;
 mod get_shard_iterator;
 mod list_shards;
@@ -16,7 +17,10 @@ mod put_records;
 mod record_pieces;
 mod runs;
 mod shard_view;
+mod starting_position;
 mod stream_settings;
+mod subscribe_to_shard;
+mod subscription;
 mod tags;
 
 use std::sync::Arc;
@@ -27,6 +31,8 @@ use kinesis_wire::{Error, response};
 use super::{Call, Endpoint};
 use put_records::Put;
 pub use record_pieces::{Piece, RecordPieces};
+pub use subscribe_to_shard::Subscribing;
+pub use subscription::Subscription;
 
 /// A successful answer.
 pub enum Answer {
@@ -37,8 +43,34 @@ pub enum Answer {
         /// The first piece of its body.
         first: Piece,
         /// The others.
-        rest: Box<RecordPieces>,
+        rest: Pieces,
     },
+}
+
+/// Produces the pieces of an answer.
+pub enum Pieces {
+    /// Of GetRecords.
+    Records(Box<RecordPieces>),
+    /// Of SubscribeToShard: an event stream.
+    Events(Box<Subscription>),
+}
+
+impl Answer {
+    /// Whether it is an event stream.
+    #[must_use]
+    pub fn is_event_stream(&self) -> bool {
+        matches!(self, Self::Pieces { rest: Pieces::Events(_), .. })
+    }
+}
+
+impl Pieces {
+    /// The next piece; `None` after the last.
+    pub async fn next(&mut self) -> Option<Piece> {
+        match self {
+            Self::Records(pieces) => pieces.next().await,
+            Self::Events(subscription) => subscription.next().await,
+        }
+    }
 }
 
 impl From<Vec<u8>> for Answer {
@@ -57,6 +89,8 @@ pub enum Prepared {
     PutRecords(Put),
     /// The position of the read is known.
     GetRecords(Box<RecordPieces>),
+    /// The consumer and the shard are known.
+    SubscribeToShard(Box<Subscribing>),
 }
 
 /// Prepares a request, up to its calls of groups.
@@ -77,6 +111,10 @@ pub async fn prepare(
         }
         Request::GetRecords(request) => {
             return get_records::prepare(endpoint, call, request).await.map(Prepared::GetRecords);
+        }
+        Request::SubscribeToShard(request) => {
+            let subscribing = subscribe_to_shard::prepare(endpoint, call, request).await?;
+            return Ok(Prepared::SubscribeToShard(Box::new(subscribing)));
         }
         Request::AddTagsToStream(request) => tags::add_to_stream(endpoint, call, request).await,
         Request::CreateStream(request) => create_stream::answer(endpoint, call, request).await,
@@ -131,8 +169,7 @@ pub async fn prepare(
         | Request::GetResourcePolicy(_)
         | Request::PutResourcePolicy(_)
         | Request::StartStreamEncryption(_)
-        | Request::StopStreamEncryption(_)
-        | Request::SubscribeToShard(_) => Err(Error::not_served_yet(call.operation)),
+        | Request::StopStreamEncryption(_) => Err(Error::not_served_yet(call.operation)),
     };
     answer.map(Prepared::Answered)
 }
@@ -142,12 +179,13 @@ impl Prepared {
     ///
     /// # Errors
     /// The error for the client.
-    pub async fn answer(self, endpoint: &Endpoint) -> Result<Answer, Error> {
+    pub async fn answer(self, endpoint: &Arc<Endpoint>) -> Result<Answer, Error> {
         match self {
             Self::Answered(answer) => Ok(answer),
             Self::PutRecord(put) => put_record::answer(endpoint, put).await,
             Self::PutRecords(put) => Ok(put_records::answer(endpoint, put).await),
             Self::GetRecords(pieces) => pieces.answer().await,
+            Self::SubscribeToShard(subscribing) => subscribing.answer(endpoint).await,
         }
     }
 }

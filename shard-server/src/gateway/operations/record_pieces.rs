@@ -5,20 +5,19 @@
 use std::sync::Arc;
 
 use catalog::member::OpenShard;
-use catalog::{SequenceNumber, SequenceTexts, Shard, Stream};
+use catalog::{Shard, Stream};
 use kinesis_wire::response::GetRecordsWriter;
 use kinesis_wire::{Encoding, Error, ErrorCode};
 
-use super::Answer;
+use super::frame_records::{self, Written};
 use super::shard_view::child_of;
+use super::{Answer, Pieces};
 use crate::budget::Permit;
 use crate::gateway::token::{IteratorPosition, ShardIterator};
 use crate::gateway::{Endpoint, Route};
 use crate::protocol::{Frame, FrameError, Read, ReadOutcome, RecordStream, Refusal};
 use crate::shard::STREAM_WINDOW_BYTES;
 
-/// The JSON around the data and key of a record.
-const RECORD_JSON_BYTES: usize = 176;
 /// The JSON around the records of an answer.
 const ANSWER_JSON_BYTES: usize = 1_024;
 
@@ -94,7 +93,8 @@ impl RecordPieces {
         let permit = Some(permit);
         if self.take(&outcome) {
             let bytes = self.writer.take_piece(0);
-            return Ok(Answer::Pieces { first: Piece { bytes, permit }, rest: self });
+            let first = Piece { bytes, permit };
+            return Ok(Answer::Pieces { first, rest: Pieces::Records(self) });
         }
         drop(outcome);
         self.children_listed().await;
@@ -142,30 +142,12 @@ impl RecordPieces {
 
     /// Writes the records of a frame; returns whether to read another.
     fn take(&mut self, outcome: &ReadOutcome) -> bool {
-        let (mut records, mut bytes, mut capacity) = (0_u64, 0_u64, ANSWER_JSON_BYTES);
-        for run in &outcome.runs {
-            capacity += json_bytes(run.block.count(), run.block.bytes().len());
-        }
-        self.writer.reserve(capacity);
-        let mut texts = SequenceTexts::default();
-        for run in &outcome.runs {
-            for (record, counter) in run.block.records().zip(run.first_offset..) {
-                let number = SequenceNumber {
-                    create_seconds: self.shard.create_seconds,
-                    shard: self.shard.id,
-                    counter,
-                    arrival_seconds: run.arrival_ms / 1_000,
-                };
-                self.writer.record(
-                    texts.text(number),
-                    run.arrival_ms,
-                    record.data,
-                    Some(record.partition_key),
-                );
-                records += 1;
-                bytes += (record.data.len() + record.partition_key.len()) as u64;
-            }
-        }
+        self.writer.reserve(frame_records::json_bytes(outcome) + ANSWER_JSON_BYTES);
+        let writer = &mut self.writer;
+        let Written { records, bytes } =
+            frame_records::write(&self.shard, outcome, |number, arrival_ms, data, key| {
+                writer.record(number, arrival_ms, data, Some(key));
+            });
         self.endpoint.metrics().got(records, bytes);
         self.behind_ms = outcome.millis_behind_latest;
         self.successors = outcome.successors.clone().unwrap_or_default();
@@ -208,9 +190,4 @@ impl RecordPieces {
 /// The encoded bytes of all records of a frame.
 fn encoded_bytes(outcome: &ReadOutcome) -> usize {
     outcome.runs.iter().map(|run| run.block.bytes().len()).sum()
-}
-
-/// The approximate size of records as JSON, with data in base64.
-fn json_bytes(records: u32, encoded_bytes: usize) -> usize {
-    encoded_bytes / 3 * 4 + records as usize * RECORD_JSON_BYTES
 }

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use memchr::memmem;
@@ -142,6 +143,21 @@ impl Connection {
         Ok(answer)
     }
 
+    /// Signs and sends a request, and gives the body of its answer as it comes.
+    ///
+    /// # Errors
+    /// If the answer is not 200.
+    pub async fn stream(&mut self, operation: &str, body: &Value) -> Result<Incoming> {
+        let request = signed(self.address, operation, body, false)?;
+        let answer = self.sender.send_request(request).await.context("no answer")?;
+        let (status, body) = (answer.status(), answer.into_body());
+        if status != StatusCode::OK {
+            let text = body.collect().await.context("an answer broke off")?.to_bytes();
+            bail!("{operation}: {status} {}", String::from_utf8_lossy(&text));
+        }
+        Ok(body)
+    }
+
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
         // Some endpoints close the connection now and then.
         if self.sender.ready().await.is_err() {
@@ -193,8 +209,8 @@ impl Reader for ShardReader {
     }
 }
 
-/// An answer to GetRecords.
-pub struct Records(Bytes);
+/// An answer to GetRecords, or an event of a subscription.
+pub struct Records(pub(super) Bytes);
 
 impl Page for Records {
     fn count(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! What every system under load can do, each over its own protocol, so that the load is the same for all.
 
+pub mod events;
 pub mod kafka;
 pub mod kinesis;
 pub mod redis;
