@@ -20,6 +20,7 @@ mod reshard;
 mod restart;
 mod settings;
 mod shards;
+mod signatures;
 mod strace;
 mod streams;
 mod tags;

@@ -50,6 +50,7 @@ fn endpoint(stream: Stream, routes: Arc<Routes>, sizes: Sizes, clock: Clock) -> 
         catalog: Catalog::new(copy, RemoteControl::new("http://127.0.0.1:1".parse().unwrap())),
         routes,
         keys: watch::channel(TokenKeys::new(&[7; 32], None).unwrap()).1,
+        access_keys: None,
         clock,
         metrics: Metrics::register(&Registry::new()).unwrap(),
     };
