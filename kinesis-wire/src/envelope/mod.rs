@@ -2,8 +2,9 @@
 //! HTTP adds to answers.
 //!
 //! The caller fills an [`Envelope`] from a request's head, has it judge that with [`Envelope::judge_head`] before it
-//! receives the body, asks it with [`Envelope::open`] which operation the body is for, and makes the answer with
-//! [`Envelope::success`] or [`Envelope::error`].
+//! receives the body, asks it with [`Envelope::open`] which operation the body is for, checks who signed the request
+//! ([`crate::signature`], or at least [`Envelope::check_content_hash`]), and makes the answer with [`Envelope::success`]
+//! or [`Envelope::error`].
 
 mod content_hash;
 mod head;

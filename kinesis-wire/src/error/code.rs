@@ -53,8 +53,11 @@ codes! {
     ThrottlingException 400
     ValidationException 400
     // Of every AWS JSON service.
+    IncompleteSignatureException 400
     InternalFailure 500
     InvalidSignatureException 400
+    MissingAuthenticationTokenException 400
     SerializationException 400
     UnknownOperationException 400
+    UnrecognizedClientException 400
 }

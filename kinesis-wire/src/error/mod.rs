@@ -11,6 +11,7 @@ mod time;
 use std::borrow::Cow;
 
 pub use code::ErrorCode;
+pub(crate) use time::civil_date;
 
 use crate::Encoding;
 use crate::response::Body;

@@ -15,7 +15,7 @@ pub(super) fn java_date(ms: i64) -> String {
 
 /// Year, month from 0 and day from 1 of a day since 1970 (Howard Hinnant, "chrono-compatible low-level date
 /// algorithms": years begin in March, so that the leap day comes last).
-fn civil_date(days: i64) -> (i64, usize, i64) {
+pub(crate) fn civil_date(days: i64) -> (i64, usize, i64) {
     const DAYS_OF_ERA: i64 = 146_097;
     let since_era_0 = days + 719_468;
     let (era, day_of_era) = (since_era_0.div_euclid(DAYS_OF_ERA), since_era_0.rem_euclid(DAYS_OF_ERA));

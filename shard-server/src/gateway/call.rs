@@ -7,8 +7,8 @@ use catalog::control::{ConsumerKey, StreamKey};
 use kinesis_wire::request::{ConsumerArn, StreamArn, StreamRef};
 use kinesis_wire::{Encoding, Error, ErrorCode, Operation};
 
+use super::authentication::Caller;
 use super::catalog::Scope;
-use super::credential::Credential;
 
 /// How long a caller is assumed to wait for an answer. SDKs wait 30 or 60 seconds by default.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub struct Identity {
 /// The regions that an endpoint serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regions {
-    /// Its own one, whichever a caller signs for. The streams of its catalog name no region.
+    /// Its own one, whichever a caller signs for if keys are not verified. The streams of its catalog name no region.
     Own,
     /// Any: a call is of the region that its signature is for, and of the endpoint's own if it is not signed. The
     /// streams of its catalog name theirs.
@@ -41,7 +41,7 @@ pub struct Call<'a> {
     pub operation: Operation,
     /// The encoding of its answer.
     pub encoding: Encoding,
-    /// The access key of the caller. It is not verified yet.
+    /// Who calls, for logs: a principal's ARN or the id of an access key. It is verified where access keys are.
     pub caller: Option<&'a str>,
     /// The account whose streams the call may name.
     pub account_id: &'a str,
@@ -53,16 +53,25 @@ pub struct Call<'a> {
 }
 
 impl Identity {
+    /// The one region for which a signature counts; `None` if any does.
+    #[must_use]
+    pub fn signed_region(&self) -> Option<&str> {
+        match self.regions {
+            Regions::Own => Some(&self.region),
+            Regions::OfSignature => None,
+        }
+    }
+
     /// The call of an operation that began at `start`.
     #[must_use]
     pub fn call<'a>(
         &'a self,
         operation: Operation,
         encoding: Encoding,
-        credential: Option<Credential<'a>>,
+        caller: Option<Caller<'a>>,
         start: Instant,
     ) -> Call<'a> {
-        let signed = credential.map(|credential| credential.region);
+        let signed = caller.map(|caller| caller.region);
         let region = match self.regions {
             Regions::Own => None,
             Regions::OfSignature => signed,
@@ -70,7 +79,7 @@ impl Identity {
         Call {
             operation,
             encoding,
-            caller: credential.map(|credential| credential.access_key_id),
+            caller: caller.map(|caller| caller.name),
             account_id: &self.account_id,
             region: region.unwrap_or(&self.region),
             deadline: start + TIMEOUT,
@@ -162,8 +171,8 @@ mod tests {
 
     fn region(regions: Regions, signed: Option<&str>) -> (String, Option<String>) {
         let identity = identity(regions);
-        let credential = signed.map(|region| Credential { access_key_id: "AKID", region });
-        let call = identity.call(Operation::ListStreams, Encoding::Json, credential, Instant::now());
+        let caller = signed.map(|region| Caller { name: "AKID", region });
+        let call = identity.call(Operation::ListStreams, Encoding::Json, caller, Instant::now());
         (call.region.to_owned(), call.scope().region.map(str::to_owned))
     }
 

@@ -1,6 +1,7 @@
 //! The credential of a signature: which access key signed a request, and for which region (AWS Signature Version 4).
 //!
-//! It is in the header Authorization or, in a presigned request, in the query. The signature itself is not checked.
+//! It is in the header Authorization or, in a presigned request, in the query. This is how it is read where access keys
+//! are not verified, which a request without a signature may be, too.
 
 use std::borrow::Cow;
 

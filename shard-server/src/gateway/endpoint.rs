@@ -9,6 +9,7 @@ use kinesis_wire::{Error, ErrorCode, Operation};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
+use super::access_keys::AccessKeys;
 use super::call::{Call, Identity};
 use super::catalog::{Catalog, LookupError, Scope};
 use super::memory::{Memory, Sizes};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub routes: Arc<Routes>,
     /// The newest keys of iterators and NextTokens.
     pub keys: watch::Receiver<TokenKeys>,
+    /// The newest access keys; `None` if any key is accepted.
+    pub access_keys: Option<watch::Receiver<AccessKeys>>,
     /// The time.
     pub clock: Clock,
     /// The metrics.
@@ -94,6 +97,12 @@ impl Endpoint {
     #[must_use]
     pub fn keys(&self) -> TokenKeys {
         self.parts.keys.borrow().clone()
+    }
+
+    /// The current access keys; `None` if any key is accepted.
+    #[must_use]
+    pub fn access_keys(&self) -> Option<AccessKeys> {
+        self.parts.access_keys.as_ref().map(|keys| keys.borrow().clone())
     }
 
     /// Milliseconds since 1970.

@@ -34,6 +34,11 @@ pub struct Options {
     /// bytes; read again as they change
     #[arg(long, env = "KINETES_ITERATOR_KEYS", value_name = "DIR")]
     pub iterator_keys: PathBuf,
+    /// Folder with the access keys that are accepted; without it any key is. A file per key, named after the key's id,
+    /// with the fields secretKey, principalArn and namespace (of a cluster's streams; it limits nothing yet) and, for
+    /// temporary keys, sessionToken, in YAML or JSON; read again as they change
+    #[arg(long, env = "KINETES_ACCESS_KEYS", value_name = "DIR")]
+    pub access_keys: Option<PathBuf>,
 }
 
 /// Takes an account's 12 digits.

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use super::catalog::{Catalog, CatalogCopy, Follower, RemoteControl, Sources, serve_feed};
 use super::http::KinesisService;
 use super::{
-    Endpoint, Identity, Metrics, Options, Parts, Regions, Routes, StateCollector, keys, token::KeyFiles,
+    AccessKeySource, Endpoint, Identity, Metrics, Options, Parts, Regions, Routes, StateCollector, keys,
+    token::KeyFiles,
 };
 use crate::admin::{self, Admin, Limits, Port, Ports, Termination, listener};
 use crate::clock::system_clock;
@@ -29,11 +30,19 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 /// Runs until the process is terminated.
 ///
 /// # Errors
-/// If an address cannot be bound or the iterator keys cannot be read.
+/// If an address cannot be bound, or the iterator keys or access keys cannot be read.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let termination = Termination::on_signal()?;
-    super::warn_of_unverified_keys();
-    let keys = keys::follow(KeyFiles::new(&options.iterator_keys))?;
+    let access_keys = super::follow_access_keys(options.access_keys.map(AccessKeySource::Folder))?;
+    let key_files = KeyFiles::new(&options.iterator_keys);
+    let keys = keys::follow(
+        "iterator keys",
+        move || key_files.read(),
+        |known, read| {
+            *known = read;
+            true
+        },
+    )?;
     let registry = Registry::new();
     let ports = Ports::register(&registry)?;
     let copy = CatalogCopy::default();
@@ -48,6 +57,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         catalog: Catalog::new(copy.clone(), RemoteControl::new(options.catalog.clone())),
         routes: routes.clone(),
         keys,
+        access_keys,
         clock: system_clock(),
         metrics: Metrics::register(&registry)?,
     });

@@ -8,7 +8,7 @@ use crate::gateway;
 /// Serves the Kinesis API from this process alone, with all records in one directory
 ///
 /// Streams come from the API and from DataStream manifests, the same as for kubectl. Everything is there again
-/// after a restart. Any access key is accepted.
+/// after a restart. Without --credentials any access key is accepted.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// Address of the Kinesis endpoint: HTTP/1.1 and HTTP/2 by prior knowledge; port 0 takes a free one
@@ -24,6 +24,11 @@ pub struct Options {
     /// repeated
     #[arg(short = 'f', long = "manifest", value_name = "FILE")]
     pub manifests: Vec<PathBuf>,
+    /// YAML or JSON file of the access keys that are accepted; without it any key is. It maps the ids of keys to secretKey
+    /// and, if wanted, principalArn (for logs) and sessionToken (for temporary keys), as in
+    /// `AKIAEXAMPLE: {secretKey: "..."}`; read again as it changes
+    #[arg(long, env = "KINETES_CREDENTIALS", value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
     /// Account that owns the streams, 12 digits
     #[arg(long, env = "KINETES_ACCOUNT_ID", value_name = "ID", default_value = "000000000000", value_parser = gateway::account_id)]
     pub account_id: String,

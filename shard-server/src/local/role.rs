@@ -15,16 +15,17 @@ use crate::admin::{self, Admin, Limits, Ports, Termination};
 use crate::clock::system_clock;
 use crate::gateway::catalog::{Catalog, CatalogCopy};
 use crate::gateway::token::TokenKeys;
-use crate::gateway::{self, Endpoint, Identity, Parts, Regions, Routes};
+use crate::gateway::{self, AccessKeySource, Endpoint, Identity, Parts, Regions, Routes};
 use crate::shard;
 
 /// Runs until the process is terminated.
 ///
 /// # Errors
-/// If the directory is in use or cannot be read, a manifest cannot be applied, or an address cannot be bound.
+/// If the directory is in use or cannot be read, the access keys cannot be read, a manifest cannot be applied, or an address cannot be bound.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let termination = Termination::on_signal()?;
-    gateway::warn_of_unverified_keys();
+    let credentials = options.credentials.clone().map(AccessKeySource::File);
+    let access_keys = gateway::follow_access_keys(credentials)?;
     let manifests: Vec<_> =
         options.manifests.iter().map(|path| manifest::read(path)).collect::<Result<_, _>>()?;
     let manifests: Vec<_> = manifests.into_iter().flatten().collect();
@@ -62,6 +63,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         catalog: Catalog::new(copy, catalog.clone()),
         routes,
         keys,
+        access_keys,
         clock: system_clock(),
         metrics: gateway::Metrics::register(&registry)?,
     });

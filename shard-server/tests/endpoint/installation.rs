@@ -237,6 +237,11 @@ pub struct Gateway {
 impl Gateway {
     /// Starts; whether it gets ready is for the caller to see.
     pub fn start(operator: SocketAddr, peers: Option<SocketAddr>, keys: &Path) -> Self {
+        Self::start_with(operator, peers, keys, &[])
+    }
+
+    /// As [`Gateway::start`], with more arguments.
+    pub fn start_with(operator: SocketAddr, peers: Option<SocketAddr>, keys: &Path, more: &[&str]) -> Self {
         std::fs::write(keys.join("current"), [7; 32]).unwrap();
         let (listen, admin, peer) = (free_address(), free_address(), free_address());
         let mut arguments = vec!["gateway".to_owned(), "--listen".into(), listen.to_string()];
@@ -249,6 +254,7 @@ impl Gateway {
         arguments.extend(["--catalog".into(), format!("http://{operator}")]);
         arguments.extend(["--iterator-keys".into(), keys.to_str().unwrap().into()]);
         arguments.extend(peers.into_iter().flat_map(|peers| ["--peers".into(), peers.to_string()]));
+        arguments.extend(more.iter().map(|&argument| argument.to_owned()));
         Self { process: spawn(&arguments), url: format!("http://{listen}"), admin, peer }
     }
 

@@ -21,6 +21,7 @@ mod reshard;
 mod restart;
 mod settings;
 mod shards;
+mod signatures;
 mod strace;
 mod streams;
 mod subscriptions;

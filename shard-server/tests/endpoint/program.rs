@@ -154,10 +154,15 @@ pub fn client(url: &str) -> Client {
 
 /// As [`client`], with signatures for a region.
 pub fn client_in(url: &str, region: &'static str) -> Client {
+    client_with(url, region, Credentials::new("any", "any", None, None, "test"))
+}
+
+/// As [`client_in`], with an access key.
+pub fn client_with(url: &str, region: &'static str, credentials: Credentials) -> Client {
     let config = aws_sdk_kinesis::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
-        .credentials_provider(Credentials::new("any", "any", None, None, "test"))
+        .credentials_provider(credentials)
         .endpoint_url(url)
         .retry_config(RetryConfig::disabled())
         // A slow machine is no failure.

@@ -56,6 +56,27 @@ pub fn check_size(body: &impl Body) -> Result<(), BodyError> {
     if is_too_large { Err(BodyError::TooLarge) } else { Ok(()) }
 }
 
+/// Whether a body is announced to be so small that it does not wait for larger ones.
+pub fn is_small(body: &impl Body) -> bool {
+    body.size_hint().exact().is_some_and(|bytes| bytes <= Bodies::SMALL_BYTES as u64)
+}
+
+/// Receives a body to its end, and keeps nothing of it: some clients read no answer before they have sent all.
+pub async fn discard<B>(body: B) -> Result<(), BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut frames = Frames::new(body);
+    let mut received_bytes = 0;
+    while let Some(bytes) = frames.next().await? {
+        received_bytes += bytes.len();
+        if received_bytes > MAX_BODY_BYTES {
+            return Err(BodyError::TooLarge);
+        }
+    }
+    Ok(())
+}
+
 /// Reads a whole body. A permit for its Content-Length is taken before its first byte is read; for a chunked body
 /// permits are taken as its bytes arrive.
 pub async fn read<B>(body: B, bodies: &Bodies) -> Result<Received, BodyError>
@@ -347,6 +368,15 @@ mod tests {
     async fn body_that_breaks_off_is_reported_as_broken() {
         let frames = vec![Err(std::io::Error::other("reset"))];
         assert_eq!(read(chunked(frames), &bodies()).await.unwrap_err(), BodyError::Broken);
+    }
+
+    #[tokio::test]
+    async fn discarded_body_is_received_to_its_end_or_the_largest_size() {
+        assert_eq!(discard(chunked(megabytes(16))).await, Ok(()));
+        assert_eq!(discard(chunked(megabytes(17))).await, Err(BodyError::TooLarge));
+        assert!(is_small(&Full::<Bytes>::from(vec![0; Bodies::SMALL_BYTES])));
+        assert!(!is_small(&Full::<Bytes>::from(vec![0; Bodies::SMALL_BYTES + 1])));
+        assert!(!is_small(&chunked(Vec::new())));
     }
 
     #[tokio::test]

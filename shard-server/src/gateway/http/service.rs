@@ -6,15 +6,17 @@ use std::time::Instant;
 
 use base64_simd::Out;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Body;
-use kinesis_wire::Operation;
 use kinesis_wire::envelope::{Envelope, Reply};
+use kinesis_wire::signature::Rules;
+use kinesis_wire::{Error, Operation};
 use uuid::fmt::Hyphenated;
 
 use super::body::{self, AnswerBody, BodyError, Received};
 use crate::admin::Excess;
-use crate::gateway::credential::{self, Credential};
+use crate::gateway::authentication::Claim;
 use crate::gateway::{Endpoint, operations};
 
 /// What the extended id of a request has before it is in base64.
@@ -73,23 +75,42 @@ impl KinesisService {
         } else if let Err(reply) = envelope.judge_head(body.is_end_stream()) {
             no_operation(reply)
         } else {
-            match body::read(body, &self.endpoint.memory().bodies).await {
-                Ok(body) => {
-                    let credential = credential::text_of(&head.headers, &head.uri);
-                    let credential = credential.as_deref().and_then(Credential::parse);
-                    self.call(&envelope, credential, start, body).await
-                }
-                Err(error) => self.refuse_body(&envelope, error),
-            }
+            self.receive(&envelope, &head, start, body).await
         };
         self.endpoint.metrics().answered(answered.operation, answered.code, start.elapsed());
         Ok(response_of(answered.reply, answered.body, head.headers))
     }
 
+    /// Receives the body of a request whose head calls an operation.
+    ///
+    /// AWS looks for the operation before it authenticates, and so does this; but no memory is taken for the large body of
+    /// a caller whose signature cannot be good.
+    async fn receive<B>(&self, envelope: &Envelope<'_>, head: &Parts, start: Instant, body: B) -> Answered
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let keys = self.endpoint.access_keys();
+        let region = self.endpoint.identity().signed_region();
+        let rules = Rules { now_ms: self.endpoint.now_ms(), region };
+        let claim = Claim::judge_head(head, keys.as_ref(), &rules);
+        if let Err(error) = &claim
+            && !body::is_small(&body)
+        {
+            return match body::discard(body).await {
+                Ok(()) => unauthenticated(envelope, None, error),
+                Err(error) => self.refuse_body(envelope, error),
+            };
+        }
+        match body::read(body, &self.endpoint.memory().bodies).await {
+            Ok(body) => self.call(envelope, claim, start, body).await,
+            Err(error) => self.refuse_body(envelope, error),
+        }
+    }
+
     async fn call(
         &self,
         envelope: &Envelope<'_>,
-        credential: Option<Credential<'_>>,
+        claim: Result<Claim<'_>, Error>,
         start: Instant,
         body: Received,
     ) -> Answered {
@@ -97,7 +118,15 @@ impl KinesisService {
             Ok(operation) => operation,
             Err(reply) => return no_operation(reply),
         };
-        let call = self.endpoint.identity().call(operation, envelope.encoding(), credential, start);
+        let verified = match &claim {
+            Ok(claim) => claim.verify(envelope, &body.bytes),
+            Err(error) => Err(error.clone()),
+        };
+        let caller = match verified {
+            Ok(caller) => caller,
+            Err(error) => return unauthenticated(envelope, Some(operation), &error),
+        };
+        let call = self.endpoint.identity().call(operation, envelope.encoding(), caller, start);
         let prepared = match call.encoding.decode(operation, &body.bytes) {
             Ok(request) => operations::prepare(&self.endpoint, &call, request).await,
             Err(error) => Err(error),
@@ -141,6 +170,12 @@ impl KinesisService {
         };
         refuse(envelope, status, code, None)
     }
+}
+
+/// The answer to a request whose caller is not known.
+fn unauthenticated(envelope: &Envelope<'_>, operation: Option<Operation>, error: &Error) -> Answered {
+    tracing::debug!(operation = operation.map(Operation::name), %error, "not authenticated");
+    Answered { reply: envelope.error(error), body: None, operation, code: error.code.name() }
 }
 
 /// The answer to a request that calls no operation.

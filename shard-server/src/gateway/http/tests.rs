@@ -65,6 +65,7 @@ fn endpoint_under(
         catalog: Catalog::new(copy, control),
         routes,
         keys: watch::channel(TokenKeys::new(&[7; 32], None).unwrap()).1,
+        access_keys: None,
         clock,
         metrics: Metrics::register(&Registry::new()).unwrap(),
     };
