@@ -45,7 +45,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         ready: AtomicBool::new(false),
     });
     let publisher = Publisher::new(Arc::clone(&settings), Arc::clone(&world));
-    let service = Service::new(client.clone(), Arc::clone(&settings), &publisher, metrics.clone());
+    let service =
+        Service::new(client.clone(), Arc::clone(&settings), &publisher, metrics.clone(), Timestamp::now);
 
     let mut election = election(&client, &settings);
     let members = Members::new(GROUP_PORT);

@@ -51,6 +51,12 @@ impl StreamChange {
         }
     }
 
+    /// Whether it sets a warm throughput, which needs the commitment of the account.
+    #[must_use]
+    pub fn warms(&self) -> bool {
+        matches!(self, Self::WarmThroughput(_) | Self::Mode { warm_throughput_mibps: Some(_), .. })
+    }
+
     /// The stream with this change, under an unchanged version. `commitment`: whether its account has the minimum
     /// throughput billing commitment.
     ///

@@ -5,5 +5,6 @@
 mod control;
 mod objects;
 mod reconcile;
+mod settings;
 mod storage;
 mod support;

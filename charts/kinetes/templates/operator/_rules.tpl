@@ -44,8 +44,8 @@ may make the object. */}}
   verbs: [get]
 {{- end -}}
 
-{{/* In its own namespace: the lease of the one that works, the key of iterators (a name cannot bound `create`), and
-CreateStream and DeleteStream of the Kinesis API, which act there alone, and only where it manages streams. */}}
+{{/* In its own namespace: the lease of the one that works, the key of iterators (a name cannot bound `create`), the
+settings of the account, and CreateStream and DeleteStream of the Kinesis API, which act there alone, and only where it manages streams. */}}
 {{- define "kinetes.rules.release" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
@@ -61,6 +61,13 @@ CreateStream and DeleteStream of the Kinesis API, which act there alone, and onl
   resources: [secrets]
   resourceNames: [{{ include "kinetes.iteratorKeys" . }}]
   verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [kinetes-account-{{ .Values.accountId }}]
+  verbs: [get, patch]
 {{- if or (not .Values.watchNamespaces) (has .Release.Namespace .Values.watchNamespaces) }}
 - apiGroups: [kinetes.dev]
   resources: [datastreams]

@@ -169,8 +169,9 @@ fn managed_fields(
 /// What of a status is in the catalog's entry: its version grows when any of it changes.
 fn map_fields(status: &DataStreamStatus) -> impl PartialEq {
     let resolved = status.resolved.clone().map(|resolved| {
+        let settings = resolved.settings();
         let Resolved { name, stream_mode, retention_period_hours, max_record_size_kib, .. } = resolved;
-        (name, stream_mode, retention_period_hours, max_record_size_kib)
+        (name, stream_mode, retention_period_hours, max_record_size_kib, settings)
     });
     let digest = status.map.as_ref().map(|map| map.digest.clone());
     // What was shown under the name, or by another installation, and is shown again, is newer than it was then.
