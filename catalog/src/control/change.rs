@@ -150,17 +150,25 @@ impl super::CreateStream {
 }
 
 fn check_active(stream: &Stream) -> Result<(), Refusal> {
-    let state = match stream.status {
-        StreamStatus::Active => return Ok(()),
-        StreamStatus::Creating => "CREATING",
-        StreamStatus::Updating => "UPDATING",
-        StreamStatus::Deleting => "DELETING",
-    };
-    let message = format!(
-        "Stream {} under account {} not ACTIVE, instead in state {state}",
-        stream.name, stream.account_id
-    );
-    Err(Refusal::new(RefusalCode::ResourceInUse, message))
+    if stream.status == StreamStatus::Active { Ok(()) } else { Err(stream.not_active()) }
+}
+
+impl Stream {
+    /// The refusal of a call that needs the stream to be in another state than it is.
+    #[must_use]
+    pub fn not_active(&self) -> Refusal {
+        let state = match self.status {
+            StreamStatus::Active => "ACTIVE",
+            StreamStatus::Creating => "CREATING",
+            StreamStatus::Updating => "UPDATING",
+            StreamStatus::Deleting => "DELETING",
+        };
+        let message = format!(
+            "Stream {} under account {} not ACTIVE, instead in state {state}",
+            self.name, self.account_id
+        );
+        Refusal::new(RefusalCode::ResourceInUse, message)
+    }
 }
 
 fn in_range(hours: i32) -> Result<u32, Refusal> {

@@ -172,6 +172,9 @@ pub struct DataStreamStatus {
     /// Shards that take no more records, but still have some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_shard_count: Option<i32>,
+    /// The consumers that are registered with it; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer_count: Option<i32>,
     /// Selects the stream's pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,

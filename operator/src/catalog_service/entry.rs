@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use catalog::map::Digest;
 use catalog::resource::{DataStream, DataStreamStatus, Defaults, RecordedMap, Shard};
-use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamStatus};
+use catalog::{Group, LogPlacement, Member, ShardState, Stream, StreamSettings, StreamStatus};
 use kube::ResourceExt;
 
 use crate::names::{self, Names};
@@ -57,7 +57,10 @@ pub fn entry(
         retention_period_hours: resolved.retention_period_hours.unsigned_abs(),
         max_record_size_kib: resolved.max_record_size_kib.unsigned_abs(),
         created_ms: created_ms(stream),
-        settings: resolved.settings(),
+        settings: StreamSettings {
+            consumer_count: status.consumer_count.unwrap_or(0).unsigned_abs(),
+            ..resolved.settings()
+        },
         logs: groups
             .iter()
             .map(|group| LogPlacement { name: group.log.clone(), group: group.name.clone() })

@@ -62,8 +62,9 @@ async fn a_stream_that_the_api_created_is_deleted_if_it_is_still_that_one() {
     let answer = port.call(DELETE_STREAM_PATH, named("orders")).await;
     assert_eq!(answer, (StatusCode::OK, Value::Null));
     let calls = port.server.calls();
-    assert_eq!(calls[1].line, "DELETE datastreams/orders");
-    assert_eq!(calls[1].body["preconditions"]["uid"], orders()["metadata"]["uid"]);
+    let lines: Vec<_> = calls.iter().map(|call| call.line.as_str()).collect();
+    assert_eq!(lines, ["GET datastreams", "GET streamconsumers", "DELETE datastreams/orders"]);
+    assert_eq!(calls[2].body["preconditions"]["uid"], orders()["metadata"]["uid"]);
 }
 
 #[tokio::test]

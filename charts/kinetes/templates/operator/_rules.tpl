@@ -7,6 +7,9 @@ may make the object. */}}
   resources: [datastreams]
   verbs: [get, list, watch, patch]
 - apiGroups: [kinetes.dev]
+  resources: [streamconsumers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [kinetes.dev]
   resources: [datastreams/status, shards/status]
   verbs: [patch]
 - apiGroups: [kinetes.dev]
@@ -37,7 +40,7 @@ may make the object. */}}
 {{- define "kinetes.rules.cluster" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [datastreams.kinetes.dev, shards.kinetes.dev]
+  resourceNames: [datastreams.kinetes.dev, shards.kinetes.dev, streamconsumers.kinetes.dev]
   verbs: [get]
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]

@@ -5,6 +5,7 @@
 //! ([`ownership`]).
 
 mod account;
+mod consumers;
 mod ownership;
 mod settings;
 mod streams;
@@ -82,11 +83,17 @@ impl Control {
             ControlCall::UpdateAccount(call) => {
                 ControlAnswer::UpdateAccount(self.update_account(&call).await?)
             }
-            ControlCall::RegisterConsumer(_)
-            | ControlCall::DeregisterConsumer(_)
-            | ControlCall::FindConsumer(_)
-            | ControlCall::ListConsumers(_)
-            | ControlCall::ChangeShards(_) => return Err(not_served()),
+            ControlCall::RegisterConsumer(call) => {
+                ControlAnswer::RegisterConsumer(self.register_consumer(&call).await?)
+            }
+            ControlCall::DeregisterConsumer(call) => {
+                ControlAnswer::DeregisterConsumer(self.deregister_consumer(&call).await?)
+            }
+            ControlCall::FindConsumer(call) => ControlAnswer::FindConsumer(self.find_consumer(&call).await?),
+            ControlCall::ListConsumers(call) => {
+                ControlAnswer::ListConsumers(self.list_consumers(&call).await?)
+            }
+            ControlCall::ChangeShards(_) => return Err(not_served()),
         })
     }
 

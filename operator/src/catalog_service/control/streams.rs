@@ -53,7 +53,7 @@ impl Control {
     /// Deletes a stream that the API created and nobody else took over.
     ///
     /// # Errors
-    /// If there is none, somebody else manages it, or the API server does not answer.
+    /// If there is none, somebody else manages it, it has consumers that are not to go with it, or the API server does not answer.
     pub(super) async fn delete(&self, call: &DeleteStream) -> Result<(), Refusal> {
         let stream = self.stream(&call.key()).await?;
         let (namespace, name) = (stream.namespace().unwrap_or_default(), stream.name_any());
@@ -70,6 +70,7 @@ impl Control {
             );
             return Err(Refusal::new(RefusalCode::ResourceInUse, message));
         }
+        self.check_consumers_go(call, &stream).await?;
         let streams = self.streams_of(&namespace);
         let same = Preconditions { uid: stream.uid(), resource_version: None };
         match streams.delete(&name, &DeleteParams::background().preconditions(same)).await {

@@ -1,52 +1,50 @@
 //! The calls on tags.
 
-use catalog::control::{ListTags, Refusal, StreamKey, TagResource, Tags, UntagResource};
+use catalog::control::{ConsumerKey, ListTags, Refusal, StreamKey, TagResource, Tags, UntagResource};
 use serde_json::Value;
 
+use super::Control;
 use super::ownership::FieldChange;
-use super::{Control, not_served};
 
 impl Control {
     /// Adds tags.
     ///
     /// # Errors
-    /// If the stream does not exist, a manifest sets one of the tags to something else, a tag breaks a rule, or the API
+    /// If the stream or consumer does not exist, a manifest sets one of the tags to something else, a tag breaks a rule, or the API
     /// server does not do it.
     pub(super) async fn tag(&self, call: &TagResource) -> Result<(), Refusal> {
-        match call.consumer {
-            None => self.change_tags(&call.stream, |tags| call.applied_to(tags)).await,
-            Some(_) => Err(not_served()),
-        }
+        self.change_tags(&call.stream, call.consumer.as_ref(), |tags| call.applied_to(tags)).await
     }
 
     /// Removes tags.
     ///
     /// # Errors
-    /// If the stream does not exist, a manifest sets one of the tags, a key breaks a rule, or the API server does not do
+    /// If the stream or consumer does not exist, a manifest sets one of the tags, a key breaks a rule, or the API server does not do
     /// it.
     pub(super) async fn untag(&self, call: &UntagResource) -> Result<(), Refusal> {
-        match call.consumer {
-            None => self.change_tags(&call.stream, |tags| call.applied_to(tags)).await,
-            Some(_) => Err(not_served()),
-        }
+        self.change_tags(&call.stream, call.consumer.as_ref(), |tags| call.applied_to(tags)).await
     }
 
-    /// The tags of a stream, as the API server has them.
+    /// The tags of a stream or consumer, as the API server has them.
     ///
     /// # Errors
-    /// If the stream does not exist, or the API server does not answer.
+    /// If the stream or consumer does not exist, or the API server does not answer.
     pub(super) async fn tags(&self, call: &ListTags) -> Result<Tags, Refusal> {
-        match call.consumer {
+        match &call.consumer {
             None => Ok(self.stream(&call.stream).await?.spec.tags.clone()),
-            Some(_) => Err(not_served()),
+            Some(consumer) => self.consumer_tags(&call.stream, consumer).await,
         }
     }
 
     async fn change_tags(
         &self,
         stream: &StreamKey,
+        consumer: Option<&ConsumerKey>,
         change: impl Fn(&Tags) -> Result<Tags, Refusal>,
     ) -> Result<(), Refusal> {
+        if let Some(consumer) = consumer {
+            return self.change_consumer_tags(stream, consumer, change).await;
+        }
         let judge = |stream: &catalog::resource::DataStream| {
             let before = &stream.spec.tags;
             Ok((changes(before, &change(before)?), ()))

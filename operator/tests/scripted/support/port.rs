@@ -44,6 +44,7 @@ impl Port {
         if let Some(stream) = copy {
             // Every copy is whole, and empty but for the stream.
             writers.streams.apply_watcher_event(&Event::InitDone);
+            writers.consumers.apply_watcher_event(&Event::InitDone);
             writers.shards.apply_watcher_event(&Event::InitDone);
             writers.stateful_sets.apply_watcher_event(&Event::InitDone);
             writers.services.apply_watcher_event(&Event::InitDone);
