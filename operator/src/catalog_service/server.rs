@@ -21,6 +21,7 @@ use super::feed::lines;
 use super::published::Published;
 use super::publisher::Publisher;
 use crate::admin::Metrics;
+use crate::drain::Drain;
 use crate::listener;
 use crate::settings::Settings;
 
@@ -36,6 +37,7 @@ pub struct Service {
     control: Control,
     published: Arc<Published>,
     metrics: Metrics,
+    drain: Drain,
 }
 
 impl Service {
@@ -47,10 +49,11 @@ impl Service {
         publisher: &Publisher,
         metrics: Metrics,
         now: fn() -> Timestamp,
+        drain: Drain,
     ) -> Self {
         let published = publisher.published();
         let control = Control::new(client, settings, publisher.world(), Arc::clone(&published), now);
-        Self { control, published, metrics }
+        Self { control, published, metrics, drain }
     }
 
     /// Answers one request.
@@ -72,7 +75,7 @@ impl Service {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "the catalog is not whole yet: ask again");
         }
         let follower = self.metrics.follower();
-        let lines = lines(Arc::clone(&self.published), part).inspect(move |_| {
+        let lines = lines(Arc::clone(&self.published), part, self.drain.clone()).inspect(move |_| {
             let _counted = &follower;
         });
         let mut answer = Response::new(StreamBody::new(lines).boxed_unsync());
@@ -102,13 +105,14 @@ impl Service {
     }
 }
 
-/// Serves the port for as long as it is polled.
+/// Serves the port until it is drained: calls that came get their answers, and followers go to another replica.
 pub async fn serve(listener: TcpListener, service: Arc<Service>) {
+    let drain = service.drain.clone();
     let answer = move |request| {
         let service = Arc::clone(&service);
         async move { service.respond(request).await }
     };
-    listener::serve(listener, answer).await;
+    listener::serve(listener, answer, drain).await;
 }
 
 async fn read(request: Request<Incoming>) -> Result<Bytes, Refusal> {

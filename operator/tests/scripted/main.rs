@@ -4,6 +4,7 @@
 
 mod consumers;
 mod control;
+mod drain;
 mod objects;
 mod reconcile;
 mod settings;

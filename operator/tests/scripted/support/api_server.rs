@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// One call: `PATCH datastreams/orders/status`, and what it sent.
 #[derive(Clone, Debug)]
@@ -32,6 +33,17 @@ pub struct ApiServer {
     refused: Arc<Mutex<Option<(String, u16)>>>,
     policy: Arc<Mutex<Option<Policy>>>,
     interference: Arc<Mutex<Option<String>>>,
+    hold: Arc<Mutex<Option<Arc<Hold>>>>,
+}
+
+/// A call that waits for its answer.
+#[derive(Default)]
+pub struct Hold {
+    line: String,
+    /// The call came.
+    pub came: Notify,
+    /// It is to be answered.
+    pub go: Notify,
 }
 
 /// What an admission policy makes of an applied object.
@@ -76,6 +88,13 @@ impl ApiServer {
         *self.policy.lock().unwrap() = Some(policy);
     }
 
+    /// This call waits for its answer.
+    pub fn hold(&self, line: &str) -> Arc<Hold> {
+        let hold = Arc::new(Hold { line: line.into(), ..Hold::default() });
+        *self.hold.lock().unwrap() = Some(Arc::clone(&hold));
+        hold
+    }
+
     /// Somebody writes the stream just before this call, once.
     pub fn interfere(&self, line: &str) {
         *self.interference.lock().unwrap() = Some(line.into());
@@ -108,6 +127,11 @@ impl ApiServer {
         };
         let line = format!("{} {resource}", head.method);
         let query = head.uri.query().unwrap_or_default().to_owned();
+        let hold = self.hold.lock().unwrap().take_if(|hold| hold.line == line);
+        if let Some(hold) = hold {
+            hold.came.notify_one();
+            hold.go.notified().await;
+        }
         if self.interference.lock().unwrap().take_if(|awaited| *awaited == line).is_some() {
             raise_version(&mut self.stream.lock().unwrap());
         }

@@ -13,9 +13,11 @@ use k8s_openapi::jiff::Timestamp;
 use kube::runtime::watcher::Event;
 use operator::admin::Metrics;
 use operator::catalog_service::{Publisher, Service, serve};
+use operator::drain::{self, DrainOrder};
 use operator::world::{Scope, World};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::{ApiServer, orders, settings};
 
@@ -25,6 +27,10 @@ pub struct Port {
     pub server: ApiServer,
     /// Where the service listens.
     pub address: String,
+    /// Ends the service.
+    pub drain: DrainOrder,
+    /// The service, until it is drained.
+    pub serving: JoinHandle<()>,
 }
 
 impl Port {
@@ -40,7 +46,8 @@ impl Port {
         let settings = Arc::new(settings());
         let (scope, mut writers) = Scope::new(None);
         let publisher = Publisher::new(Arc::clone(&settings), Arc::new(World::new(vec![scope])));
-        let service = Service::new(client, settings, &publisher, Metrics::new(), now);
+        let (order, drain) = drain::drain();
+        let service = Service::new(client, settings, &publisher, Metrics::new(), now, drain);
         if let Some(stream) = copy {
             // Every copy is whole, and empty but for the stream.
             writers.streams.apply_watcher_event(&Event::InitDone);
@@ -57,8 +64,8 @@ impl Port {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve(listener, Arc::new(service)));
-        Self { server, address }
+        let serving = tokio::spawn(serve(listener, Arc::new(service)));
+        Self { server, address, drain: order, serving }
     }
 
     /// Makes a call.
