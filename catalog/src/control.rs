@@ -23,7 +23,7 @@ pub use calls::{
     SettingsChange, StreamKey, TagResource, UntagResource, UpdateAccount,
 };
 pub use change::{MAX_WARM_THROUGHPUT_MIBPS, StreamChange};
-pub use consumer::{Consumer, ConsumerKey};
+pub use consumer::{Consumer, ConsumerKey, max_consumers};
 pub use refusal::{Refusal, RefusalCode};
 pub use tags::{MAX_TAGS, Tags};
 pub use transport::{

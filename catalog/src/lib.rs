@@ -24,7 +24,7 @@ pub use hash_key::{HashKey, HashKeyRange, InvalidHashKey};
 pub use machine::machine_id;
 pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use sequence_text::{SequenceText, SequenceTexts};
-pub use settings::{ShardLevelMetric, StreamSettings};
+pub use settings::{InvalidShardLevelMetric, ShardLevelMetric, StreamSettings};
 pub use shard::{Shard, ShardState};
 pub use shard_id::{InvalidShardId, ShardId};
 pub use stream::{

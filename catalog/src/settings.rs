@@ -1,6 +1,7 @@
 //! Settings of a stream that the API shows and data calls do not need.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,47 @@ pub enum ShardLevelMetric {
     WriteProvisionedThroughputExceeded,
     ReadProvisionedThroughputExceeded,
     IteratorAgeMilliseconds,
+}
+
+/// The text is not the name of a shard-level metric.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a shard-level metric")]
+pub struct InvalidShardLevelMetric(String);
+
+impl ShardLevelMetric {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::IncomingBytes,
+        Self::IncomingRecords,
+        Self::OutgoingBytes,
+        Self::OutgoingRecords,
+        Self::WriteProvisionedThroughputExceeded,
+        Self::ReadProvisionedThroughputExceeded,
+        Self::IteratorAgeMilliseconds,
+    ];
+
+    /// Its name in the Kinesis API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IncomingBytes => "IncomingBytes",
+            Self::IncomingRecords => "IncomingRecords",
+            Self::OutgoingBytes => "OutgoingBytes",
+            Self::OutgoingRecords => "OutgoingRecords",
+            Self::WriteProvisionedThroughputExceeded => "WriteProvisionedThroughputExceeded",
+            Self::ReadProvisionedThroughputExceeded => "ReadProvisionedThroughputExceeded",
+            Self::IteratorAgeMilliseconds => "IteratorAgeMilliseconds",
+        }
+    }
+}
+
+impl FromStr for ShardLevelMetric {
+    type Err = InvalidShardLevelMetric;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|metric| metric.as_str() == text);
+        named.ok_or_else(|| InvalidShardLevelMetric(text.into()))
+    }
 }
 
 impl StreamSettings {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::drain::Drain;
+
 /// The most connections of one port; more wait in the kernel's queue.
-const MOST_CONNECTIONS: usize = 1024;
+const MOST_CONNECTIONS: u32 = 1024;
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an HTTP/2 client is asked whether it still lives, and how long it may take to answer.
@@ -33,8 +36,9 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(explain)
 }
 
-/// Serves connections for as long as it is polled; those that are open then end with the program.
-pub async fn serve<Answer, Answering, B>(listener: TcpListener, answer: Answer)
+/// Serves connections until it is drained: then no more are accepted, those that are open end with the answers that they
+/// wait for, and it returns.
+pub async fn serve<Answer, Answering, B>(listener: TcpListener, answer: Answer, mut drain: Drain)
 where
     Answer: Fn(Request<Incoming>) -> Answering + Clone + Send + 'static,
     Answering: Future<Output = Response<B>> + Send + 'static,
@@ -46,10 +50,18 @@ where
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PING);
     let builder = Arc::new(builder);
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let socket = match listener.accept().await {
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            () = drain.ordered() => break,
+        };
+        let Ok(place) = place else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = drain.ordered() => break,
+        };
+        let socket = match accepted {
             Ok((socket, _)) => socket,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections; tries again");
@@ -58,16 +70,27 @@ where
             }
         };
         let _ = socket.set_nodelay(true);
-        let (builder, answer) = (Arc::clone(&builder), answer.clone());
+        let (builder, answer, mut drain) = (Arc::clone(&builder), answer.clone(), drain.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let answering = answer(request);
                 async move { Ok::<_, Infallible>(answering.await) }
             });
-            if let Err(error) = builder.serve_connection(TokioIo::new(socket), service).await {
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = drain.ordered() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, "connection ended");
             }
             drop(place);
         });
     }
+    drop(listener);
+    // Every place is free once every connection has ended.
+    let _ = places.acquire_many(MOST_CONNECTIONS).await;
 }

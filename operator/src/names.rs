@@ -141,6 +141,12 @@ impl Member {
     }
 }
 
+/// The ConfigMap, in the release's namespace, that has the settings of an account.
+#[must_use]
+pub fn account_config_map(account_id: &str) -> String {
+    format!("kinetes-account-{account_id}")
+}
+
 /// The suffix of a group's name that says which log it was made for: `g0`.
 #[must_use]
 pub fn group_suffix(group: &str) -> &str {

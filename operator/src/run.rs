@@ -1,7 +1,9 @@
 //! `operator run`: everything together.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use catalog::member::GROUP_PORT;
@@ -12,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admin::{self, Admin, Metrics};
 use crate::catalog_service::{self, Publisher, Service};
 use crate::controller::{self, Context, Memory, NameRegister};
+use crate::drain::{self, Drain};
 use crate::install;
 use crate::lease::Election;
 use crate::listener;
@@ -20,7 +23,12 @@ use crate::prober::{self, Prober};
 use crate::settings::Settings;
 use crate::world::{self, Scope, World};
 
-/// Runs until SIGTERM or SIGINT, and then ends well: the lease is given back.
+/// How long gateways may still come after the order to end: until they hear that this replica is not ready.
+const LINGER: Duration = Duration::from_secs(3);
+/// How long the calls that came may then take, which is longer than any does.
+const DRAIN_WITHIN: Duration = Duration::from_secs(15);
+
+/// Runs until SIGTERM or SIGINT, and then ends well: the lease is given back, and calls that came are answered.
 ///
 /// # Errors
 /// If it cannot begin (no API server, CRDs that are missing or older, a port that is taken), or the lease is lost.
@@ -44,8 +52,16 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         world: Arc::clone(&world),
         ready: AtomicBool::new(false),
     });
+    let (drain_order, drain) = drain::drain();
     let publisher = Publisher::new(Arc::clone(&settings), Arc::clone(&world));
-    let service = Service::new(client.clone(), Arc::clone(&settings), &publisher, metrics.clone());
+    let service = Service::new(
+        client.clone(),
+        Arc::clone(&settings),
+        &publisher,
+        metrics.clone(),
+        Timestamp::now,
+        drain,
+    );
 
     let mut election = election(&client, &settings);
     let members = Members::new(GROUP_PORT);
@@ -67,16 +83,43 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         admin = %settings.admin_listen,
         "operator starts"
     );
+    let mut catalog = pin!(catalog_service::serve(catalog_listener, Arc::new(service)));
+    let mut below = pin!(async {
+        tokio::select! {
+            () = watches => anyhow::anyhow!("the watches ended"),
+            () = publisher.run() => anyhow::anyhow!("the catalog ended"),
+            () = serve_admin(admin_listener, Arc::clone(&admin)) => anyhow::anyhow!("the admin port ended"),
+        }
+    });
     let outcome = tokio::select! {
-        () = watches => Err(anyhow::anyhow!("the watches ended")),
-        () = publisher.run() => Err(anyhow::anyhow!("the catalog ended")),
-        () = serve_admin(admin_listener, Arc::clone(&admin)) => Err(anyhow::anyhow!("the admin port ended")),
-        () = catalog_service::serve(catalog_listener, Arc::new(service)) => Err(anyhow::anyhow!("the catalog port ended")),
+        error = &mut below => Err(error),
+        () = &mut catalog => Err(anyhow::anyhow!("the catalog port ended")),
         outcome = lead(&mut election, context, &admin) => outcome,
         () = end.ordered() => Ok(()),
     };
     admin.ready.store(false, Ordering::Relaxed);
     election.release().await;
+    if outcome.is_ok() {
+        let drained = async {
+            // Nothing of the catalog is late meanwhile: what calls wait for still comes.
+            let lingering = async {
+                tokio::time::sleep(LINGER).await;
+                drain_order.give();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = catalog => {}
+                _ = below => {}
+                () = lingering => {}
+            }
+        };
+        if tokio::time::timeout(LINGER + DRAIN_WITHIN, drained).await.is_err() {
+            tracing::warn!(
+                seconds = DRAIN_WITHIN.as_secs(),
+                "connections of the catalog port did not end in time"
+            );
+        }
+    }
     tracing::info!("operator ends");
     outcome
 }
@@ -131,7 +174,7 @@ async fn serve_admin(listener: tokio::net::TcpListener, admin: Arc<Admin>) {
         let response = admin::respond(&admin, request.method(), request.uri().path());
         std::future::ready(response)
     };
-    listener::serve(listener, answer).await;
+    listener::serve(listener, answer, Drain::never()).await;
 }
 
 /// The part in the election of this process: a pod that restarts is another one, and waits for its former self to

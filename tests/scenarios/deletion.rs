@@ -9,7 +9,7 @@ use tests::{AuditLog, Installation, Kubectl, Namespace, Records, stream, until};
 
 /// Every kind that a stream's life can leave behind. Each object of them carries, or is owned by what carries, the
 /// stream's UID; here they are listed whole, as nothing else lives in the scenario's namespace.
-const KINDS: &str = "datastreams,shards,statefulsets,controllerrevisions,pods,services,endpoints,endpointslices,\
+const KINDS: &str = "datastreams,shards,streamconsumers,statefulsets,controllerrevisions,pods,services,endpoints,endpointslices,\
     poddisruptionbudgets,configmaps,secrets,leases,jobs";
 
 #[test]

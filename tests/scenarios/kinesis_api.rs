@@ -39,3 +39,25 @@ fn stream_of_a_manifest_is_not_deleted_by_the_api() -> Result<()> {
     assert!(namespace.get("dstream", "owned")?["metadata"]["deletionTimestamp"].is_null());
     Ok(())
 }
+
+#[test]
+fn setting_of_a_manifest_is_refused_to_the_api_and_what_it_leaves_out_follows_the_api() -> Result<()> {
+    let installation = Installation::get()?;
+    let namespace = Namespace::create("settings")?;
+    let manifest = stream("settings", 1, "Delete") + "  retentionPeriodHours: 48\n";
+    namespace.apply(&manifest)?;
+    namespace.wait_for("dstream/settings", "condition=Ready", 120)?;
+    let name = ["--stream-name", "settings"];
+    let call = |operation: &str, arguments: &[&str]| {
+        installation.kinesis(&[&[operation], &name[..], arguments].concat())
+    };
+    let longer = call("increase-stream-retention-period", &["--retention-period-hours", "72"]).unwrap_err();
+    assert!(longer.stderr.contains("which sets spec.retentionPeriodHours of DataStream"), "{longer}");
+    call("add-tags-to-stream", &["--tags", "team=payments"])?;
+    // A manifest that is applied again leaves alone what it leaves out.
+    namespace.apply(&manifest)?;
+    assert!(call("list-tags-for-stream", &[])?.contains("payments"));
+    let spec = &namespace.get("dstream", "settings")?["spec"];
+    assert_eq!((&spec["retentionPeriodHours"], &spec["tags"]["team"]), (&48.into(), &"payments".into()));
+    Ok(())
+}

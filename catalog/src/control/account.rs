@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{ShardState, Stream, StreamMode};
+
 /// The shortest commitment, in milliseconds (AWS API reference, UpdateAccountSettings).
 const MIN_COMMITMENT_MS: i64 = 24 * 3_600_000;
 
@@ -39,6 +41,20 @@ pub struct Limits {
     pub open_shards: u32,
     /// Its on-demand streams.
     pub on_demand_streams: u32,
+}
+
+impl Limits {
+    /// What an account with these streams has.
+    #[must_use]
+    pub fn of<'s>(streams: impl IntoIterator<Item = &'s Stream>) -> Self {
+        let mut limits = Self::default();
+        for stream in streams {
+            let open = stream.shards.iter().filter(|shard| shard.state == ShardState::Open).count();
+            limits.open_shards += u32::try_from(open).unwrap_or(u32::MAX);
+            limits.on_demand_streams += u32::from(stream.mode == StreamMode::OnDemand);
+        }
+        limits
+    }
 }
 
 impl Commitment {

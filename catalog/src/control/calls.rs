@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConsumerKey, StreamChange, Tags};
+use super::{ConsumerKey, Refusal, RefusalCode, StreamChange, Tags};
 use crate::reshard::ShardChange;
 use crate::{StreamMode, StreamName, StreamSettings};
 
@@ -17,6 +17,22 @@ pub struct StreamKey {
     pub region: Option<String>,
     /// Its name.
     pub name: StreamName,
+}
+
+impl StreamKey {
+    /// The refusal of a call that names a stream that does not exist.
+    #[must_use]
+    pub fn not_found(&self) -> Refusal {
+        let message = format!("Stream {} under account {} not found.", self.name, self.account_id);
+        Refusal::new(RefusalCode::ResourceNotFound, message)
+    }
+
+    /// The refusal of a call that creates a stream whose name is taken.
+    #[must_use]
+    pub fn already_exists(&self) -> Refusal {
+        let message = format!("Stream {} under account {} already exists.", self.name, self.account_id);
+        Refusal::new(RefusalCode::ResourceInUse, message)
+    }
 }
 
 /// The most shards that a stream may be created with.
@@ -46,6 +62,15 @@ pub struct CreateStream {
     pub tags: Tags,
 }
 
+impl CreateStream {
+    /// Names the new stream.
+    #[must_use]
+    pub fn key(&self) -> StreamKey {
+        let (account_id, region) = (self.account_id.clone(), self.region.clone());
+        StreamKey { account_id, region, name: self.name.clone() }
+    }
+}
+
 /// Deletes a stream with its records. The answer comes when the deletion is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,6 +85,32 @@ pub struct DeleteStream {
     /// Delete its registered consumers, too: without this a stream with consumers is not deleted.
     #[serde(default)]
     pub enforce_consumer_deletion: bool,
+}
+
+impl DeleteStream {
+    /// Names the stream.
+    #[must_use]
+    pub fn key(&self) -> StreamKey {
+        let (account_id, region) = (self.account_id.clone(), self.region.clone());
+        StreamKey { account_id, region, name: self.name.clone() }
+    }
+
+    /// Checks that the consumers of the stream, so many, may go with it.
+    ///
+    /// # Errors
+    /// If there are some, and the call does not say that they may.
+    pub fn check_consumers(&self, registered: usize) -> Result<(), Refusal> {
+        if registered == 0 || self.enforce_consumer_deletion {
+            return Ok(());
+        }
+        let Self { account_id, name, .. } = self;
+        let message = format!(
+            "DeleteStream can't delete {account_id}:{name} because there are consumers associated with this data stream. \
+             To delete {name} anyway, set the EnforceConsumerDeletion parameter to true to force the deletion of all the \
+             consumers that are associated with it."
+        );
+        Err(Refusal::new(RefusalCode::ResourceInUse, message))
+    }
 }
 
 /// Looks up a stream that the caller's copy of the catalog does not have. Only this answer may say that it does not

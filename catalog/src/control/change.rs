@@ -51,6 +51,12 @@ impl StreamChange {
         }
     }
 
+    /// Whether it sets a warm throughput, which needs the commitment of the account.
+    #[must_use]
+    pub fn warms(&self) -> bool {
+        matches!(self, Self::WarmThroughput(_) | Self::Mode { warm_throughput_mibps: Some(_), .. })
+    }
+
     /// The stream with this change, under an unchanged version. `commitment`: whether its account has the minimum
     /// throughput billing commitment.
     ///
@@ -144,17 +150,25 @@ impl super::CreateStream {
 }
 
 fn check_active(stream: &Stream) -> Result<(), Refusal> {
-    let state = match stream.status {
-        StreamStatus::Active => return Ok(()),
-        StreamStatus::Creating => "CREATING",
-        StreamStatus::Updating => "UPDATING",
-        StreamStatus::Deleting => "DELETING",
-    };
-    let message = format!(
-        "Stream {} under account {} not ACTIVE, instead in state {state}",
-        stream.name, stream.account_id
-    );
-    Err(Refusal::new(RefusalCode::ResourceInUse, message))
+    if stream.status == StreamStatus::Active { Ok(()) } else { Err(stream.not_active()) }
+}
+
+impl Stream {
+    /// The refusal of a call that needs the stream to be in another state than it is.
+    #[must_use]
+    pub fn not_active(&self) -> Refusal {
+        let state = match self.status {
+            StreamStatus::Active => "ACTIVE",
+            StreamStatus::Creating => "CREATING",
+            StreamStatus::Updating => "UPDATING",
+            StreamStatus::Deleting => "DELETING",
+        };
+        let message = format!(
+            "Stream {} under account {} not ACTIVE, instead in state {state}",
+            self.name, self.account_id
+        );
+        Refusal::new(RefusalCode::ResourceInUse, message)
+    }
 }
 
 fn in_range(hours: i32) -> Result<u32, Refusal> {

@@ -2,6 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Refusal, RefusalCode, RegisterConsumer, StreamKey};
+use crate::StreamMode;
+
+/// The most consumers of a stream (AWS API reference, RegisterStreamConsumer).
+const MAX_CONSUMERS: usize = 20;
+/// The most consumers of an on-demand stream of an account with the minimum throughput billing commitment.
+const MAX_COMMITTED_CONSUMERS: usize = 50;
+
 /// A registered consumer. It is ACTIVE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,6 +49,47 @@ impl Consumer {
     #[must_use]
     pub fn is(&self, key: &ConsumerKey) -> bool {
         self.name == key.name && key.created_seconds.is_none_or(|seconds| seconds == self.created_seconds())
+    }
+}
+
+impl ConsumerKey {
+    /// The refusal of a call that names a consumer that a stream does not have.
+    #[must_use]
+    pub fn not_found(&self, stream: &StreamKey) -> Refusal {
+        let message = format!("Consumer {}, account {} not found.", self.name, stream.account_id);
+        Refusal::new(RefusalCode::ResourceNotFound, message)
+    }
+}
+
+/// The most consumers of a stream of this mode; `commitment`: whether its account has the minimum throughput billing
+/// commitment.
+#[must_use]
+pub fn max_consumers(mode: StreamMode, commitment: bool) -> usize {
+    match mode {
+        StreamMode::OnDemand if commitment => MAX_COMMITTED_CONSUMERS,
+        StreamMode::OnDemand | StreamMode::Provisioned => MAX_CONSUMERS,
+    }
+}
+
+impl RegisterConsumer {
+    /// Checks a new consumer of a stream that has so many, and may have `limit`; `is_taken`: whether one has its name.
+    ///
+    /// # Errors
+    /// If its name is taken, there are too many, or its tags break a rule.
+    pub fn check(&self, is_taken: bool, registered: usize, limit: usize) -> Result<(), Refusal> {
+        let Self { stream: StreamKey { account_id, name: stream, .. }, name, .. } = self;
+        if is_taken {
+            let message =
+                format!("Consumer {name} under stream {stream} already exists for account {account_id}.");
+            return Err(Refusal::new(RefusalCode::ResourceInUse, message));
+        }
+        if registered >= limit {
+            let message = format!(
+                "Stream {stream} under account {account_id} has {limit} consumers, and may have no more: deregister one."
+            );
+            return Err(Refusal::new(RefusalCode::LimitExceeded, message));
+        }
+        self.check_tags()
     }
 }
 

@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{DataStream, Shard};
+use super::{DataStream, Shard, StreamConsumer};
 
 /// All CRDs of Kinetes, complete: what `kubectl apply` or a chart installs.
 ///
@@ -13,13 +13,14 @@ use super::{DataStream, Shard};
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
     // kstatus considers a stream without a status ready. The default says that no operator has seen it yet.
-    let stream = complete(DataStream::crd(), &json!({"observedGeneration": -1}));
-    let shard = complete(Shard::crd(), &json!({"state": "Pending"}));
-    vec![stream, shard]
+    let stream = complete(DataStream::crd(), Some(json!({"observedGeneration": -1})));
+    let shard = complete(Shard::crd(), Some(json!({"state": "Pending"})));
+    // A consumer has no status: it is registered while it and its stream exist.
+    vec![stream, shard, complete(StreamConsumer::crd(), None)]
 }
 
 /// Adds what the derive macro cannot express.
-fn complete(crd: CustomResourceDefinition, status_default: &Value) -> CustomResourceDefinition {
+fn complete(crd: CustomResourceDefinition, status_default: Option<Value>) -> CustomResourceDefinition {
     let mut crd = serde_json::to_value(crd).unwrap_or_default();
     // Neither an uninstalled release nor a pruning Argo CD may delete the CRDs, and every stream with them.
     crd["metadata"]["annotations"] = json!({
@@ -29,7 +30,9 @@ fn complete(crd: CustomResourceDefinition, status_default: &Value) -> CustomReso
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     // Null means absent: the API server drops it, so that no rule has to handle it.
     remove_nullable(schema);
-    schema["properties"]["status"]["default"] = status_default.clone();
+    if let Some(default) = status_default {
+        schema["properties"]["status"]["default"] = default;
+    }
     // A rule's fieldPath can only name a field of the schema.
     schema["properties"]["metadata"] =
         json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}});

@@ -63,6 +63,9 @@ use super::{PodTemplate, RecordedMap, Resolved, rules};
     validation = rules::SHARD_COUNT_FIXED.cel(),
     validation = rules::RETENTION.cel(),
     validation = rules::MAX_RECORD_SIZE.cel(),
+    validation = rules::WARM_THROUGHPUT.cel(),
+    validation = rules::WARM_THROUGHPUT_ON_DEMAND.cel(),
+    validation = rules::SHARD_LEVEL_METRICS.cel(),
     validation = rules::REPLICAS.cel(),
     validation = rules::SHARDS_PER_GROUP.cel(),
     validation = rules::SHARDS_PER_GROUP_FIXED.cel(),
@@ -94,6 +97,13 @@ pub struct DataStreamSpec {
     /// The largest record, data and partition key together, in KiB: 1024 to 10240. Absent: 1024.
     #[serde(skip_serializing_if = "Option::is_none", rename = "maxRecordSizeKiB")]
     pub max_record_size_kib: Option<i32>,
+    /// The warm throughput of an ON_DEMAND stream in the Kinesis API, in MiB per second: 0 to 10240. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "warmThroughputMiBps")]
+    pub warm_throughput_mibps: Option<i32>,
+    /// The shard-level metrics that the Kinesis API shows as enabled, such as IncomingBytes. Absent: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 7), inner(length(max = 64)))]
+    pub shard_level_metrics: Vec<String>,
     /// The stream's tags in the Kinesis API: at most 50.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 200))]
@@ -162,6 +172,9 @@ pub struct DataStreamStatus {
     /// Shards that take no more records, but still have some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_shard_count: Option<i32>,
+    /// The consumers that are registered with it; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer_count: Option<i32>,
     /// Selects the stream's pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,

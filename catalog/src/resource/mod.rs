@@ -12,6 +12,7 @@ mod recorded_map;
 mod resolve;
 mod rules;
 mod shard;
+mod stream_consumer;
 mod validate;
 
 pub use crd::crds;
@@ -21,6 +22,7 @@ pub use quantity::{quantity_bytes, quantity_nanos};
 pub use recorded_map::RecordedMap;
 pub use resolve::{Defaults, Resolved};
 pub use shard::{HashKeyRange, InvalidShard, Shard, ShardSpec, ShardStatus};
+pub use stream_consumer::{StreamConsumer, StreamConsumerSpec};
 pub use validate::{Judgement, Violation};
 
 /// The API group of all resources.

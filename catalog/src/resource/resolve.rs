@@ -1,11 +1,13 @@
 //! The effective settings of a stream: its spec, and defaults for what the spec leaves out.
 
+use std::collections::BTreeSet;
+
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataStream, DataStreamSpec, Storage, quantity_bytes};
 use crate::map::DEFAULT_SHARD_COUNT;
-use crate::{StreamMode, StreamName};
+use crate::{ShardLevelMetric, StreamMode, StreamName, StreamSettings};
 
 /// What an installation uses for settings that a stream leaves out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,13 @@ pub struct Resolved {
     /// The largest record in KiB.
     #[serde(rename = "maxRecordSizeKiB")]
     pub max_record_size_kib: i32,
+    /// The warm throughput, in MiB per second; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "warmThroughputMiBps")]
+    pub warm_throughput_mibps: Option<i32>,
+    /// The shard-level metrics that are enabled, in the order of the Kinesis API.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 7), inner(length(max = 64)))]
+    pub shard_level_metrics: Vec<String>,
     /// Replicas of every shard.
     pub replicas: i32,
     /// How many open shards a group hosts at most.
@@ -62,6 +71,7 @@ impl DataStream {
         let before = self.resolved();
         let storage = spec.storage.clone().unwrap_or_default();
         let mode = spec.stream_mode_details.as_ref().map(|details| details.stream_mode.clone());
+        let metrics = metrics_of(&spec.shard_level_metrics).into_iter();
         let recorded = self.recorded_map().map(|map| (map.shard_count, map.shards_per_group));
         let recorded = recorded.or(before.map(|before| (before.shard_count, before.shards_per_group)));
         let (shard_count, shards_per_group) = recorded.unwrap_or((
@@ -74,6 +84,8 @@ impl DataStream {
             shard_count,
             retention_period_hours: spec.retention_period_hours.unwrap_or(24),
             max_record_size_kib: spec.max_record_size_kib.unwrap_or(1024),
+            warm_throughput_mibps: spec.warm_throughput_mibps,
+            shard_level_metrics: metrics.map(|metric| metric.as_str().to_owned()).collect(),
             replicas: spec.replicas.unwrap_or(1),
             shards_per_group,
             storage_size: match (storage.size, before) {
@@ -144,11 +156,26 @@ impl Resolved {
         if self.stream_mode == "ON_DEMAND" { StreamMode::OnDemand } else { StreamMode::Provisioned }
     }
 
+    /// What the Kinesis API shows of it and data calls do not need, but for its consumers, which are not of the spec.
+    #[must_use]
+    pub fn settings(&self) -> StreamSettings {
+        StreamSettings {
+            shard_level_metrics: metrics_of(&self.shard_level_metrics),
+            warm_throughput_mibps: self.warm_throughput_mibps.and_then(|mibps| u32::try_from(mibps).ok()),
+            consumer_count: 0,
+        }
+    }
+
     /// Whether the volumes go with the stream.
     #[must_use]
     pub fn deletes_volumes(&self) -> bool {
         self.deletion_policy == "Delete"
     }
+}
+
+/// The metrics of a list. What is not one breaks a rule, and what a newer version knows is not shown.
+fn metrics_of(names: &[String]) -> BTreeSet<ShardLevelMetric> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 fn is_less(size: &str, than: &str) -> bool {
@@ -173,6 +200,21 @@ mod tests {
         assert_eq!((resolved.retention_period_hours, resolved.max_record_size_kib), (24, 1024));
         assert_eq!(resolved.storage_size, "20Gi");
         assert!(!resolved.deletes_volumes());
+    }
+
+    #[test]
+    fn settings_of_the_api_are_resolved_in_its_order() {
+        let spec = DataStreamSpec {
+            shard_level_metrics: ["OutgoingBytes", "IncomingBytes", "OutgoingBytes"].map(Into::into).into(),
+            warm_throughput_mibps: Some(16),
+            ..Default::default()
+        };
+        let resolved = DataStream::new("orders", spec).resolve(&defaults());
+        assert_eq!(resolved.shard_level_metrics, ["IncomingBytes", "OutgoingBytes"]);
+        let settings = resolved.settings();
+        assert_eq!(settings.warm_throughput_mibps, Some(16));
+        let metrics = [ShardLevelMetric::IncomingBytes, ShardLevelMetric::OutgoingBytes];
+        assert_eq!(settings.shard_level_metrics, metrics.into());
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Rule {
 }
 
 /// All rules, in the order in which violations are reported.
-pub(super) const ALL: [Rule; 21] = [
+pub(super) const ALL: [Rule; 24] = [
     NAME_LENGTH,
     NAME_LABEL,
     STREAM_NAME,
@@ -49,6 +49,9 @@ pub(super) const ALL: [Rule; 21] = [
     SHARD_COUNT_FIXED,
     RETENTION,
     MAX_RECORD_SIZE,
+    WARM_THROUGHPUT,
+    WARM_THROUGHPUT_ON_DEMAND,
+    SHARD_LEVEL_METRICS,
     REPLICAS,
     SHARDS_PER_GROUP,
     SHARDS_PER_GROUP_FIXED,
@@ -126,9 +129,7 @@ pub(super) const SHARD_COUNT_ON_DEMAND: Rule = Rule {
                  !has(self.spec.shardCount) || (oldSelf.hasValue() && has(oldSelf.value().spec.shardCount) && \
                  oldSelf.value().spec.shardCount == self.spec.shardCount)",
     holds: |stream, old| {
-        let on_demand =
-            stream.spec.stream_mode_details.as_ref().is_some_and(|details| details.stream_mode == ON_DEMAND);
-        !on_demand
+        !is_on_demand(stream)
             || stream.spec.shard_count.is_none()
             || old.is_some_and(|old| old.spec.shard_count == stream.spec.shard_count)
     },
@@ -173,6 +174,39 @@ pub(super) const MAX_RECORD_SIZE: Rule = Rule {
     expression: "!has(self.spec.maxRecordSizeKiB) || \
                  (self.spec.maxRecordSizeKiB >= 1024 && self.spec.maxRecordSizeKiB <= 10240)",
     holds: |stream, _| within(stream.spec.max_record_size_kib, 1024, 10_240),
+    optional_old_self: false,
+};
+
+pub(super) const WARM_THROUGHPUT: Rule = Rule {
+    field: "spec.warmThroughputMiBps",
+    message: "warmThroughputMiBps must be 0 to 10240",
+    expression: "!has(self.spec.warmThroughputMiBps) || \
+                 (self.spec.warmThroughputMiBps >= 0 && self.spec.warmThroughputMiBps <= 10240)",
+    holds: |stream, _| within(stream.spec.warm_throughput_mibps, 0, 10_240),
+    optional_old_self: false,
+};
+
+pub(super) const WARM_THROUGHPUT_ON_DEMAND: Rule = Rule {
+    field: "spec.warmThroughputMiBps",
+    message: "only an ON_DEMAND stream has a warmThroughputMiBps: remove it, or set streamMode to ON_DEMAND",
+    expression: "!has(self.spec.warmThroughputMiBps) || (has(self.spec.streamModeDetails) && \
+                 self.spec.streamModeDetails.streamMode == 'ON_DEMAND')",
+    holds: |stream, _| stream.spec.warm_throughput_mibps.is_none() || is_on_demand(stream),
+    optional_old_self: false,
+};
+
+pub(super) const SHARD_LEVEL_METRICS: Rule = Rule {
+    field: "spec.shardLevelMetrics",
+    message: "a shard-level metric is IncomingBytes, IncomingRecords, OutgoingBytes, OutgoingRecords, \
+              WriteProvisionedThroughputExceeded, ReadProvisionedThroughputExceeded or IteratorAgeMilliseconds",
+    expression: "!has(self.spec.shardLevelMetrics) || self.spec.shardLevelMetrics.all(metric, metric in \
+                 ['IncomingBytes', 'IncomingRecords', 'OutgoingBytes', 'OutgoingRecords', \
+                 'WriteProvisionedThroughputExceeded', 'ReadProvisionedThroughputExceeded', \
+                 'IteratorAgeMilliseconds'])",
+    holds: |stream, _| {
+        let metrics = &stream.spec.shard_level_metrics;
+        metrics.iter().all(|metric| metric.parse::<crate::ShardLevelMetric>().is_ok())
+    },
     optional_old_self: false,
 };
 
@@ -325,6 +359,10 @@ const ON_DEMAND: &str = "ON_DEMAND";
 
 fn within(value: Option<i32>, least: i32, greatest: i32) -> bool {
     value.is_none_or(|value| (least..=greatest).contains(&value))
+}
+
+fn is_on_demand(stream: &DataStream) -> bool {
+    stream.spec.stream_mode_details.as_ref().is_some_and(|details| details.stream_mode == ON_DEMAND)
 }
 
 fn metadata_name(stream: &DataStream) -> &str {

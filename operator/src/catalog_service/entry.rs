@@ -56,8 +56,11 @@ pub fn entry(
         mode: resolved.mode(),
         retention_period_hours: resolved.retention_period_hours.unsigned_abs(),
         max_record_size_kib: resolved.max_record_size_kib.unsigned_abs(),
-        created_ms: stream.creation_timestamp().map_or(0, |time| time.0.as_millisecond()),
-        settings: StreamSettings::default(),
+        created_ms: created_ms(stream),
+        settings: StreamSettings {
+            consumer_count: status.consumer_count.unwrap_or(0).unsigned_abs(),
+            ..resolved.settings()
+        },
         logs: groups
             .iter()
             .map(|group| LogPlacement { name: group.log.clone(), group: group.name.clone() })
@@ -69,6 +72,38 @@ pub fn entry(
         shards,
     };
     Some(Entry { stream, agrees })
+}
+
+/// A stream as its spec wants it, without its map: what a call that changes a setting is judged by. Nothing where its name
+/// is none.
+#[must_use]
+pub fn desired(stream: &DataStream, account_id: &str, defaults: &Defaults) -> Option<Stream> {
+    let resolved = stream.resolve(defaults);
+    let status = stream.status.as_ref().and_then(|status| status.stream_status.as_deref());
+    Some(Stream {
+        uid: stream.uid().unwrap_or_default(),
+        map_version: 0,
+        map_digest: None,
+        account_id: account_id.into(),
+        region: None,
+        name: resolved.stream_name()?,
+        status: match stream.metadata.deletion_timestamp {
+            Some(_) => StreamStatus::Deleting,
+            None => stream_status(status),
+        },
+        mode: resolved.mode(),
+        retention_period_hours: resolved.retention_period_hours.unsigned_abs(),
+        max_record_size_kib: resolved.max_record_size_kib.unsigned_abs(),
+        created_ms: created_ms(stream),
+        settings: resolved.settings(),
+        shards: Vec::new(),
+        logs: Vec::new(),
+        groups: Vec::new(),
+    })
+}
+
+fn created_ms(stream: &DataStream) -> i64 {
+    stream.creation_timestamp().map_or(0, |time| time.0.as_millisecond())
 }
 
 fn members(names: &Names, group: &str, replicas: i32) -> Vec<Member> {

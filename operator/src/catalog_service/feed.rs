@@ -11,6 +11,7 @@ use hyper::body::Frame;
 use tokio::sync::watch;
 
 use super::published::{Position, Published};
+use crate::drain::Drain;
 
 /// A follower, and what it was sent.
 struct Follower {
@@ -18,15 +19,17 @@ struct Follower {
     changes: watch::Receiver<Position>,
     part: Part,
     position: Position,
+    drain: Drain,
 }
 
-/// The lines for one follower of a part, without end: until the follower goes, or the program does.
+/// The lines for one follower of a part, without end: until the follower goes, or the program drains.
 pub fn lines(
     published: Arc<Published>,
     part: Part,
+    drain: Drain,
 ) -> impl stream::Stream<Item = Result<Frame<Bytes>, Infallible>> {
     let changes = published.changes();
-    let follower = Follower { published, changes, part, position: 0 };
+    let follower = Follower { published, changes, part, position: 0, drain };
     stream::unfold(follower, |mut follower| async move {
         let events = follower.next().await?;
         Some((Ok(Frame::data(text(&events))), follower))
@@ -45,7 +48,11 @@ impl Follower {
                     return Some(events);
                 }
             }
-            match tokio::time::timeout(Duration::from_secs(HEARTBEAT_SECONDS), self.changes.changed()).await {
+            let news = tokio::select! {
+                news = tokio::time::timeout(Duration::from_secs(HEARTBEAT_SECONDS), self.changes.changed()) => news,
+                () = self.drain.ordered() => return None,
+            };
+            match news {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
                 Err(_) if self.position > 0 => return Some(vec![CatalogEvent::Heartbeat]),

@@ -27,7 +27,7 @@ async fn a_follower_gets_a_snapshot_and_then_the_changes() {
     let (first, second) = (stream("a", 1), stream("b", 1));
     let published = Arc::new(Published::default());
     publish(&published, &[], &[&first]);
-    let mut lines = pin!(lines(Arc::clone(&published), Part::default()));
+    let mut lines = pin!(lines(Arc::clone(&published), Part::default(), Drain::never()));
     assert_eq!(next(&mut lines).await, [CatalogEvent::Snapshot(vec![first])]);
     publish(&published, &[], &[&second]);
     assert_eq!(next(&mut lines).await, [CatalogEvent::Changed(second)]);
@@ -43,7 +43,7 @@ async fn a_silent_feed_says_that_it_lives() {
     let published = Arc::new(Published::default());
     publish(&published, &[], &[]);
     let part = Part::of_query("stream=a").unwrap();
-    let mut lines = pin!(lines(Arc::clone(&published), part));
+    let mut lines = pin!(lines(Arc::clone(&published), part, Drain::never()));
     assert_eq!(next(&mut lines).await, [CatalogEvent::Snapshot(Vec::new())]);
     publish(&published, &[], &[&stream("b", 1)]);
     assert_eq!(next(&mut lines).await, [CatalogEvent::Heartbeat], "another stream is not in its part");
@@ -52,7 +52,7 @@ async fn a_silent_feed_says_that_it_lives() {
 #[tokio::test]
 async fn a_follower_that_comes_too_early_waits_for_the_first_catalog() {
     let published = Arc::new(Published::default());
-    let mut lines = pin!(lines(Arc::clone(&published), Part::default()));
+    let mut lines = pin!(lines(Arc::clone(&published), Part::default(), Drain::never()));
     let publishing = async {
         tokio::task::yield_now().await;
         publish(&published, &[], &[]);

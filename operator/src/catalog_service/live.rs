@@ -1,11 +1,9 @@
 //! Streams as the API server has them now, for questions that a late copy must not answer.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::resource::{DataStream, Shard};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::Mutex;
@@ -102,18 +100,6 @@ impl Live {
             .map(Arc::new)
             .collect())
     }
-}
-
-/// The field managers that own something of a stream's spec.
-#[must_use]
-pub fn spec_managers(stream: &DataStream) -> BTreeSet<String> {
-    let own_object =
-        |entry: &&ManagedFieldsEntry| entry.subresource.as_deref().unwrap_or_default().is_empty();
-    let owns_spec = |entry: &&ManagedFieldsEntry| {
-        entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some())
-    };
-    let entries = stream.managed_fields().iter().filter(own_object).filter(owns_spec);
-    entries.filter_map(|entry| entry.manager.clone()).collect()
 }
 
 #[cfg(test)]

@@ -99,6 +99,12 @@ impl Published {
         self.read().entries.get(uid).map(|shown| Arc::clone(&shown.stream))
     }
 
+    /// Every entry.
+    #[must_use]
+    pub fn streams(&self) -> Vec<Arc<Stream>> {
+        self.read().entries.values().map(|shown| Arc::clone(&shown.stream)).collect()
+    }
+
     /// Every name.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

@@ -36,6 +36,12 @@ impl Publisher {
         Arc::clone(&self.published)
     }
 
+    /// The copy of the cluster that the catalog is made of.
+    #[must_use]
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
     /// Publishes for as long as it is polled.
     pub async fn run(&self) {
         if !self.world.synced().await {

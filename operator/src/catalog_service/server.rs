@@ -5,23 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use catalog::control::{CREATE_STREAM_PATH, DELETE_STREAM_PATH, FIND_STREAM_PATH, Refusal, RefusalCode};
+use catalog::control::{ControlCall, Refusal, RefusalCode};
 use catalog::feed::{self, Part};
 use futures::StreamExt;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::Incoming;
+use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 
-use super::control::Control;
+use super::control::{Control, not_served};
 use super::feed::lines;
 use super::published::Published;
 use super::publisher::Publisher;
 use crate::admin::Metrics;
+use crate::drain::Drain;
 use crate::listener;
 use crate::settings::Settings;
 
@@ -37,36 +37,31 @@ pub struct Service {
     control: Control,
     published: Arc<Published>,
     metrics: Metrics,
+    drain: Drain,
 }
 
 impl Service {
     /// Serves what a publisher publishes.
     #[must_use]
-    pub fn new(client: Client, settings: Arc<Settings>, publisher: &Publisher, metrics: Metrics) -> Self {
+    pub fn new(
+        client: Client,
+        settings: Arc<Settings>,
+        publisher: &Publisher,
+        metrics: Metrics,
+        now: fn() -> Timestamp,
+        drain: Drain,
+    ) -> Self {
         let published = publisher.published();
-        Self { control: Control::new(client, settings, Arc::clone(&published)), published, metrics }
+        let control = Control::new(client, settings, publisher.world(), Arc::clone(&published), now);
+        Self { control, published, metrics, drain }
     }
 
     /// Answers one request.
     pub async fn respond(&self, request: Request<Incoming>) -> Answer {
         match (request.method(), request.uri().path()) {
             (&Method::GET, feed::PATH) => self.follow(request.uri().query().unwrap_or_default()),
-            (&Method::POST, CREATE_STREAM_PATH) => {
-                self.call("create", request, async |call| self.control.create(&call).await).await
-            }
-            (&Method::POST, DELETE_STREAM_PATH) => {
-                self.call("delete", request, async |call| self.control.delete(&call).await).await
-            }
-            (&Method::POST, FIND_STREAM_PATH) => {
-                self.call("find", request, async |call| self.control.find(&call).await).await
-            }
-            (&Method::POST, _) => {
-                let not_served =
-                    Refusal::new(RefusalCode::NotServed, "this operator does not serve the call yet");
-                self.metrics.control_call("other", outcome_label(Some(&not_served)));
-                json(status(not_served.code), &not_served)
-            }
-            _ => plain(StatusCode::NOT_FOUND, "no such path".into()),
+            (&Method::POST, _) => self.call(request).await,
+            _ => plain(StatusCode::NOT_FOUND, "no such path"),
         }
     }
 
@@ -77,10 +72,10 @@ impl Service {
         };
         // An empty snapshot would say that there are no streams: rather none.
         if !self.published.is_whole() {
-            return plain(StatusCode::SERVICE_UNAVAILABLE, "the catalog is not whole yet: ask again".into());
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "the catalog is not whole yet: ask again");
         }
         let follower = self.metrics.follower();
-        let lines = lines(Arc::clone(&self.published), part).inspect(move |_| {
+        let lines = lines(Arc::clone(&self.published), part, self.drain.clone()).inspect(move |_| {
             let _counted = &follower;
         });
         let mut answer = Response::new(StreamBody::new(lines).boxed_unsync());
@@ -89,43 +84,44 @@ impl Service {
         answer
     }
 
-    async fn call<Call: DeserializeOwned, Outcome: Serialize>(
-        &self,
-        name: &'static str,
-        request: Request<Incoming>,
-        answer: impl AsyncFnOnce(Call) -> Result<Outcome, Refusal>,
-    ) -> Answer {
+    async fn call(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path().to_owned();
+        let mut label = "other";
         let outcome = async {
-            let call = read(request).await?;
-            answer(call).await
+            let body = read(request).await?;
+            let call = ControlCall::read(&path, &body).ok_or_else(not_served)?;
+            let call = call.map_err(|error| unreadable(&format!("the call makes no sense: {error}")))?;
+            label = call.path().trim_start_matches("/v1/");
+            let answer = self.control.call(call).await?;
+            answer.to_json().map_err(|error| Refusal::new(RefusalCode::Unavailable, error.to_string()))
         };
-        let late = || Refusal {
-            code: RefusalCode::Unavailable,
-            message: "the API server is slow: ask again".into(),
-        };
+        let late = || Refusal::new(RefusalCode::Unavailable, "the API server is slow: ask again");
         let outcome = tokio::time::timeout(CALL_TIMEOUT, outcome).await.unwrap_or_else(|_| Err(late()));
-        self.metrics.control_call(name, outcome_label(outcome.as_ref().err()));
+        self.metrics.control_call(label, outcome_label(outcome.as_ref().err()));
         match outcome {
-            Ok(outcome) => json(StatusCode::OK, &outcome),
-            Err(refusal) => json(status(refusal.code), &refusal),
+            Ok(answer) => json(StatusCode::OK, answer),
+            Err(refusal) => json(status(refusal.code), serde_json::to_vec(&refusal).unwrap_or_default()),
         }
     }
 }
 
-/// Serves the port for as long as it is polled.
+/// Serves the port until it is drained: calls that came get their answers, and followers go to another replica.
 pub async fn serve(listener: TcpListener, service: Arc<Service>) {
+    let drain = service.drain.clone();
     let answer = move |request| {
         let service = Arc::clone(&service);
         async move { service.respond(request).await }
     };
-    listener::serve(listener, answer).await;
+    listener::serve(listener, answer, drain).await;
 }
 
-async fn read<Call: DeserializeOwned>(request: Request<Incoming>) -> Result<Call, Refusal> {
-    let unreadable = |message| Refusal { code: RefusalCode::InvalidArgument, message };
+async fn read(request: Request<Incoming>) -> Result<Bytes, Refusal> {
     let body = Limited::new(request.into_body(), MOST_CALL_BYTES).collect().await;
-    let body = body.map_err(|error| unreadable(format!("the call cannot be read: {error}")))?.to_bytes();
-    serde_json::from_slice(&body).map_err(|error| unreadable(format!("the call makes no sense: {error}")))
+    Ok(body.map_err(|error| unreadable(&format!("the call cannot be read: {error}")))?.to_bytes())
+}
+
+fn unreadable(message: &str) -> Refusal {
+    Refusal::new(RefusalCode::InvalidArgument, message)
 }
 
 fn status(code: RefusalCode) -> StatusCode {
@@ -150,15 +146,15 @@ fn outcome_label(refusal: Option<&Refusal>) -> &'static str {
     }
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    let mut answer = plain(status, serde_json::to_string(value).unwrap_or_default());
+fn json(status: StatusCode, json: Vec<u8>) -> Answer {
+    let mut answer = plain(status, json);
     let type_ = http::HeaderValue::from_static("application/json");
     answer.headers_mut().insert(http::header::CONTENT_TYPE, type_);
     answer
 }
 
-fn plain(status: StatusCode, text: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(text)).boxed_unsync());
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(text.into()).boxed_unsync());
     *answer.status_mut() = status;
     answer
 }

@@ -35,6 +35,6 @@ mod status;
 pub use context::Context;
 pub use error::Error;
 pub use memory::Memory;
-pub use name::{NameRegister, name_owner};
+pub use name::{NameRegister, is_ours, name_owner};
 pub use reconcile::reconcile;
 pub use run::run;

@@ -11,7 +11,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use catalog::resource::{DataStream, Shard};
+use catalog::resource::{DataStream, Shard, StreamConsumer};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use kube::runtime::reflector::{ObjectRef, Store, store};
@@ -51,6 +51,8 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// Streams.
     pub streams: Store<DataStream>,
+    /// Their registered consumers.
+    pub consumers: Store<StreamConsumer>,
     /// Their shards.
     pub shards: Store<Shard>,
     /// Their groups.
@@ -67,6 +69,8 @@ pub struct Scope {
 pub struct Writers {
     /// Of [`Scope::streams`].
     pub streams: kube::runtime::reflector::store::Writer<DataStream>,
+    /// Of [`Scope::consumers`].
+    pub consumers: kube::runtime::reflector::store::Writer<StreamConsumer>,
     /// Of [`Scope::shards`].
     pub shards: kube::runtime::reflector::store::Writer<Shard>,
     /// Of [`Scope::stateful_sets`].
@@ -84,14 +88,16 @@ impl Scope {
     #[must_use]
     pub fn new(namespace: Option<String>) -> (Self, Writers) {
         let (streams, streams_writer) = store();
+        let (consumers, consumers_writer) = store();
         let (shards, shards_writer) = store();
         let (stateful_sets, stateful_sets_writer) = store();
         let (services, services_writer) = store();
         let (pods, pods_writer) = store();
         let (claims, claims_writer) = store();
-        let scope = Self { namespace, streams, shards, stateful_sets, services, pods, claims };
+        let scope = Self { namespace, streams, consumers, shards, stateful_sets, services, pods, claims };
         let writers = Writers {
             streams: streams_writer,
+            consumers: consumers_writer,
             shards: shards_writer,
             stateful_sets: stateful_sets_writer,
             services: services_writer,
@@ -105,13 +111,14 @@ impl Scope {
     async fn synced(&self) -> bool {
         let all = tokio::join!(
             self.streams.wait_until_ready(),
+            self.consumers.wait_until_ready(),
             self.shards.wait_until_ready(),
             self.stateful_sets.wait_until_ready(),
             self.services.wait_until_ready(),
             self.pods.wait_until_ready(),
             self.claims.wait_until_ready(),
         );
-        all.0.and(all.1).and(all.2).and(all.3).and(all.4).and(all.5).is_ok()
+        all.0.and(all.1).and(all.2).and(all.3).and(all.4).and(all.5).and(all.6).is_ok()
     }
 }
 

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::pin::pin;
 use std::sync::Arc;
 
-use catalog::resource::{DataStream, Shard};
+use catalog::resource::{DataStream, Shard, StreamConsumer};
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -28,6 +28,9 @@ pub async fn follow(client: Client, world: Arc<World>, namespace: Option<String>
         keep::<DataStream>(api(client, namespace), all.clone(), writers.streams, |event| stream_news(
             world, event
         )),
+        keep::<StreamConsumer>(api(client, namespace), all.clone(), writers.consumers, |event| {
+            consumer_news(world, event);
+        }),
         keep::<Shard>(api(client, namespace), all, writers.shards, |event| {
             owned_news(world, event);
             world.shard_event(event);
@@ -84,6 +87,18 @@ fn stream_news(world: &World, event: &Event<DataStream>) {
             let name = gone.name_in_force();
             let waiting = world.streams().into_iter().filter(|stream| stream.name_in_force() == name);
             waiting.for_each(|stream| world.wake(Wake::Stream(ObjectRef::from_obj(&*stream))));
+        }
+        Event::InitDone => world.wake(Wake::All),
+        Event::Init | Event::InitApply(_) => {}
+    }
+}
+
+/// Wakes the stream that a consumer is registered with.
+fn consumer_news(world: &World, event: &Event<StreamConsumer>) {
+    match event {
+        Event::Apply(consumer) | Event::Delete(consumer) => {
+            let namespace = consumer.namespace().unwrap_or_default();
+            world.wake(Wake::Stream(ObjectRef::new(&consumer.spec.stream).within(&namespace)));
         }
         Event::InitDone => world.wake(Wake::All),
         Event::Init | Event::InitApply(_) => {}

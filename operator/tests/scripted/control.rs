@@ -1,88 +1,15 @@
-//! Control calls over HTTP, against a scripted API server.
-
-use std::sync::Arc;
+//! Control calls that create, delete and look up streams, over HTTP, against a scripted API server.
 
 use bytes::Bytes;
-use catalog::control::{CREATE_STREAM_PATH, DELETE_STREAM_PATH, FIND_STREAM_PATH, Refusal, RefusalCode};
+use catalog::control::{CREATE_STREAM_PATH, DELETE_STREAM_PATH, FIND_STREAM_PATH, RefusalCode};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::runtime::watcher::Event;
-use operator::admin::Metrics;
-use operator::catalog_service::{Publisher, Service, serve};
-use operator::world::{Scope, World};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::support::{ApiServer, orders, settings};
-
-/// A catalog service whose copy of the cluster is empty, or has one stream, however full the cluster is.
-struct Port {
-    server: ApiServer,
-    address: String,
-}
-
-impl Port {
-    async fn open(streams: Vec<Value>) -> Self {
-        Self::open_with(None, streams).await
-    }
-
-    async fn open_with(copy: Option<Value>, streams: Vec<Value>) -> Self {
-        let (server, client) = ApiServer::new(orders());
-        server.has("datastreams", streams);
-        let settings = Arc::new(settings());
-        let (scope, mut writers) = Scope::new(None);
-        let publisher = Publisher::new(Arc::clone(&settings), Arc::new(World::new(vec![scope])));
-        let service = Service::new(client, settings, &publisher, Metrics::new());
-        if let Some(stream) = copy {
-            // Every copy is whole, and empty but for the stream.
-            writers.streams.apply_watcher_event(&Event::InitDone);
-            writers.shards.apply_watcher_event(&Event::InitDone);
-            writers.stateful_sets.apply_watcher_event(&Event::InitDone);
-            writers.services.apply_watcher_event(&Event::InitDone);
-            writers.pods.apply_watcher_event(&Event::InitDone);
-            writers.claims.apply_watcher_event(&Event::InitDone);
-            writers.streams.apply_watcher_event(&Event::Apply(serde_json::from_value(stream).unwrap()));
-            let published = publisher.published();
-            tokio::spawn(async move { publisher.run().await });
-            published.changes().wait_for(|position| *position > 0).await.unwrap();
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(serve(listener, Arc::new(service)));
-        Self { server, address }
-    }
-
-    async fn call(&self, path: &str, call: Value) -> (StatusCode, Value) {
-        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-        let request =
-            Request::post(format!("http://{}{path}", self.address)).body(Full::new(call.to_string().into()));
-        let answer = client.request(request.unwrap()).await.unwrap();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap())
-    }
-}
-
-fn named(name: &str) -> Value {
-    json!({"accountId": "000000000000", "name": name})
-}
-
-fn refusal(answer: (StatusCode, Value)) -> Refusal {
-    assert!(!answer.0.is_success(), "{answer:?}");
-    serde_json::from_value(answer.1).unwrap()
-}
-
-/// A stream as the API server has it, its spec written by these managers.
-fn managed_by(managers: &[&str]) -> Value {
-    let mut stream = orders();
-    let entry =
-        |manager: &&str| json!({"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {}}});
-    stream["metadata"]["managedFields"] = managers.iter().map(entry).collect();
-    stream
-}
+use crate::support::{Port, managed_by, named, orders, refusal};
 
 fn create(name: &str) -> Value {
     json!({
@@ -135,8 +62,9 @@ async fn a_stream_that_the_api_created_is_deleted_if_it_is_still_that_one() {
     let answer = port.call(DELETE_STREAM_PATH, named("orders")).await;
     assert_eq!(answer, (StatusCode::OK, Value::Null));
     let calls = port.server.calls();
-    assert_eq!(calls[1].line, "DELETE datastreams/orders");
-    assert_eq!(calls[1].body["preconditions"]["uid"], orders()["metadata"]["uid"]);
+    let lines: Vec<_> = calls.iter().map(|call| call.line.as_str()).collect();
+    assert_eq!(lines, ["GET datastreams", "GET streamconsumers", "DELETE datastreams/orders"]);
+    assert_eq!(calls[2].body["preconditions"]["uid"], orders()["metadata"]["uid"]);
 }
 
 #[tokio::test]
@@ -219,7 +147,10 @@ async fn a_stream_whose_shards_are_being_put_right_is_never_denied() {
 #[tokio::test]
 async fn a_call_that_is_not_served_yet_is_refused_as_such_and_touches_nothing() {
     let port = Port::open(vec![orders()]).await;
-    let refusal = refusal(port.call("/v1/tag-resource", named("orders")).await);
-    assert_eq!(refusal.code, RefusalCode::NotServed);
+    let split = json!({"stream": named("orders"), "change": {"count": {"target": 8}}});
+    for (path, call) in [("/v1/change-shards", split), ("/v1/of-tomorrow", named("orders"))] {
+        let refusal = refusal(port.call(path, call).await);
+        assert_eq!(refusal.code, RefusalCode::NotServed, "{path}: {}", refusal.message);
+    }
     assert!(port.server.calls().is_empty());
 }

@@ -3,7 +3,6 @@
 use catalog::control::{
     Commitment, DescribeAccount, DescribeLimits, Limits, Refusal, StreamKey, UpdateAccount,
 };
-use catalog::{ShardState, StreamMode};
 
 use super::LocalCatalog;
 use super::catalog::{on_disk, unavailable};
@@ -14,13 +13,7 @@ impl LocalCatalog {
         let entries = self.entries.lock().await;
         let streams =
             entries.values().map(|entry| &entry.stream).filter(|stream| stream.region == call.region);
-        let mut limits = Limits::default();
-        for stream in streams {
-            let open = stream.shards.iter().filter(|shard| shard.state == ShardState::Open).count();
-            limits.open_shards += u32::try_from(open).unwrap_or(u32::MAX);
-            limits.on_demand_streams += u32::from(stream.mode == StreamMode::OnDemand);
-        }
-        limits
+        Limits::of(streams)
     }
 
     /// The settings of the account in a region.

@@ -12,7 +12,7 @@ use catalog::control::{
 use catalog::feed::CatalogEvent;
 use catalog::member::{OpenShard, SetRetention};
 use catalog::resource::Violation;
-use catalog::{ShardState, Stream, StreamName};
+use catalog::{ShardState, Stream};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -163,18 +163,10 @@ impl LocalCatalog {
     /// # Errors
     /// If the name is taken, or the disk refuses.
     pub async fn create_stream(&self, call: CreateStream) -> Result<(), Refusal> {
-        let key = StreamKey {
-            account_id: call.account_id.clone(),
-            region: call.region.clone(),
-            name: call.name.clone(),
-        };
-        let taken = || {
-            let message = format!("Stream {} under account {} already exists.", key.name, key.account_id);
-            Refusal::new(RefusalCode::ResourceInUse, message)
-        };
+        let key = call.key();
         self.check_creation(&call).await?;
         if named(&*self.entries.lock().await, &key).is_some() {
-            return Err(taken());
+            return Err(key.already_exists());
         }
         self.check_all_known()?;
         let entry = Entry::of_call(call, self.creation()).map_err(|violations| Refusal {
@@ -187,7 +179,7 @@ impl LocalCatalog {
         if named(&entries, &key).is_some() {
             // Another call created it meanwhile.
             let _ = self.discard(&entry.stream.uid).await;
-            return Err(taken());
+            return Err(key.already_exists());
         }
         self.publish(&mut entries, entry).await.map_err(|error| unavailable(&error))
     }
@@ -198,11 +190,10 @@ impl LocalCatalog {
     /// If it does not exist, or the disk refuses.
     pub async fn delete_stream(&self, call: DeleteStream) -> Result<(), Refusal> {
         let mut entries = self.entries.lock().await;
-        let DeleteStream { account_id, region, name, enforce_consumer_deletion } = call;
-        let key = StreamKey { account_id, region, name };
+        let key = call.key();
         let Some(entry) = named(&entries, &key) else {
             self.check_all_known()?;
-            return Err(not_found(&key.name, &key.account_id));
+            return Err(key.not_found());
         };
         if let Some(applied) = self.manager(entry) {
             let message = format!(
@@ -211,15 +202,7 @@ impl LocalCatalog {
             );
             return Err(Refusal::new(RefusalCode::ResourceInUse, message));
         }
-        if entry.consumers.count() > 0 && !enforce_consumer_deletion {
-            let StreamKey { account_id, name, .. } = key;
-            let message = format!(
-                "DeleteStream can't delete {account_id}:{name} because there are consumers associated with this data \
-                 stream. To delete {name} anyway, set the EnforceConsumerDeletion parameter to true to force the \
-                 deletion of all the consumers that are associated with it."
-            );
-            return Err(Refusal::new(RefusalCode::ResourceInUse, message));
-        }
+        call.check_consumers(entry.consumers.count())?;
         let uid = entry.stream.uid.clone();
         let (data_dir, withdrawn) = (self.data_dir.clone(), uid.clone());
         let done = on_disk(move || Ok(data_dir.withdraw(&withdrawn)?)).await;
@@ -274,12 +257,7 @@ impl LocalCatalog {
     /// Checks the values of a new stream in the words of the API.
     async fn check_creation(&self, call: &CreateStream) -> Result<(), Refusal> {
         call.check_tags()?;
-        let key = StreamKey {
-            account_id: call.account_id.clone(),
-            region: call.region.clone(),
-            name: call.name.clone(),
-        };
-        call.check_warm_throughput(self.has_commitment(&key).await)?;
+        call.check_warm_throughput(self.has_commitment(&call.key()).await)?;
         let Some(shards) = call.shard_count.filter(|shards| *shards > MAX_SHARD_COUNT) else {
             return Ok(());
         };
@@ -426,11 +404,6 @@ pub(super) async fn on_disk<T: Send + 'static>(
 /// The entry of a stream.
 pub(super) fn named<'e>(entries: &'e Entries, key: &StreamKey) -> Option<&'e Entry> {
     every(entries).find(|entry| entry.stream.name == key.name && entry.stream.region == key.region)
-}
-
-pub(super) fn not_found(name: &StreamName, account_id: &str) -> Refusal {
-    let message = format!("Stream {name} under account {account_id} not found.");
-    Refusal::new(RefusalCode::ResourceNotFound, message)
 }
 
 fn every(entries: &Entries) -> impl Iterator<Item = &Entry> {

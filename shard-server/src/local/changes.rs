@@ -1,21 +1,16 @@
 //! Changes of a stream in the catalog of `local`: its settings, tags and consumers.
 
-use catalog::StreamMode;
 use catalog::control::{
     ChangeStream, Consumer, ConsumerKey, DeregisterConsumer, FindConsumer, ListConsumers, ListTags, Refusal,
     RefusalCode, RegisterConsumer, SettingsChange, StreamKey, TagResource, Tags, UntagResource,
+    max_consumers,
 };
 use catalog::feed::CatalogEvent;
 
 use super::LocalCatalog;
-use super::catalog::{named, not_found, on_disk, unavailable};
+use super::catalog::{named, on_disk, unavailable};
 use super::entry::Entry;
 use super::stream_file::{self, Entries};
-
-/// The most consumers of a stream (AWS API reference, RegisterStreamConsumer).
-const MAX_CONSUMERS: usize = 20;
-/// The most consumers of an on-demand stream of an account with a commitment.
-const MAX_COMMITTED_CONSUMERS: usize = 50;
 
 impl LocalCatalog {
     /// Changes a setting.
@@ -75,10 +70,7 @@ impl LocalCatalog {
         let commitment = self.has_commitment(&call.stream).await;
         let (key, now_ms) = (call.stream.clone(), self.now_ms());
         self.update(&key, |entry| {
-            let limit = match entry.stream.mode {
-                StreamMode::OnDemand if commitment => MAX_COMMITTED_CONSUMERS,
-                StreamMode::OnDemand | StreamMode::Provisioned => MAX_CONSUMERS,
-            };
+            let limit = max_consumers(entry.stream.mode, commitment);
             let mut updated = entry.clone();
             let consumer = updated.consumers.register(call, limit, now_ms)?;
             Ok((updated.with_its_consumers_counted(), consumer))
@@ -161,7 +153,7 @@ impl LocalCatalog {
     fn absent(&self, key: &StreamKey) -> Refusal {
         match self.check_all_known() {
             Err(unavailable) => unavailable,
-            Ok(()) => not_found(&key.name, &key.account_id),
+            Ok(()) => key.not_found(),
         }
     }
 

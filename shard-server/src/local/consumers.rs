@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use catalog::control::{Consumer, ConsumerKey, Refusal, RefusalCode, RegisterConsumer, StreamKey, Tags};
+use catalog::control::{Consumer, ConsumerKey, Refusal, RegisterConsumer, StreamKey, Tags};
 use serde::{Deserialize, Serialize};
 
 /// The consumers of a stream, by name.
@@ -46,19 +46,7 @@ impl Consumers {
         limit: usize,
         now_ms: i64,
     ) -> Result<Consumer, Refusal> {
-        let RegisterConsumer { stream: StreamKey { account_id, name: stream, .. }, name, .. } = &call;
-        if self.registered.contains_key(name) {
-            let message =
-                format!("Consumer {name} under stream {stream} already exists for account {account_id}.");
-            return Err(Refusal::new(RefusalCode::ResourceInUse, message));
-        }
-        if self.registered.len() >= limit {
-            let message = format!(
-                "Stream {stream} under account {account_id} has {limit} consumers, and may have no more: deregister one."
-            );
-            return Err(Refusal::new(RefusalCode::LimitExceeded, message));
-        }
-        call.check_tags()?;
+        call.check(self.registered.contains_key(&call.name), self.registered.len(), limit)?;
         let RegisterConsumer { name, tags, .. } = call;
         let now_seconds = now_ms.div_euclid(1_000);
         self.retired.retain(|_, seconds| *seconds >= now_seconds);
@@ -85,7 +73,7 @@ impl Consumers {
     pub fn find(&self, stream: &StreamKey, key: &ConsumerKey) -> Result<Consumer, Refusal> {
         let named = self.registered.get(&key.name);
         let consumer = named.map(|found| Consumer { name: key.name.clone(), created_ms: found.created_ms });
-        consumer.filter(|consumer| consumer.is(key)).ok_or_else(|| not_found(stream, key))
+        consumer.filter(|consumer| consumer.is(key)).ok_or_else(|| key.not_found(stream))
     }
 
     /// The consumers after a name (or from the first), by name.
@@ -102,7 +90,7 @@ impl Consumers {
     pub fn tags(&self, stream: &StreamKey, key: &ConsumerKey) -> Result<&Tags, Refusal> {
         self.find(stream, key)?;
         let found = self.registered.get(&key.name);
-        found.map(|found| &found.tags).ok_or_else(|| not_found(stream, key))
+        found.map(|found| &found.tags).ok_or_else(|| key.not_found(stream))
     }
 
     /// The tags of a consumer, to be changed.
@@ -112,17 +100,14 @@ impl Consumers {
     pub fn tags_mut(&mut self, stream: &StreamKey, key: &ConsumerKey) -> Result<&mut Tags, Refusal> {
         self.find(stream, key)?;
         let found = self.registered.get_mut(&key.name);
-        found.map(|found| &mut found.tags).ok_or_else(|| not_found(stream, key))
+        found.map(|found| &mut found.tags).ok_or_else(|| key.not_found(stream))
     }
-}
-
-fn not_found(stream: &StreamKey, key: &ConsumerKey) -> Refusal {
-    let message = format!("Consumer {}, account {} not found.", key.name, stream.account_id);
-    Refusal::new(RefusalCode::ResourceNotFound, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use catalog::control::RefusalCode;
+
     use super::*;
 
     const NOW_MS: i64 = 1_790_000_000_500;

@@ -3,7 +3,9 @@
 use catalog::control::{CreateStream, Tags};
 use catalog::map::{DEFAULT_SHARD_COUNT, Genesis, log_name};
 use catalog::resource::{DataStream, DataStreamSpec, DataStreamStatus, Defaults, Resolved, Violation};
-use catalog::{Group, LogPlacement, Shard, ShardState, Stream, StreamName, StreamSettings, StreamStatus};
+use catalog::{
+    Group, LogPlacement, Shard, ShardState, Stream, StreamMode, StreamName, StreamSettings, StreamStatus,
+};
 use serde::{Deserialize, Serialize};
 
 use super::consumers::Consumers;
@@ -61,11 +63,11 @@ struct Settings {
     account_id: String,
     region: Option<String>,
     name: StreamName,
-    mode: catalog::StreamMode,
+    mode: StreamMode,
     shard_count: u32,
     retention_period_hours: u32,
     max_record_size_kib: u32,
-    warm_throughput_mibps: Option<u32>,
+    settings: StreamSettings,
 }
 
 /// The object that a manifest describes.
@@ -106,7 +108,10 @@ impl Entry {
             shard_count: call.shard_count.unwrap_or(DEFAULT_SHARD_COUNT),
             retention_period_hours: 24,
             max_record_size_kib: call.max_record_size_kib.unwrap_or(1024),
-            warm_throughput_mibps: call.warm_throughput_mibps,
+            settings: StreamSettings {
+                warm_throughput_mibps: call.warm_throughput_mibps,
+                ..StreamSettings::default()
+            },
         };
         let (stream, consumers) = (new_stream(settings, creation), Consumers::default());
         let reshards = Reshards::default();
@@ -133,7 +138,7 @@ impl Entry {
             shard_count: resolved.shard_count.cast_unsigned(),
             retention_period_hours: resolved.retention_period_hours.cast_unsigned(),
             max_record_size_kib: resolved.max_record_size_kib.cast_unsigned(),
-            warm_throughput_mibps: None,
+            settings: resolved.settings(),
         };
         let applied = Applied { object: object_of(manifest), spec: manifest.spec.clone() };
         Ok(Self {
@@ -172,6 +177,18 @@ impl Entry {
             || before.is_some_and(|before| before.stream_mode_details.is_some())
         {
             stream.mode = resolved.mode();
+        }
+        let settings = resolved.settings();
+        if !manifest.spec.shard_level_metrics.is_empty()
+            || before.is_some_and(|before| !before.shard_level_metrics.is_empty())
+        {
+            stream.settings.shard_level_metrics = settings.shard_level_metrics;
+        }
+        if manifest.spec.warm_throughput_mibps.is_some()
+            || before.is_some_and(|before| before.warm_throughput_mibps.is_some())
+            || stream.mode == StreamMode::Provisioned
+        {
+            stream.settings.warm_throughput_mibps = settings.warm_throughput_mibps;
         }
         let dropped = before.map(|before| &before.tags);
         entry.tags.retain(|key, _| dropped.is_none_or(|dropped| !dropped.contains_key(key)));
@@ -224,10 +241,7 @@ fn new_stream(settings: Settings, creation: Creation) -> Stream {
         retention_period_hours: settings.retention_period_hours,
         max_record_size_kib: settings.max_record_size_kib,
         created_ms: creation.created_ms,
-        settings: StreamSettings {
-            warm_throughput_mibps: settings.warm_throughput_mibps,
-            ..StreamSettings::default()
-        },
+        settings: settings.settings,
         shards: planned.into_iter().map(|shard| Shard { state: ShardState::Open, ..shard }).collect(),
         logs: vec![LogPlacement { name: log.clone(), group: log.clone() }],
         groups: vec![Group { name: log, members: Vec::new() }],
@@ -256,7 +270,7 @@ mod tests {
             account_id: "000000000000".into(),
             region: Some("us-east-1".into()),
             name: "orders".parse().unwrap(),
-            mode: catalog::StreamMode::Provisioned,
+            mode: StreamMode::Provisioned,
             shard_count: Some(shard_count),
             max_record_size_kib: Some(2048),
             warm_throughput_mibps: None,
@@ -306,6 +320,24 @@ mod tests {
         assert_eq!((entry.stream.retention_period_hours, entry.stream.max_record_size_kib), (48, 2048));
         let entry = entry.updated(&manifest("{}")).unwrap();
         assert_eq!(entry.stream.retention_period_hours, 24);
+    }
+
+    #[test]
+    fn settings_of_the_api_may_be_set_and_unset_by_a_manifest() {
+        let on_demand = "streamModeDetails: {streamMode: ON_DEMAND}";
+        let all = format!("{{{on_demand}, warmThroughputMiBps: 16, shardLevelMetrics: [OutgoingBytes]}}");
+        let settings = StreamSettings {
+            shard_level_metrics: [catalog::ShardLevelMetric::OutgoingBytes].into(),
+            warm_throughput_mibps: Some(16),
+            consumer_count: 0,
+        };
+        let entry = made(&all);
+        assert_eq!(entry.stream.settings, settings);
+        assert_eq!(made("{}").updated(&manifest(&all)).unwrap().stream.settings, settings);
+        for without in [format!("{{{on_demand}}}"), "{}".into()] {
+            let entry = entry.updated(&manifest(&without)).unwrap();
+            assert_eq!(entry.stream.settings, StreamSettings::default());
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ may make the object. */}}
   resources: [datastreams]
   verbs: [get, list, watch, patch]
 - apiGroups: [kinetes.dev]
+  resources: [streamconsumers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [kinetes.dev]
   resources: [datastreams/status, shards/status]
   verbs: [patch]
 - apiGroups: [kinetes.dev]
@@ -37,15 +40,15 @@ may make the object. */}}
 {{- define "kinetes.rules.cluster" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  resourceNames: [datastreams.kinetes.dev, shards.kinetes.dev]
+  resourceNames: [datastreams.kinetes.dev, shards.kinetes.dev, streamconsumers.kinetes.dev]
   verbs: [get]
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]
   verbs: [get]
 {{- end -}}
 
-{{/* In its own namespace: the lease of the one that works, the key of iterators (a name cannot bound `create`), and
-CreateStream and DeleteStream of the Kinesis API, which act there alone, and only where it manages streams. */}}
+{{/* In its own namespace: the lease of the one that works, the key of iterators (a name cannot bound `create`), the
+settings of the account, and CreateStream and DeleteStream of the Kinesis API, which act there alone, and only where it manages streams. */}}
 {{- define "kinetes.rules.release" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
@@ -61,6 +64,13 @@ CreateStream and DeleteStream of the Kinesis API, which act there alone, and onl
   resources: [secrets]
   resourceNames: [{{ include "kinetes.iteratorKeys" . }}]
   verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [kinetes-account-{{ .Values.accountId }}]
+  verbs: [get, patch]
 {{- if or (not .Values.watchNamespaces) (has .Release.Namespace .Values.watchNamespaces) }}
 - apiGroups: [kinetes.dev]
   resources: [datastreams]

@@ -41,6 +41,7 @@ fn new() -> Known {
         reports_foreign: false,
         unrecorded_shards: Vec::new(),
         stream,
+        consumer_count: 0,
         observed: Observed::default(),
         storage_classes: BTreeMap::new(),
         failed_creates: BTreeMap::new(),

@@ -6,7 +6,7 @@ mod failed_create;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalog::resource::{DataStream, Shard};
+use catalog::resource::{DataStream, Shard, StreamConsumer};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
@@ -18,7 +18,7 @@ use super::error::Error;
 use super::memory::{Applied, ObjectKey};
 use super::name::{foreign_manager, is_handed_to, is_ours, name_held_since, owns_name};
 use crate::names::Names;
-use crate::world::Observed;
+use crate::world::{Observed, Scope};
 
 /// What of a storage class matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Known {
     pub reports_foreign: bool,
     /// The Shards that an earlier version made, which recorded no map.
     pub unrecorded_shards: Vec<Shard>,
+    /// How many consumers are registered with it.
+    pub consumer_count: usize,
     /// Its objects, and what its pods report.
     pub observed: Observed,
     /// The storage classes that matter now; nothing for one that does not exist.
@@ -63,6 +65,7 @@ pub fn observe(context: &Context, stream: Arc<DataStream>) -> Option<Known> {
         name_holder: None,
         reports_foreign: false,
         unrecorded_shards: Vec::new(),
+        consumer_count: consumer_count(scope, &stream),
         observed,
         storage_classes: BTreeMap::new(),
         failed_creates: BTreeMap::new(),
@@ -82,6 +85,11 @@ pub fn observe(context: &Context, stream: Arc<DataStream>) -> Option<Known> {
         known.name_holder = name_holder(context, stream, &installation);
     }
     Some(known)
+}
+
+fn consumer_count(scope: &Scope, stream: &DataStream) -> usize {
+    let consumers = scope.consumers.state_filter(|consumer| consumer.is_of(stream));
+    StreamConsumer::registered(consumers.iter().map(|consumer| (**consumer).clone()).collect()).len()
 }
 
 /// Whether a stream's objects are looked after: it is ours, does not go, and what it asks for makes sense.

@@ -60,6 +60,8 @@ pub struct Managed {
     pub refused: Vec<Violation>,
     /// Its map.
     pub map: Map,
+    /// How many consumers are registered with it.
+    pub consumer_count: usize,
     /// Its groups, and how each is.
     pub groups: Vec<(Group, Health)>,
     /// Pods that run an older template.
@@ -153,6 +155,8 @@ fn managed_fields(
     };
     status.open_shard_count = Some(count(ShardState::Open));
     status.closed_shard_count = Some(count(ShardState::Closed));
+    status.consumer_count =
+        i32::try_from(managed.consumer_count).ok().filter(|consumer_count| *consumer_count > 0);
     let recorded = RecordedMap::of(&managed.map);
     let all_open = recorded.logs_to_open.is_empty();
     status.map = Some(recorded);
@@ -169,13 +173,14 @@ fn managed_fields(
 /// What of a status is in the catalog's entry: its version grows when any of it changes.
 fn map_fields(status: &DataStreamStatus) -> impl PartialEq {
     let resolved = status.resolved.clone().map(|resolved| {
+        let settings = resolved.settings();
         let Resolved { name, stream_mode, retention_period_hours, max_record_size_kib, .. } = resolved;
-        (name, stream_mode, retention_period_hours, max_record_size_kib)
+        (name, stream_mode, retention_period_hours, max_record_size_kib, settings)
     });
     let digest = status.map.as_ref().map(|map| map.digest.clone());
     // What was shown under the name, or by another installation, and is shown again, is newer than it was then.
     let shown = (status.name_held_since.clone(), status.installation.clone());
-    (status.stream_status.clone(), digest, resolved, shown)
+    (status.stream_status.clone(), status.consumer_count, digest, resolved, shown)
 }
 
 /// One more; at least the clock in seconds, so that it grows also when a status was lost, or the API server's store

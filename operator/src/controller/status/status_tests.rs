@@ -48,6 +48,7 @@ fn managed(stream: &DataStream, state: ShardState, healths: [Health; 2]) -> Find
         resolved,
         refused: Vec::new(),
         map,
+        consumer_count: 0,
         groups,
         outdated_pods: Vec::new(),
         unreachable_pods: Vec::new(),
@@ -150,6 +151,17 @@ fn a_changed_retention_is_a_new_map_and_the_stream_stays_ready() {
     let finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
     let after = status(&stream, &finding, &settings(), at(101));
     assert_eq!(after.map_version, Some(101));
+    assert_eq!(summary(&after), ["Ready=True Serving"]);
+}
+
+#[test]
+fn a_registered_consumer_is_a_new_version_of_the_entry() {
+    let stream = ready_stream("PROVISIONED");
+    let mut finding = managed(&stream, ShardState::Open, [Health::Serving, Health::Serving]);
+    let Finding::Managed(managed) = &mut finding else { unreachable!("it is managed") };
+    managed.consumer_count = 2;
+    let after = status(&stream, &finding, &settings(), at(200));
+    assert_eq!((after.consumer_count, after.map_version), (Some(2), Some(200)));
     assert_eq!(summary(&after), ["Ready=True Serving"]);
 }
 

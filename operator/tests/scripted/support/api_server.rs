@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// One call: `PATCH datastreams/orders/status`, and what it sent.
 #[derive(Clone, Debug)]
@@ -31,6 +32,18 @@ pub struct ApiServer {
     applied: Arc<Mutex<BTreeMap<String, Value>>>,
     refused: Arc<Mutex<Option<(String, u16)>>>,
     policy: Arc<Mutex<Option<Policy>>>,
+    interference: Arc<Mutex<Option<String>>>,
+    hold: Arc<Mutex<Option<Arc<Hold>>>>,
+}
+
+/// A call that waits for its answer.
+#[derive(Default)]
+pub struct Hold {
+    line: String,
+    /// The call came.
+    pub came: Notify,
+    /// It is to be answered.
+    pub go: Notify,
 }
 
 /// What an admission policy makes of an applied object.
@@ -75,6 +88,18 @@ impl ApiServer {
         *self.policy.lock().unwrap() = Some(policy);
     }
 
+    /// This call waits for its answer.
+    pub fn hold(&self, line: &str) -> Arc<Hold> {
+        let hold = Arc::new(Hold { line: line.into(), ..Hold::default() });
+        *self.hold.lock().unwrap() = Some(Arc::clone(&hold));
+        hold
+    }
+
+    /// Somebody writes the stream just before this call, once.
+    pub fn interfere(&self, line: &str) {
+        *self.interference.lock().unwrap() = Some(line.into());
+    }
+
     /// Somebody writes the stream's spec or metadata.
     pub fn change_stream(&self, change: impl FnOnce(&mut Value)) {
         let mut stream = self.stream.lock().unwrap();
@@ -102,6 +127,14 @@ impl ApiServer {
         };
         let line = format!("{} {resource}", head.method);
         let query = head.uri.query().unwrap_or_default().to_owned();
+        let hold = self.hold.lock().unwrap().take_if(|hold| hold.line == line);
+        if let Some(hold) = hold {
+            hold.came.notify_one();
+            hold.go.notified().await;
+        }
+        if self.interference.lock().unwrap().take_if(|awaited| *awaited == line).is_some() {
+            raise_version(&mut self.stream.lock().unwrap());
+        }
         let refused = self.refused.lock().unwrap().clone().filter(|(refused, _)| *refused == line);
         let (code, answer) = match refused {
             Some((_, code)) => (code, failure(code)),
@@ -142,12 +175,18 @@ impl ApiServer {
         lists.get(kind)?.iter().find(|object| object["metadata"]["name"] == name).cloned()
     }
 
-    /// An applied object; one whose status alone is applied is what it was applied as before.
+    /// An object of a list with a merge patch, which names no kind; an applied object; one whose status alone is applied is what it was applied as before.
     fn patch_object(&self, resource: &str, mut patch: Value) -> Value {
         if let Some(policy) = *self.policy.lock().unwrap()
             && resource.starts_with("statefulsets/")
         {
             policy(&mut patch);
+        }
+        if patch.get("kind").is_none()
+            && let Some(mut object) = self.find(resource)
+        {
+            merge(&mut object, &patch);
+            return object;
         }
         let mut applied = self.applied.lock().unwrap();
         match resource.strip_suffix("/status") {
@@ -175,8 +214,28 @@ impl ApiServer {
         if let Some(finalizers) = patch["metadata"].get("finalizers") {
             stream["metadata"]["finalizers"] = finalizers.clone();
         }
+        if let Some(spec) = patch.get("spec") {
+            merge(&mut stream["spec"], spec);
+        }
         raise_version(&mut stream);
         Some(stream.clone())
+    }
+}
+
+/// What a JSON merge patch makes of a value (RFC 7386).
+fn merge(value: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        *value = patch.clone();
+        return;
+    };
+    if !value.is_object() {
+        *value = json!({});
+    }
+    for (name, patch) in fields {
+        match patch {
+            Value::Null => drop(value.as_object_mut().unwrap().remove(name)),
+            patch => merge(&mut value[name], patch),
+        }
     }
 }
 
@@ -187,8 +246,9 @@ fn raise_version(stream: &mut Value) {
 
 /// How the API server tells that it did not do something.
 fn failure(code: u16) -> Value {
+    let reason = if code == 404 { "NotFound" } else { "Failure" };
     json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code,
-        "reason": "Failure", "message": "not for you",
+        "reason": reason, "message": "not for you",
     })
 }

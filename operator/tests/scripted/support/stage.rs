@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::resource::{DataStream, Shard};
+use catalog::resource::{DataStream, Shard, StreamConsumer};
 use clap::Parser;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
@@ -130,6 +130,9 @@ impl Stage {
         let writers = &mut self.writers;
         match object["kind"].as_str().unwrap() {
             "DataStream" => writers.streams.apply_watcher_event(&Event::Apply(read::<DataStream>(object))),
+            "StreamConsumer" => {
+                writers.consumers.apply_watcher_event(&Event::Apply(read::<StreamConsumer>(object)))
+            }
             "Shard" => writers.shards.apply_watcher_event(&Event::Apply(read::<Shard>(object))),
             "StatefulSet" => {
                 writers.stateful_sets.apply_watcher_event(&Event::Apply(read::<StatefulSet>(object)))

@@ -1,63 +1,43 @@
-//! Control calls: what Kinesis operations become in the cluster.
+//! The calls that create, delete and look up streams.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use catalog::control::{CreateStream, DeleteStream, FindStream, Refusal, RefusalCode};
 use catalog::resource::{DataStream, DataStreamSpec, StreamModeDetails};
 use catalog::{Stream, StreamMode, StreamName, StreamStatus};
+use kube::ResourceExt;
 use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
-use kube::{Api, Client, ResourceExt};
 use sha2::{Digest, Sha256};
 
-use super::entry::entry;
-use super::live::{Live, spec_managers};
-use super::published::Published;
+use super::ownership::spec_managers;
+use super::settings::mode_text;
+use super::{Control, refused, unavailable};
+use crate::catalog_service::entry::entry;
 use crate::controller::name_owner;
 use crate::names::API_FIELD_MANAGER;
-use crate::settings::Settings;
-
-/// How long a call waits until followers were told of what it did.
-const TELL_WITHIN: Duration = Duration::from_secs(2);
-
-/// Takes control calls.
-pub struct Control {
-    client: Client,
-    settings: Arc<Settings>,
-    live: Live,
-    published: Arc<Published>,
-}
 
 impl Control {
-    /// Takes calls; `published` is what followers were told.
-    #[must_use]
-    pub fn new(client: Client, settings: Arc<Settings>, published: Arc<Published>) -> Self {
-        let live = Live::new(client.clone(), Arc::clone(&settings));
-        Self { client, settings, live, published }
-    }
-
     /// Creates a stream as a DataStream in the release's namespace. Its volumes go with it, because DeleteStream of
     /// the Kinesis API deletes records.
     ///
     /// # Errors
     /// If the name is taken, a value makes no sense, or the API server does not answer.
-    pub async fn create(&self, call: &CreateStream) -> Result<(), Refusal> {
+    pub(super) async fn create(&self, call: &CreateStream) -> Result<(), Refusal> {
         let namespace = &self.settings.namespace;
         if !self.settings.watches(namespace) {
             let message =
                 format!("Streams are not created by the API here: namespace {namespace} is not watched.");
-            return Err(refusal(RefusalCode::InvalidArgument, message));
+            return Err(Refusal::new(RefusalCode::InvalidArgument, message));
         }
         self.own_account(&call.account_id)?;
-        if call.warm_throughput_mibps.is_some() {
-            let message = "WarmThroughputMiBps is not served yet.";
-            return Err(refusal(RefusalCode::InvalidArgument, message.into()));
-        }
+        let commitment = call.warm_throughput_mibps.is_some() && self.has_commitment().await?;
+        call.check_warm_throughput(commitment)?;
+        call.check_tags()?;
         if self.owner(&call.name).await?.is_some() {
-            return Err(exists(&call.name, &call.account_id));
+            return Err(call.key().already_exists());
         }
         let stream = new_stream(call, namespace)?;
-        let streams: Api<DataStream> = Api::namespaced(self.client.clone(), namespace);
+        let streams = self.streams_of(namespace);
         let params = PostParams { field_manager: Some(API_FIELD_MANAGER.into()), ..Default::default() };
         match streams.create(&params, &stream).await {
             Ok(_) => {
@@ -65,25 +45,19 @@ impl Control {
                 self.told(|published| published.find(&call.name).is_some()).await;
                 Ok(())
             }
-            Err(kube::Error::Api(status)) if status.code == 409 => Err(exists(&call.name, &call.account_id)),
-            Err(kube::Error::Api(status)) if status.code == 422 => {
-                Err(refusal(RefusalCode::InvalidArgument, status.message.clone()))
-            }
-            Err(error) => Err(unavailable(&error)),
+            Err(kube::Error::Api(status)) if status.code == 409 => Err(call.key().already_exists()),
+            Err(error) => Err(refused(&error)),
         }
     }
 
     /// Deletes a stream that the API created and nobody else took over.
     ///
     /// # Errors
-    /// If there is none, somebody else manages it, or the API server does not answer.
-    pub async fn delete(&self, call: &DeleteStream) -> Result<(), Refusal> {
-        self.own_account(&call.account_id)?;
-        let Some(stream) = self.owner(&call.name).await? else {
-            return Err(not_found(&call.name, &call.account_id));
-        };
+    /// If there is none, somebody else manages it, it has consumers that are not to go with it, or the API server does not answer.
+    pub(super) async fn delete(&self, call: &DeleteStream) -> Result<(), Refusal> {
+        let stream = self.stream(&call.key()).await?;
         let (namespace, name) = (stream.namespace().unwrap_or_default(), stream.name_any());
-        let managers = spec_managers(&stream);
+        let managers = spec_managers(&*stream);
         if !managers.iter().eq([API_FIELD_MANAGER]) {
             let others: Vec<_> =
                 managers.iter().map(String::as_str).filter(|name| *name != API_FIELD_MANAGER).collect();
@@ -94,9 +68,10 @@ impl Control {
                 call.account_id,
                 others.join(", "),
             );
-            return Err(refusal(RefusalCode::ResourceInUse, message));
+            return Err(Refusal::new(RefusalCode::ResourceInUse, message));
         }
-        let streams: Api<DataStream> = Api::namespaced(self.client.clone(), &namespace);
+        self.check_consumers_go(call, &stream).await?;
+        let streams = self.streams_of(&namespace);
         let same = Preconditions { uid: stream.uid(), resource_version: None };
         match streams.delete(&name, &DeleteParams::background().preconditions(same)).await {
             Ok(_) => {
@@ -117,7 +92,7 @@ impl Control {
     ///
     /// # Errors
     /// If the API server does not answer, or nobody can say what the stream's map is.
-    pub async fn find(&self, call: &FindStream) -> Result<Option<Stream>, Refusal> {
+    pub(super) async fn find(&self, call: &FindStream) -> Result<Option<Stream>, Refusal> {
         if call.account_id != self.settings.account_id {
             return Ok(None);
         }
@@ -130,47 +105,23 @@ impl Control {
         };
         let shards = self.live.shards(stream).await.map_err(|error| unavailable(&error))?;
         let found = entry(stream, &shards, &self.settings.account_id, &self.settings.defaults());
-        let unsure =
-            || refusal(RefusalCode::Unavailable, format!("Stream {} is changing: ask again.", call.name));
+        let unsure = || {
+            Refusal::new(RefusalCode::Unavailable, format!("Stream {} is changing: ask again.", call.name))
+        };
         found.ok_or_else(unsure).map(|found| Some(found.stream))
-    }
-
-    /// Waits until followers are told, so that who has our answer sees what it says; not for long, because it is
-    /// done all the same.
-    async fn told(&self, says: impl Fn(&Published) -> bool) {
-        let mut changes = self.published.changes();
-        let told = changes.wait_for(|_| self.published.is_whole() && says(&self.published));
-        if tokio::time::timeout(TELL_WITHIN, told).await.is_err() {
-            tracing::warn!(seconds = TELL_WITHIN.as_secs(), "followers were not told of a change in time");
-        }
-    }
-
-    async fn owner(&self, name: &StreamName) -> Result<Option<Arc<DataStream>>, Refusal> {
-        let streams = self.live.streams().await.map_err(|error| unavailable(&error))?;
-        Ok(name_owner(&streams, name.as_str(), &self.settings.installation()).cloned())
-    }
-
-    fn own_account(&self, account_id: &str) -> Result<(), Refusal> {
-        if account_id == self.settings.account_id {
-            return Ok(());
-        }
-        Err(refusal(RefusalCode::InvalidArgument, format!("There is no account {account_id} here.")))
     }
 }
 
 fn new_stream(call: &CreateStream, namespace: &str) -> Result<DataStream, Refusal> {
-    let too_large = |_| refusal(RefusalCode::InvalidArgument, "A value is too large.".into());
+    let too_large = |_| Refusal::new(RefusalCode::InvalidArgument, "A value is too large.");
     let number = |value: Option<u32>| value.map(i32::try_from).transpose().map_err(too_large);
-    let mode = match call.mode {
-        StreamMode::Provisioned => "PROVISIONED",
-        StreamMode::OnDemand => "ON_DEMAND",
-    };
     let spec = DataStreamSpec {
         name: Some(call.name.to_string()),
-        stream_mode_details: Some(StreamModeDetails { stream_mode: mode.into() }),
+        stream_mode_details: Some(StreamModeDetails { stream_mode: mode_text(call.mode).into() }),
         // On-demand streams take no count: AWS ignores one, and a CRD rule refuses it.
         shard_count: if call.mode == StreamMode::OnDemand { None } else { number(call.shard_count)? },
         max_record_size_kib: number(call.max_record_size_kib)?,
+        warm_throughput_mibps: number(call.warm_throughput_mibps)?,
         tags: call.tags.clone(),
         deletion_policy: Some("Delete".into()),
         ..Default::default()
@@ -185,7 +136,7 @@ fn new_stream(call: &CreateStream, namespace: &str) -> Result<DataStream, Refusa
         Ok(()) => Ok(stream),
         Err(violations) => {
             let sentences: Vec<_> = violations.iter().map(ToString::to_string).collect();
-            Err(refusal(RefusalCode::InvalidArgument, sentences.join("; ")))
+            Err(Refusal::new(RefusalCode::InvalidArgument, sentences.join("; ")))
         }
     }
 }
@@ -209,23 +160,6 @@ pub fn metadata_name(name: &StreamName) -> String {
     let start = if lower.starts_with(|c: char| c.is_ascii_lowercase()) { "" } else { "s" };
     let digest = Sha256::digest(text.as_bytes());
     format!("{start}{}-{:02x}{:02x}{:02x}", lower.trim_end_matches('-'), digest[0], digest[1], digest[2])
-}
-
-fn refusal(code: RefusalCode, message: String) -> Refusal {
-    Refusal { code, message }
-}
-
-fn exists(name: &StreamName, account: &str) -> Refusal {
-    refusal(RefusalCode::ResourceInUse, format!("Stream {name} under account {account} already exists."))
-}
-
-fn not_found(name: &StreamName, account: &str) -> Refusal {
-    refusal(RefusalCode::ResourceNotFound, format!("Stream {name} under account {account} not found."))
-}
-
-fn unavailable(error: &kube::Error) -> Refusal {
-    tracing::warn!(%error, "a control call failed");
-    refusal(RefusalCode::Unavailable, format!("the API server did not do it: {error}"))
 }
 
 #[cfg(test)]
