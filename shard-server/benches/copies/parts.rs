@@ -87,6 +87,7 @@ fn service(stream: Stream, routes: Routes) -> Result<KinesisService> {
     copy.apply(CatalogEvent::Snapshot(vec![stream]));
     Ok(KinesisService::new(Arc::new(Endpoint::new(gateway::Parts {
         identity,
+        access_keys: None,
         // Nobody is asked: the copy has the stream.
         catalog: Catalog::new(copy, RemoteControl::new("http://127.0.0.1:1".parse()?)),
         routes: Arc::new(routes),
