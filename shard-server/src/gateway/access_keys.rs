@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use kinesis_wire::signature::Secret;
 use serde::Deserialize;
+use serde_yaml::Value;
 use tokio::sync::watch;
 
 use super::keys;
@@ -106,11 +107,16 @@ impl Source {
 }
 
 fn read_file(path: &Path) -> anyhow::Result<AccessKeys> {
-    let written: BTreeMap<String, Written> = read_yaml(path)?;
-    if written.is_empty() {
+    let text = read_text(path)?;
+    let shape: Value = parse(&text, path)?;
+    let Some(entries) = shape.as_mapping().filter(|entries| !entries.is_empty()) else {
         // It may be half written.
         bail!("{} has no access key", path.display());
+    };
+    if let Some((id, _)) = entries.iter().find(|(_, key)| !key.is_mapping()) {
+        bail!("{}, access key {}: {NO_FIELDS}", path.display(), id.as_str().unwrap_or("?"));
     }
+    let written: BTreeMap<String, Written> = parse(&text, path)?;
     for (id, key) in &written {
         let entry = format!("{}, access key {id}", path.display());
         check(id, key).with_context(|| entry.clone())?;
@@ -131,7 +137,11 @@ fn read_folder(folder: &Path) -> anyhow::Result<AccessKeys> {
         if id.starts_with("..") {
             continue;
         }
-        let key: Written = read_yaml(&path)?;
+        let text = read_text(&path)?;
+        if !parse::<Value>(&text, &path)?.is_mapping() {
+            bail!("{}: {NO_FIELDS}", path.display());
+        }
+        let key: Written = parse(&text, &path)?;
         check(&id, &key).with_context(|| path.display().to_string())?;
         for (field, value) in [("principalArn", &key.principal_arn), ("namespace", &key.namespace)] {
             if value.is_none() {
@@ -143,10 +153,15 @@ fn read_folder(folder: &Path) -> anyhow::Result<AccessKeys> {
     Ok(AccessKeys::new(written))
 }
 
-fn read_yaml<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<T> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("read the access keys of {}", path.display()))?;
-    serde_yaml::from_str(&text).with_context(|| path.display().to_string())
+/// Of a key that is no map. The parser's own error would print what stands there, and that may be a secret.
+const NO_FIELDS: &str = "it needs the field `secretKey`";
+
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("read the access keys of {}", path.display()))
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(text: &str, path: &Path) -> anyhow::Result<T> {
+    serde_yaml::from_str(text).with_context(|| path.display().to_string())
 }
 
 /// Refuses what no client could sign with.
@@ -200,6 +215,8 @@ mod tests {
         for (text, words) in [
             ("", &["no access key"][..]),
             ("[", &[]),
+            ("hush", &["no access key"]),
+            ("AKID1: hush", &["AKID1", "it needs the field `secretKey`"]),
             ("AKID1: {}", &["AKID1", "missing field `secretKey`"]),
             ("AKID1: {secretKey: [one]}", &["AKID1.secretKey", "expected a string"]),
             ("AKID1: {secretKey: ''}", &["AKID1", "`secretKey` is empty"]),
@@ -210,6 +227,7 @@ mod tests {
             let error = format!("{:#}", file(text).unwrap_err());
             assert!(error.contains("credentials.yaml"), "{error}");
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
+            assert!(!error.contains("hush"), "{error}");
         }
         let absent = Source::File("/absent/file".into()).read().unwrap_err();
         assert!(format!("{absent:#}").contains("/absent/file"), "{absent:#}");
@@ -230,10 +248,12 @@ mod tests {
             ("{secretKey: one, namespace: payments}", "missing field `principalArn`"),
             ("{principalArn: arn, namespace: payments}", "missing field `secretKey`"),
             ("{secretKey: '', principalArn: arn, namespace: payments}", "`secretKey` is empty"),
+            ("hush", "it needs the field `secretKey`"),
         ] {
             write(text);
             let error = format!("{:#}", source.read().unwrap_err());
             assert!(error.contains("AKID1") && error.contains(words), "{error}");
+            assert!(!error.contains("hush"), "{error}");
         }
     }
 
