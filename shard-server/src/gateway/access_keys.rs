@@ -84,6 +84,11 @@ pub fn follow(source: Option<Source>) -> anyhow::Result<Option<watch::Receiver<A
     };
     let receiver = keys::follow("access keys", move || source.read(), replace)?;
     tracing::info!(access_keys = receiver.borrow().keys.len(), "signatures are verified");
+    if receiver.borrow().keys.values().any(|key| key.namespace.is_some()) {
+        tracing::warn!(
+            "EACH ACCESS KEY ACTS ON EVERY STREAM: the namespaces of access keys limit nothing yet"
+        );
+    }
     Ok(Some(receiver))
 }
 
