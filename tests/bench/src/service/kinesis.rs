@@ -10,7 +10,7 @@ use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -149,7 +149,7 @@ impl Connection {
     /// If the answer is not 200.
     pub async fn stream(&mut self, operation: &str, body: &Value) -> Result<Incoming> {
         let request = signed(self.address, operation, body, false)?;
-        let answer = self.sender.send_request(request).await.context("no answer")?;
+        let answer = self.answer(request).await?;
         let (status, body) = (answer.status(), answer.into_body());
         if status != StatusCode::OK {
             let text = body.collect().await.context("an answer broke off")?.to_bytes();
@@ -159,13 +159,17 @@ impl Connection {
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
+        let answer = self.answer(request).await?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await.context("an answer broke off")?.to_bytes()))
+    }
+
+    async fn answer(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>> {
         // Some endpoints close the connection now and then.
         if self.sender.ready().await.is_err() {
             self.sender = sender(self.address).await?;
         }
-        let answer = self.sender.send_request(request).await.context("no answer")?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await.context("an answer broke off")?.to_bytes()))
+        self.sender.send_request(request).await.context("no answer")
     }
 }
 
