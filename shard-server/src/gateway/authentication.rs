@@ -1,5 +1,7 @@
 //! Who calls. Where access keys are verified, the signature of a request says so; elsewhere its credential is believed.
 
+use std::borrow::Cow;
+
 use http::request::Parts;
 use kinesis_wire::Error;
 use kinesis_wire::envelope::Envelope;
@@ -20,7 +22,7 @@ pub struct Caller<'a> {
 /// What the head of a request says about its caller; the body is still to be looked at.
 pub enum Claim<'k> {
     /// The text of the credential, if there is one. Keys are not verified.
-    Believed(Option<String>),
+    Believed(Option<Cow<'k, str>>),
     /// A signature whose form, time, scope and key are good.
     Signed(Signed<'k, AccessKey>),
 }
@@ -30,10 +32,13 @@ impl<'k> Claim<'k> {
     ///
     /// # Errors
     /// If keys are verified and the signature cannot be good, whatever the body is.
-    pub fn judge_head(head: &Parts, keys: Option<&'k AccessKeys>, rules: &Rules<'_>) -> Result<Self, Error> {
+    pub fn judge_head(
+        head: &'k Parts,
+        keys: Option<&'k AccessKeys>,
+        rules: &Rules<'_>,
+    ) -> Result<Self, Error> {
         let Some(keys) = keys else {
-            let text = credential::text_of(&head.headers, &head.uri);
-            return Ok(Self::Believed(text.map(String::from)));
+            return Ok(Self::Believed(credential::text_of(&head.headers, &head.uri)));
         };
         let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let headers: Vec<_> = headers.collect();
