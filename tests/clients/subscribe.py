@@ -6,19 +6,11 @@
 import argparse
 import sys
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import EventStreamError
 
+from records import client
+
 RECORDS = 100
-
-
-def client(endpoint):
-    """A client that never sends a request twice by itself. An event comes every five seconds or sooner."""
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
-    return boto3.client(
-        "kinesis", endpoint_url=endpoint, region_name="us-east-1", config=config,
-        aws_access_key_id="any", aws_secret_access_key="any")
 
 
 def put(kinesis, stream, name, count):
